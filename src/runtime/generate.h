@@ -1,0 +1,68 @@
+/* One generation: messages -> template -> tokens -> engine steps -> text with token records, pulled by the request's own thread.
+ *
+ * generation_start renders and tokenises on the caller's thread and queues the session; the engine thread takes all live
+ * generations together in each step; generation_next pulls events. Cancelling stops it at the next token. */
+#ifndef RUNG_RUNTIME_GENERATE_H
+#define RUNG_RUNTIME_GENERATE_H
+
+#include "runtime/runtime.h"
+
+#define GENERATION_MAX_STOPS 16
+#define GENERATION_MAX_MESSAGES 4096
+
+struct chat_message {
+    struct str role;                 /* "system", "user", "assistant", ... as the template knows them */
+    struct str content;
+};
+
+struct generation_request {
+    const struct chat_message *messages;
+    int n_messages;
+    struct str prompt;               /* when n_messages is 0: raw text, no template, plain tokens */
+    struct sampler sampler;          /* history is the runtime's business */
+    int64_t max_tokens;              /* 0: until the context is full */
+    const struct str *stop;          /* texts at which it ends; not part of the answer */
+    int n_stop;
+    int enable_thinking;             /* -1: the template's default, 0, 1 */
+};
+
+enum finish_reason { FINISH_STOP, FINISH_LENGTH, FINISH_CANCELLED, FINISH_ERROR };
+const char *finish_reason_name(enum finish_reason r);   /* "stop", "length", ... as the API spells them */
+
+struct generation_usage {
+    int64_t prompt_tokens, cached_tokens;
+    int64_t completion_tokens;       /* sampled, the end token included, reasoning included */
+    int64_t reasoning_tokens;
+    int64_t queue_us, prefill_us, ttft_us, total_us;   /* from generation_start */
+};
+
+enum gen_event_kind { GEN_TOKEN, GEN_DONE };
+
+struct gen_event {
+    enum gen_event_kind kind;
+    /* GEN_TOKEN: one sampled token. text holds what became certain with it: whole characters, past any stop text; may be empty, or more
+     * than the token's own bytes. Views are good until the next call on this generation. */
+    struct str text;
+    struct str piece;                /* the token's own bytes; empty for the end token */
+    bool reasoning;                  /* inside the reasoning section */
+    bool end;                        /* the end token, or the token that completed a stop text */
+    struct token_record record;
+    /* GEN_DONE: the last event. text holds the rest that was held back. */
+    enum finish_reason finish;
+    struct generation_usage usage;
+    struct err err;                  /* for FINISH_ERROR */
+};
+
+struct generation;
+/* ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit; ERR_INVALID when the template refuses. */
+bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req, struct generation **ret,
+                      struct err *err);
+/* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events come. */
+bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event);
+void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
+void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
+int64_t generation_prompt_tokens(const struct generation *g);
+/* Tokens the prompt of these messages would have, template included; no generation. */
+bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens, struct err *err);
+
+#endif
