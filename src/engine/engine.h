@@ -6,6 +6,7 @@
 #ifndef RUNG_ENGINE_ENGINE_H
 #define RUNG_ENGINE_ENGINE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/pool.h"
 #include "engine/record.h"

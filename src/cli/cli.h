@@ -1,0 +1,33 @@
+/* What the commands share. One file per command; `int cmd_NAME(int argc, char **argv)` gets its own name as argv[0]. */
+#ifndef RUNG_CLI_CLI_H
+#define RUNG_CLI_CLI_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Exit codes. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+    const char *options;       /* space-separated, for completion */
+};
+extern const struct command commands[];   /* ends with a NULL name */
+
+int cmd_run(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_route(int argc, char **argv);
+int cmd_bill(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
+
+/* "rung: SENTENCE" on stderr; returns EXIT_FAILED. */
+int cli_fail(const struct err *err);
+/* "rung COMMAND: SENTENCE; see rung COMMAND --help"; returns EXIT_USAGE. */
+int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool cli_color(int fd);        /* a terminal, and NO_COLOR not set */
+struct str cli_starter(void);  /* bytes of the embedded model */
+
+#endif

@@ -1,0 +1,99 @@
+/* The configuration: YAML to checked values; documented in docs/configuration.md. Errors carry file, line and column.
+ * Read once at start, then immutable. */
+#ifndef RUNG_GATEWAY_CONFIG_H
+#define RUNG_GATEWAY_CONFIG_H
+
+#include "gateway/request.h"
+
+#define CONFIG_MAX_BYTES (1u << 20)
+#define CONFIG_MAX_MODELS 64
+#define CONFIG_MAX_TIERS 8
+#define CONFIG_MAX_ROUTES 64
+#define CONFIG_MAX_ALIASES 64
+
+/* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
+struct price {
+    int64_t input, cached_input, output;
+    bool known;
+};
+
+struct config_model {
+    const char *name;
+    /* a local file ... */
+    const char *file;                    /* path, or "starter" for the embedded model; NULL for an upstream */
+    /* ... or an OpenAI-compatible upstream */
+    const char *base_url;                /* "https://api.openai.com/v1" */
+    const char *upstream_model;
+    const char *api_key_env;             /* from `api_key: env:NAME`, or NULL */
+    const char *api_key;                 /* read from the environment at load; NULL when not set */
+    bool key_missing;                    /* a key is configured and its variable is not set: the model is not usable */
+    bool own_machine;                    /* `private: true`: on the owner's machines, counts as local for privacy */
+    bool logprobs;                       /* ask it for log-probabilities */
+    int64_t context;                     /* tokens; 0: unknown */
+    struct price price;
+    int64_t connect_timeout_ms, first_token_timeout_ms, idle_timeout_ms, total_timeout_ms;
+};
+
+struct config_tier {
+    const char *name;                    /* "local", "mid", "frontier" */
+    int model;                           /* index in models */
+};
+
+enum confidence_score { SCORE_GEOMEAN, SCORE_MINIMUM, SCORE_ENTROPY };
+
+struct config_route {                    /* all given conditions must hold */
+    const char *name;
+    unsigned kinds;                      /* bits of enum task_kind; 0: any */
+    unsigned traits;                     /* any of these bits; 0: not asked */
+    int64_t min_tokens, max_tokens;      /* of the prompt; 0: not asked */
+    const char *metadata_key, *metadata_value;
+    int start_tier;
+    int line;
+};
+
+struct config {
+    const char *path;                    /* "built-in defaults" when there is no file */
+    const char *listen_host;
+    uint16_t listen_port;
+    const char *api_keys[16];            /* resolved; none: any key is accepted on loopback */
+    int n_api_keys;
+    const char *allowed_hosts[16], *allowed_origins[16];
+    int n_allowed_hosts, n_allowed_origins;
+
+    struct config_model models[CONFIG_MAX_MODELS];
+    int n_models;
+    struct config_tier tiers[CONFIG_MAX_TIERS];   /* cheapest first */
+    int n_tiers;
+    struct config_route routes[CONFIG_MAX_ROUTES];
+    int n_routes;
+    int trait_start[TRAIT_COUNT];        /* default start tier of each trait (clamped to the tiers there are) */
+    struct { const char *from, *to; } aliases[CONFIG_MAX_ALIASES];
+    int n_aliases;
+
+    enum confidence_score score;
+    double threshold[KIND_COUNT + 1];    /* per kind; [KIND_UNKNOWN] the default */
+    bool hold_whole[KIND_COUNT + 1];     /* classify, extract, route: released whole */
+    int64_t hold_ms;                     /* ceiling of the window for the others */
+    enum privacy privacy;                /* of requests that do not say */
+    int64_t budget_pico_usd_per_month;   /* 0: none */
+    struct price frontier_price;         /* the bill's "before": the last tier's price, else `reference_price` */
+    const char *frontier_name;
+    double reasoning_factor;
+
+    const char *ledger_path;             /* NULL: ~/.local/share/rung/ledger.db; "off" is none */
+    bool ledger_power;                   /* durability: power */
+    int threads;                         /* 0: one per CPU */
+    size_t max_body_bytes;
+    int max_queue, max_workers;
+    struct arena arena;                  /* everything above lives here */
+};
+
+/* path NULL: ./rung.yaml, then ~/.config/rung/rung.yaml, else built-in defaults (the starter alone, no upstream). */
+bool config_load(const char *path, struct config **ret, struct err *err);
+bool config_parse(struct str yaml, const char *name, struct config **ret, struct err *err);
+void config_free(struct config *c);
+int config_find_model(const struct config *c, struct str name);   /* -1: none */
+/* The commented configuration that `rung init` writes. */
+extern const char config_template_yaml[];
+
+#endif

@@ -1,0 +1,35 @@
+/* struct request + policy -> plan: the tiers to try, in order, and why. Pure: no I/O, same input, same plan.
+ * Precedence: privacy, then what fits, then an explicit model or kind, then traits, then budget, then confidence (escalation). */
+#ifndef RUNG_GATEWAY_POLICY_ROUTE_H
+#define RUNG_GATEWAY_POLICY_ROUTE_H
+
+#include "gateway/config.h"
+#include "gateway/policy/kind.h"
+
+struct route_facts {                       /* what the plan needs to know beyond the request */
+    int64_t tokens[CONFIG_MAX_MODELS];     /* prompt tokens by each model's tokenizer, or the estimate for upstreams */
+    int64_t budget_left_pico_usd;          /* INT64_MAX: no budget */
+    int sticky_tier;                       /* a conversation that climbed stays up; 0 for none */
+};
+
+enum plan_verdict { PLAN_OK, PLAN_UNKNOWN_MODEL, PLAN_NO_FIT, PLAN_UNSUPPORTED };
+
+struct plan {
+    enum plan_verdict verdict;
+    struct err err;                        /* for the other verdicts: the sentence (404, 400 ...) */
+    struct analysis analysis;
+    bool routed;                           /* `auto`: confidence decides; false: one named model, no climbing */
+    struct {
+        int tier;                          /* index in config tiers; -1 for a model named directly that is in no tier */
+        int model;
+        double threshold;                  /* climb below; < 0: the last resort, never climbs */
+    } steps[CONFIG_MAX_TIERS];
+    int n_steps;
+    bool climb_wanted;                     /* the start tier is above every tier that can be used: mark escalation unavailable */
+    char reason[160];                      /* why the first step is where it is */
+    char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
+};
+
+void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret);
+
+#endif

@@ -1,0 +1,125 @@
+/* The one request and the one reply that every dialect, tier and provider is translated to and from. */
+#ifndef RUNG_GATEWAY_REQUEST_H
+#define RUNG_GATEWAY_REQUEST_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "runtime/generate.h"
+
+/* ---- what kind of task, and what small models are blind to ---- */
+enum task_kind {
+    KIND_CLASSIFY, KIND_EXTRACT, KIND_SUMMARIZE, KIND_ROUTE, KIND_REWRITE, KIND_QA, KIND_CODE, KIND_COMPLETE, KIND_OPEN_ENDED,
+    KIND_COUNT, KIND_UNKNOWN = KIND_COUNT,
+};
+extern const char *const kind_names[KIND_COUNT + 1];     /* "classify", ..., "unknown" */
+bool kind_from_name(struct str name, enum task_kind *ret);
+
+enum trait {
+    TRAIT_REASONING, TRAIT_LANGUAGE, TRAIT_LARGE_CODEBASE, TRAIT_WORLD_KNOWLEDGE, TRAIT_MULTI_TOOL, TRAIT_INTERACTIVE,
+    TRAIT_LONG_CONTEXT, TRAIT_COUNT,
+};
+extern const char *const trait_names[TRAIT_COUNT];
+bool trait_from_name(struct str name, enum trait *ret);
+#define TRAIT_BIT(t) (1u << (t))
+
+enum privacy { PRIVACY_ANY, PRIVACY_LOCAL };
+
+/* ---- the request; everything lives in its arena or in the body it was parsed from ---- */
+struct request {
+    struct arena *arena;
+    char id[40];                         /* "chatcmpl-..." */
+    struct str body;                     /* the bytes received: an upstream gets its members as they stand */
+    struct str model;                    /* as asked, before aliases */
+    struct chat_message *messages;       /* text parts joined; roles as given */
+    int n_messages;
+    /* what only some tiers can do; field names for the 400 when no tier of the plan can. NULL: nothing */
+    const char *needs_upstream;          /* "tools", "messages[3].content[1] (image_url)", "response_format" ... */
+    int n_tools;
+
+    bool stream, include_usage;
+    bool logprobs;
+    int top_logprobs;
+    int64_t max_tokens;                  /* 0: not given */
+    bool has_temperature;
+    struct sampler sampler;              /* temperature 1 when not given, as the API says; seed random when not given */
+    struct str *stop;
+    int n_stop;
+    struct logit_bias *logit_bias;
+    int n_logit_bias;
+    int enable_thinking;                 /* -1: as the model does by itself */
+
+    /* metadata */
+    enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
+    bool kind_given;
+    enum privacy privacy;
+    struct str conversation_id;          /* metadata.conversation_id, or empty */
+    struct str label;                    /* metadata.id, or empty: shown by `rung route` */
+    struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
+
+    int64_t arrived_ns;
+    /* Asked at every token: has whoever waits for this gone away? NULL: never. */
+    bool (*gone)(void *ctx);
+    void *gone_ctx;
+};
+
+/* ---- the reply ---- */
+#define REPLY_MAX_ATTEMPTS 8
+
+enum attempt_outcome { ATTEMPT_OK, ATTEMPT_LOW_CONFIDENCE, ATTEMPT_FAILED, ATTEMPT_TIMEOUT, ATTEMPT_CANCELLED, ATTEMPT_POSSIBLY_BILLED };
+extern const char *const attempt_outcome_names[];
+
+struct token_usage {
+    int64_t prompt, cached, completion, reasoning;   /* cached is part of prompt, reasoning part of completion */
+};
+
+struct attempt {
+    const char *tier, *model;
+    bool local;
+    enum attempt_outcome outcome;
+    struct token_usage usage;
+    int64_t cost_pico_usd;
+    int64_t ttft_us, total_us;
+    double confidence;                   /* -1: none */
+};
+
+enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };
+
+struct reply_token {                     /* for `logprobs` and confidence */
+    struct str piece;
+    struct token_record record;
+    const struct str *top_pieces;        /* [record.n_top] */
+};
+
+struct reply {
+    enum reply_outcome outcome;
+    struct err err;                      /* REPLY_ERROR, REPLY_UNANSWERED: the sentence */
+    int http_status;                     /* for those */
+    const char *tier, *model;            /* who answered */
+    bool local;
+    char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "trait reasoning", "model named", ... */
+    const char *escalation;              /* NULL, or "unavailable": should have climbed and could not */
+    const char *unanswered;              /* NULL, or "context" ... */
+    double confidence;                   /* of the answer given, -1: none */
+    struct buf text, reasoning;
+    struct str tool_calls;               /* raw JSON array of an upstream's, or empty */
+    const char *finish_reason;           /* "stop", "length", "tool_calls", "content_filter" */
+    struct token_usage usage;            /* of the answer given */
+    struct reply_token *tokens;
+    int64_t n_tokens;
+    struct attempt attempts[REPLY_MAX_ATTEMPTS];
+    int n_attempts;
+    enum task_kind kind;
+    unsigned traits;
+    int64_t hold_us, ttft_us, total_us;
+    int64_t cost_pico_usd, frontier_pico_usd;   /* after; and what the frontier tier would have cost */
+};
+
+/* ---- where a streamed answer goes. Nothing is called before the answer is released. ---- */
+struct answer_sink {
+    void *ctx;
+    /* Once, before the first delta: tier, model, reason and confidence so far are set in *r. false: the client is gone. */
+    bool (*begin)(void *ctx, const struct reply *r);
+    bool (*delta)(void *ctx, struct str text, bool reasoning, struct str tool_calls_delta, const struct reply_token *token);
+};
+
+#endif
