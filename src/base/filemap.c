@@ -50,31 +50,44 @@ static bool filemap_repair(uintptr_t at)
 
 static void filemap_on_sigbus(int sig, siginfo_t *info, void *context)
 {
+    static __thread volatile sig_atomic_t forwarding;
     int saved = errno;
     bool repaired = filemap_repair((uintptr_t)info->si_addr);
     errno = saved;
     if (repaired)
         return;
+    bool handles = (filemap_previous.sa_flags & SA_SIGINFO) ||
+                   (filemap_previous.sa_handler != SIG_DFL && filemap_previous.sa_handler != SIG_IGN);
+    if (!handles || forwarding) { /* forwarding: the previous handler called us back */
+        signal(sig, SIG_DFL);     /* the access is tried again and ends the process as it would have without us */
+        return;
+    }
+    forwarding = 1;
     if (filemap_previous.sa_flags & SA_SIGINFO)
         filemap_previous.sa_sigaction(sig, info, context);
-    else if (filemap_previous.sa_handler != SIG_DFL && filemap_previous.sa_handler != SIG_IGN)
-        filemap_previous.sa_handler(sig);
     else
-        signal(sig, SIG_DFL); /* the access is tried again and ends the process as it would have without us */
+        filemap_previous.sa_handler(sig);
+    forwarding = 0;
 }
 
+/* Looked at anew with every map: a host (a test runner, a sanitizer) may have put another handler in our place since. */
 static void filemap_install(void)
 {
-    filemap_page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    struct sigaction action = {.sa_sigaction = filemap_on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct sigaction action = {.sa_sigaction = filemap_on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK}, now;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &filemap_previous);
+    pthread_mutex_lock(&lock);
+    filemap_page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (sigaction(SIGBUS, NULL, &now) == 0 && !((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == filemap_on_sigbus)) {
+        filemap_previous = now;
+        sigaction(SIGBUS, &action, NULL);
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 static struct filemap_slot *slot_take(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, filemap_install);
+    filemap_install();
     for (int i = 0; i < FILEMAP_MAX; i++) {
         bool taken = false;
         if (atomic_compare_exchange_strong(&filemap_slots[i].taken, &taken, true)) {
