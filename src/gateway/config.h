@@ -10,6 +10,7 @@
 #define CONFIG_MAX_TIERS 8
 #define CONFIG_MAX_ROUTES 64
 #define CONFIG_MAX_ALIASES 64
+#define CONFIG_MAX_LIST 16
 
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
 struct price {
@@ -39,7 +40,9 @@ struct config_tier {
     int model;                           /* index in models */
 };
 
-enum confidence_score { SCORE_GEOMEAN, SCORE_MINIMUM, SCORE_ENTROPY };
+enum confidence_score { SCORE_GEOMEAN, SCORE_MINIMUM, SCORE_ENTROPY, SCORE_COUNT };
+extern const char *const confidence_score_names[SCORE_COUNT];
+bool confidence_score_from_name(struct str name, enum confidence_score *ret);   /* in policy/confidence.c */
 
 struct config_route {                    /* all given conditions must hold */
     const char *name;
@@ -55,9 +58,9 @@ struct config {
     const char *path;                    /* "built-in defaults" when there is no file */
     const char *listen_host;
     uint16_t listen_port;
-    const char *api_keys[16];            /* resolved; none: any key is accepted on loopback */
+    const char *api_keys[CONFIG_MAX_LIST];   /* resolved; none: any key is accepted on loopback */
     int n_api_keys;
-    const char *allowed_hosts[16], *allowed_origins[16];
+    const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
 
     struct config_model models[CONFIG_MAX_MODELS];
@@ -66,8 +69,10 @@ struct config {
     int n_tiers;
     struct config_route routes[CONFIG_MAX_ROUTES];
     int n_routes;
-    int trait_start[TRAIT_COUNT];        /* default start tier of each trait (clamped to the tiers there are) */
-    struct { const char *from, *to; } aliases[CONFIG_MAX_ALIASES];
+    int trait_start[TRAIT_COUNT];        /* start tier of each trait: 0 stays at the bottom */
+    struct {
+        const char *from, *to;
+    } aliases[CONFIG_MAX_ALIASES];
     int n_aliases;
 
     enum confidence_score score;
@@ -75,7 +80,8 @@ struct config {
     bool hold_whole[KIND_COUNT + 1];     /* classify, extract, route: released whole */
     int64_t hold_ms;                     /* ceiling of the window for the others */
     enum privacy privacy;                /* of requests that do not say */
-    int64_t budget_pico_usd_per_month;   /* 0: none */
+    bool has_budget;                     /* a budget of 0 spends nothing */
+    int64_t budget_pico_usd_per_month;
     struct price frontier_price;         /* the bill's "before": the last tier's price, else `reference_price` */
     const char *frontier_name;
     double reasoning_factor;
@@ -93,6 +99,8 @@ bool config_load(const char *path, struct config **ret, struct err *err);
 bool config_parse(struct str yaml, const char *name, struct config **ret, struct err *err);
 void config_free(struct config *c);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
+/* "127.0.0.1:11434", "[::1]:80", "localhost:0"; the host is copied into the arena. */
+bool config_parse_address(const char *text, struct arena *arena, const char **ret_host, uint16_t *ret_port);
 /* The commented configuration that `rung init` writes. */
 extern const char config_template_yaml[];
 

@@ -18,7 +18,7 @@ enum trait {
     TRAIT_REASONING, TRAIT_LANGUAGE, TRAIT_LARGE_CODEBASE, TRAIT_WORLD_KNOWLEDGE, TRAIT_MULTI_TOOL, TRAIT_INTERACTIVE,
     TRAIT_LONG_CONTEXT, TRAIT_COUNT,
 };
-extern const char *const trait_names[TRAIT_COUNT];
+extern const char *const trait_names[TRAIT_COUNT + 1];   /* ends with NULL */
 bool trait_from_name(struct str name, enum trait *ret);
 #define TRAIT_BIT(t) (1u << (t))
 
@@ -52,6 +52,7 @@ struct request {
     enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
     bool kind_given;
     enum privacy privacy;
+    bool privacy_given;                  /* else the gateway puts the configuration's in */
     struct str conversation_id;          /* metadata.conversation_id, or empty */
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
@@ -80,6 +81,7 @@ struct attempt {
     int64_t cost_pico_usd;
     int64_t ttft_us, total_us;
     double confidence;                   /* -1: none */
+    char error[120];                     /* of one that failed */
 };
 
 enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };
@@ -100,6 +102,7 @@ struct reply {
     const char *escalation;              /* NULL, or "unavailable": should have climbed and could not */
     const char *unanswered;              /* NULL, or "context" ... */
     double confidence;                   /* of the answer given, -1: none */
+    double scores[3];                    /* all confidence scores, by enum confidence_score; -1: none */
     struct buf text, reasoning;
     struct str tool_calls;               /* raw JSON array of an upstream's, or empty */
     const char *finish_reason;           /* "stop", "length", "tool_calls", "content_filter" */
@@ -112,6 +115,8 @@ struct reply {
     unsigned traits;
     int64_t hold_us, ttft_us, total_us;
     int64_t cost_pico_usd, frontier_pico_usd;   /* after; and what the frontier tier would have cost */
+    bool released;                       /* the sink has seen a part of the answer: an error comes inside the stream */
+    struct arena arena;                  /* tokens, pieces and raw members live here */
 };
 
 /* ---- where a streamed answer goes. Nothing is called before the answer is released. ---- */

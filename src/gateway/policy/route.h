@@ -8,11 +8,17 @@
 
 struct route_facts {                       /* what the plan needs to know beyond the request */
     int64_t tokens[CONFIG_MAX_MODELS];     /* prompt tokens by each model's tokenizer, or the estimate for upstreams */
+    int64_t context[CONFIG_MAX_MODELS];    /* what each model holds; 0: unknown, taken as enough */
     int64_t budget_left_pico_usd;          /* INT64_MAX: no budget */
     int sticky_tier;                       /* a conversation that climbed stays up; 0 for none */
 };
 
-enum plan_verdict { PLAN_OK, PLAN_UNKNOWN_MODEL, PLAN_NO_FIT, PLAN_UNSUPPORTED };
+enum plan_verdict {
+    PLAN_OK,
+    PLAN_UNKNOWN_MODEL,   /* 404 */
+    PLAN_NO_FIT,          /* the prompt is longer than what every usable tier holds: unanswered, "context" */
+    PLAN_UNSUPPORTED,     /* no usable tier can do what a field asks for, or privacy forbids the model named */
+};
 
 struct plan {
     enum plan_verdict verdict;
@@ -22,10 +28,10 @@ struct plan {
     struct {
         int tier;                          /* index in config tiers; -1 for a model named directly that is in no tier */
         int model;
-        double threshold;                  /* climb below; < 0: the last resort, never climbs */
+        double threshold;                  /* an answer below it should climb; < 0: its answer stands */
+        bool fallback;                     /* below the start tier: only when every step before it failed */
     } steps[CONFIG_MAX_TIERS];
     int n_steps;
-    bool climb_wanted;                     /* the start tier is above every tier that can be used: mark escalation unavailable */
     char reason[160];                      /* why the first step is where it is */
     char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
 };

@@ -1,0 +1,179 @@
+/* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys, which
+ * share the rule that a secret is never written into the file but named as env:NAME. */
+#include "gateway/config_parse.h"
+
+#include <stdlib.h>
+
+bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, what, &text, r->err))
+        return false;
+    const char *copy = arena_strdup(&r->c->arena, text);
+    if (!copy)
+        return err_nomem(r->err, "the configuration");
+    *ret = copy;
+    return true;
+}
+
+bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret, int *ret_n)
+{
+    if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
+        return yaml_fail(n, r->name, r->err, "'%s' must be a list of at most %d texts", what, CONFIG_MAX_LIST);
+    for (int i = 0; i < n->n; i++) {
+        if (!config_read_string(r, n->items[i], what, &ret[i]))
+            return false;
+    }
+    *ret_n = n->n;
+    return true;
+}
+
+bool config_read_listen(struct config_reader *r, const struct yaml_node *n)
+{
+    const char *text;
+    if (!config_read_string(r, n, "listen", &text))
+        return false;
+    if (!config_parse_address(text, &r->c->arena, &r->c->listen_host, &r->c->listen_port))
+        return yaml_fail(n, r->name, r->err, "'listen' must be ADDRESS:PORT such as 127.0.0.1:11434, not '%s'", text);
+    return true;
+}
+
+/* "env:NAME" to NAME. A key in clear text is refused: configurations are copied and committed. */
+static bool read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env)
+{
+    const char *text;
+    if (!config_read_string(r, n, what, &text))
+        return false;
+    if (strncmp(text, "env:", 4) != 0 || text[4] == 0)
+        return yaml_fail(n, r->name, r->err, "'%s' must name an environment variable, as env:NAME; keys do not belong in files", what);
+    *ret_env = text + 4;
+    return true;
+}
+
+bool config_read_secrets(struct config_reader *r, const struct yaml_node *n)
+{
+    struct config *c = r->c;
+    if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
+        return yaml_fail(n, r->name, r->err, "'api_keys' must be a list of at most %d entries env:NAME", CONFIG_MAX_LIST);
+    for (int i = 0; i < n->n; i++) {
+        const char *env;
+        if (!read_env_name(r, n->items[i], "api_keys", &env))
+            return false;
+        const char *value = getenv(env);
+        /* An unset variable must not silently open the door that the owner meant to lock. */
+        if (!value || !*value)
+            return yaml_fail(n->items[i], r->name, r->err, "'api_keys' names %s, which is not set in the environment", env);
+        c->api_keys[c->n_api_keys] = arena_strdup(&c->arena, str_of(value));
+        if (!c->api_keys[c->n_api_keys++])
+            return err_nomem(r->err, "the configuration");
+    }
+    return true;
+}
+
+static bool read_dollars(struct config_reader *r, const struct yaml_node *prices, const char *key, int64_t *ret)
+{
+    const struct yaml_node *n = yaml_get(prices, key);
+    double usd_per_mtok = 0;
+    if (!n)
+        return true;
+    if (!yaml_to_f64(n, r->name, key, 0, 1e6, &usd_per_mtok, r->err))
+        return false;
+    *ret = (int64_t)(usd_per_mtok * 1e6 + 0.5);
+    return true;
+}
+
+bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)
+{
+    static const char *const keys[] = {"input", "cached_input", "output", NULL};
+    struct price p = {.cached_input = -1, .known = true};
+    if (!yaml_only_keys(n, r->name, keys, r->err) || !read_dollars(r, n, "input", &p.input) ||
+        !read_dollars(r, n, "cached_input", &p.cached_input) || !read_dollars(r, n, "output", &p.output))
+        return false;
+    if (!yaml_get(n, "input") || !yaml_get(n, "output"))
+        return yaml_fail(n, r->name, r->err, "a price needs 'input' and 'output', in USD per million tokens");
+    if (p.cached_input < 0)
+        p.cached_input = p.input;
+    *ret = p;
+    return true;
+}
+
+static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    static const char *const keys[] = {"connect", "first_token", "idle", "total", NULL};
+    int64_t *const fields[] = {&m->connect_timeout_ms, &m->first_token_timeout_ms, &m->idle_timeout_ms, &m->total_timeout_ms};
+    if (!yaml_only_keys(n, r->name, keys, r->err))
+        return false;
+    for (int i = 0; keys[i]; i++) {
+        const struct yaml_node *v = yaml_get(n, keys[i]);
+        if (v && !yaml_to_i64(v, r->name, keys[i], 1, 86400000, fields[i], r->err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_upstream(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    const struct yaml_node *key = yaml_get(n, "api_key"), *name = yaml_get(n, "model"), *timeouts = yaml_get(n, "timeouts_ms"),
+                           *own = yaml_get(n, "private"), *logprobs = yaml_get(n, "logprobs"), *url = yaml_get(n, "base_url");
+    if (!config_read_string(r, url, "base_url", &m->base_url))
+        return false;
+    if (strncmp(m->base_url, "http://", 7) != 0 && strncmp(m->base_url, "https://", 8) != 0)
+        return yaml_fail(url, r->name, r->err, "'base_url' must begin with http:// or https://");
+    m->upstream_model = m->name;
+    if (name && !config_read_string(r, name, "model", &m->upstream_model))
+        return false;
+    if (key && !read_env_name(r, key, "api_key", &m->api_key_env))
+        return false;
+    if (m->api_key_env) {
+        const char *value = getenv(m->api_key_env);
+        m->key_missing = !value || !*value;
+        if (!m->key_missing && !(m->api_key = arena_strdup(&r->c->arena, str_of(value))))
+            return err_nomem(r->err, "the configuration");
+    }
+    return (!timeouts || read_timeouts(r, timeouts, m)) &&
+           (!own || yaml_to_bool(own, r->name, "private", &m->own_machine, r->err)) &&
+           (!logprobs || yaml_to_bool(logprobs, r->name, "logprobs", &m->logprobs, r->err));
+}
+
+static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
+{
+    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", NULL};
+    static const char *const upstream_keys[] = {"base_url", "model", "api_key", "context", "price_usd_per_mtok",
+                                                "timeouts_ms", "private", "logprobs", NULL};
+    struct config *c = r->c;
+    if (c->n_models == CONFIG_MAX_MODELS)
+        return yaml_fail(name, r->name, r->err, "more than %d models", CONFIG_MAX_MODELS);
+    struct config_model *m = &c->models[c->n_models];
+    *m = (struct config_model){.connect_timeout_ms = 5000, .first_token_timeout_ms = 60000, .idle_timeout_ms = 60000,
+                               .total_timeout_ms = 600000};
+    if (!config_read_string(r, name, "model name", &m->name))
+        return false;
+    if (strcmp(m->name, "auto") == 0)
+        return yaml_fail(name, r->name, r->err, "a model cannot be called 'auto': that name asks for routing");
+    if (n->kind != YAML_MAPPING)
+        return yaml_fail(n, r->name, r->err, "model '%s' must be a mapping with 'file' or 'base_url'", m->name);
+    const struct yaml_node *file = yaml_get(n, "file"), *url = yaml_get(n, "base_url"), *context = yaml_get(n, "context"),
+                           *price = yaml_get(n, "price_usd_per_mtok");
+    if (!file == !url)
+        return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)", m->name);
+    if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) ||
+        (file && !config_read_string(r, file, "file", &m->file)) || (url && !read_upstream(r, n, m)) ||
+        (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)) ||
+        (price && !config_read_price(r, price, &m->price)))
+        return false;
+    if (file && !price)
+        m->price.known = true;   /* what runs here costs nothing a token */
+    c->n_models++;
+    return true;
+}
+
+bool config_read_models(struct config_reader *r, const struct yaml_node *n)
+{
+    if (n->kind != YAML_MAPPING)
+        return yaml_fail(n, r->name, r->err, "'models' must be a mapping from names to models");
+    for (int i = 0; i < n->n; i++) {
+        if (!read_model(r, n->keys[i], n->items[i]))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,28 @@
+/* Inside the configuration: sections of the YAML tree to struct config. Only config.c uses it. */
+#ifndef RUNG_GATEWAY_CONFIG_PARSE_H
+#define RUNG_GATEWAY_CONFIG_PARSE_H
+
+#include "data/yaml.h"
+#include "gateway/config.h"
+
+struct config_reader {
+    struct config *c;
+    const char *name;                /* of the file, for errors */
+    struct err *err;
+};
+
+/* Each reads one top-level key's node (never NULL). */
+bool config_read_listen(struct config_reader *r, const struct yaml_node *n);
+bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret, int *ret_n);
+bool config_read_secrets(struct config_reader *r, const struct yaml_node *n);
+bool config_read_models(struct config_reader *r, const struct yaml_node *n);
+bool config_read_tiers(struct config_reader *r, const struct yaml_node *n);
+bool config_read_routes(struct config_reader *r, const struct yaml_node *n);
+bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
+bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
+bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
+
+/* A scalar copied into the configuration's arena. */
+bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret);
+
+#endif

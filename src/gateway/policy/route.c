@@ -1,0 +1,245 @@
+/* Planning: which tiers may answer a request, in what order, and why. The steps of route_plan follow the precedence the header states,
+ * one function each. What a plan says is carried out in gateway/answer/. */
+#include "gateway/policy/route.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "data/json.h"
+
+/* Room an answer needs beside the prompt before a model counts as fitting. */
+#define ANSWER_ROOM_TOKENS 16
+
+enum usable { USABLE, NOT_PRIVATE, NOT_ABLE, NO_ROOM, NO_KEY, NO_MONEY };
+
+static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void say(char *text, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    size_t used = strlen(text);
+    vsnprintf(text + used, size - used, fmt, ap);
+    va_end(ap);
+}
+
+static bool stays_here(const struct config_model *m) { return m->file || m->own_machine; }
+
+/* What a call may cost at most, as far as it can be known before it is made. */
+static int64_t likely_cost(const struct config_model *m, const struct request *r, int64_t tokens)
+{
+    const int64_t assumed_output = 1024;
+    return tokens * m->price.input + (r->max_tokens ? r->max_tokens : assumed_output) * m->price.output;
+}
+
+static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model)
+{
+    const struct config_model *m = &c->models[model];
+    int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
+    if (r->privacy == PRIVACY_LOCAL && !stays_here(m))
+        return NOT_PRIVATE;
+    if (r->needs_upstream && m->file)
+        return NOT_ABLE;
+    if (f->context[model] > 0 && f->tokens[model] + room > f->context[model])
+        return NO_ROOM;
+    if (m->key_missing)
+        return NO_KEY;
+    if (m->base_url && likely_cost(m, r, f->tokens[model]) > f->budget_left_pico_usd)
+        return NO_MONEY;
+    return USABLE;
+}
+
+static void say_why_not(char *text, size_t size, const char *who, const struct config_model *m, enum usable why,
+                        const struct route_facts *f, int model)
+{
+    say(text, size, "%s%s: ", text[0] ? "; " : "", who);
+    switch (why) {
+    case NOT_PRIVATE:
+        say(text, size, "privacy is local");
+        break;
+    case NOT_ABLE:
+        say(text, size, "cannot do what the request asks");
+        break;
+    case NO_ROOM:
+        say(text, size, "%lld tokens do not fit in %lld", (long long)f->tokens[model], (long long)f->context[model]);
+        break;
+    case NO_KEY:
+        say(text, size, "%s is not set", m->api_key_env);
+        break;
+    case NO_MONEY:
+        say(text, size, "the month's budget is spent");
+        break;
+    case USABLE:
+        break;
+    }
+}
+
+static struct str resolve_alias(const struct config *c, struct str name)
+{
+    for (int i = 0; i < c->n_aliases; i++) {
+        if (str_is(name, c->aliases[i].from))
+            return str_of(c->aliases[i].to);
+    }
+    return name;
+}
+
+static int tier_of_model(const struct config *c, int model)
+{
+    for (int t = 0; t < c->n_tiers; t++) {
+        if (c->tiers[t].model == model)
+            return t;
+    }
+    return -1;
+}
+
+static void list_models(const struct config *c, char *text, size_t size)
+{
+    say(text, size, "auto");
+    for (int i = 0; i < c->n_models; i++)
+        say(text, size, ", %s", c->models[i].name);
+}
+
+/* One model was named: it answers or nobody does. */
+static void plan_named(const struct config *c, const struct request *r, const struct route_facts *f, struct str name, struct plan *p)
+{
+    int model = config_find_model(c, name);
+    if (model < 0) {
+        char names[300] = "";
+        list_models(c, names, sizeof names);
+        p->verdict = PLAN_UNKNOWN_MODEL;
+        err_set(&p->err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here; there are: %s", (int)(name.n < 100 ? name.n : 100),
+                name.p, names);
+        return;
+    }
+    const struct config_model *m = &c->models[model];
+    enum usable why = usable_model(c, r, f, model);
+    if (why == NOT_ABLE) {
+        p->verdict = PLAN_UNSUPPORTED;
+        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model '%s'", r->needs_upstream, m->name);
+    } else if (why != USABLE) {
+        p->verdict = why == NO_ROOM ? PLAN_NO_FIT : PLAN_UNSUPPORTED;
+        char text[240] = "";
+        say_why_not(text, sizeof text, m->name, m, why, f, model);
+        err_set(&p->err, why == NO_ROOM ? ERR_LIMIT : ERR_INVALID, "the model named cannot be used: %s", text);
+    } else {
+        p->steps[p->n_steps].tier = tier_of_model(c, model);
+        p->steps[p->n_steps].model = model;
+        p->steps[p->n_steps++].threshold = -1;
+        say(p->reason, sizeof p->reason, "model named");
+    }
+}
+
+static bool metadata_matches(const struct request *r, const struct config_route *route)
+{
+    json_t *metadata = NULL;
+    struct str value = {0};
+    bool ok = r->metadata.n && json_parse_object(r->metadata, "metadata", &metadata, NULL) &&
+              json_get_str(metadata, route->metadata_key, &value, NULL) && str_is(value, route->metadata_value);
+    json_decref(metadata);
+    return ok;
+}
+
+static bool route_matches(const struct config_route *route, const struct request *r, const struct analysis *a, int64_t tokens)
+{
+    return (!route->kinds || (a->kind < KIND_COUNT && (route->kinds & (1u << a->kind)))) &&
+           (!route->traits || (route->traits & a->traits)) && (!route->min_tokens || tokens >= route->min_tokens) &&
+           (!route->max_tokens || tokens <= route->max_tokens) && (!route->metadata_key || metadata_matches(r, route));
+}
+
+/* The first route that matches, else (unless the kind was given explicitly) the highest start of the traits; then the conversation. */
+static int start_tier(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
+{
+    int start = 0;
+    bool matched = false;
+    for (int i = 0; i < c->n_routes && !matched; i++) {
+        matched = route_matches(&c->routes[i], r, &p->analysis, f->tokens[c->tiers[0].model]);
+        if (matched) {
+            start = c->routes[i].start_tier;
+            snprintf(p->reason, sizeof p->reason, "route '%.60s' starts at %.40s", c->routes[i].name, c->tiers[start].name);
+        }
+    }
+    for (int t = 0; t < TRAIT_COUNT && !matched && !r->kind_given; t++) {
+        if ((p->analysis.traits & TRAIT_BIT(t)) && c->trait_start[t] > start) {
+            start = c->trait_start[t];
+            snprintf(p->reason, sizeof p->reason, "trait %s starts at %.40s", trait_names[t], c->tiers[start].name);
+        }
+    }
+    if (f->sticky_tier > start && f->sticky_tier < c->n_tiers) {
+        start = f->sticky_tier;
+        snprintf(p->reason, sizeof p->reason, "the conversation stays at %.40s", c->tiers[start].name);
+    }
+    if (!p->reason[0])
+        snprintf(p->reason, sizeof p->reason, "%s%s starts at %.40s", r->kind_given ? "kind " : "",
+                 p->analysis.kind == KIND_UNKNOWN ? "unknown kind" : kind_names[p->analysis.kind], c->tiers[0].name);
+    return start;
+}
+
+/* An answer below the kind's threshold should climb, except from the last tier when that is an upstream: its answer stands. */
+static double threshold_of(const struct config *c, const struct plan *p, int tier)
+{
+    bool last = tier == c->n_tiers - 1;
+    return last && c->models[c->tiers[tier].model].base_url ? -1 : c->threshold[p->analysis.kind];
+}
+
+static void add_step(const struct config *c, struct plan *p, int tier, bool fallback)
+{
+    p->steps[p->n_steps].tier = tier;
+    p->steps[p->n_steps].model = c->tiers[tier].model;
+    p->steps[p->n_steps].fallback = fallback;
+    p->steps[p->n_steps++].threshold = threshold_of(c, p, tier);
+}
+
+/* No tier can take it. Say first what the sender can change. */
+static void plan_nobody(const struct request *r, const struct plan *seen, bool any_no_room, struct plan *p)
+{
+    if (r->needs_upstream) {
+        p->verdict = PLAN_UNSUPPORTED;
+        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model, and no other tier can be used (%s)",
+                r->needs_upstream, seen->skipped);
+    } else if (any_no_room) {
+        p->verdict = PLAN_NO_FIT;
+        err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", seen->skipped);
+    } else {
+        p->verdict = PLAN_UNSUPPORTED;
+        err_set(&p->err, ERR_INVALID, "no tier can be used (%s)", seen->skipped);
+    }
+}
+
+static void plan_routed(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
+{
+    enum usable usable[CONFIG_MAX_TIERS];
+    bool any_no_room = false;
+    int start = start_tier(c, r, f, p);
+    for (int t = 0; t < c->n_tiers; t++) {
+        int model = c->tiers[t].model;
+        usable[t] = usable_model(c, r, f, model);
+        any_no_room |= usable[t] == NO_ROOM;
+        if (usable[t] != USABLE)
+            say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], f, model);
+        if (usable[t] == USABLE && t >= start)
+            add_step(c, p, t, false);
+    }
+    bool start_reached = p->n_steps > 0;
+    for (int t = start - 1; t >= 0; t--) {
+        if (usable[t] == USABLE)
+            add_step(c, p, t, true);
+    }
+    if (p->n_steps == 0)
+        plan_nobody(r, p, any_no_room, p);
+    else if (start_reached && p->steps[0].tier > start && (usable[start] == NO_ROOM || usable[start] == NOT_ABLE))
+        snprintf(p->reason, sizeof p->reason, "%s", usable[start] == NO_ROOM ? "context: too long for the tiers below"
+                                                                            : "only this tier can do what the request asks");
+}
+
+void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret)
+{
+    struct plan p = {.verdict = PLAN_OK, .err = ERR_INIT};
+    kind_analyse(r, kind_estimate_tokens(r), &p.analysis);
+    struct str name = resolve_alias(c, r->model);
+    p.routed = str_is(name, "auto");
+    if (p.routed)
+        plan_routed(c, r, facts, &p);
+    else
+        plan_named(c, r, facts, name, &p);
+    *ret = p;
+}
