@@ -1,0 +1,103 @@
+/* The table of kernels: which levels this CPU has, which one RUNG_CPU allows, and the sizes of prepared activations. The
+ * kernels themselves stand in ref/ and x86/. */
+#include "kernels/kernels.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "kernels/level.h"
+
+enum level { LEVEL_REF, LEVELS };
+
+static const char *const level_names[LEVELS] = {"ref"};
+
+static struct kernels tables[LEVELS];
+static enum level best, chosen;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+enum act_format act_format_of(enum tensor_type weights)
+{
+    switch (weights) {
+    case TENSOR_Q4_0:
+    case TENSOR_Q5_0:
+    case TENSOR_Q5_1:
+    case TENSOR_Q8_0:
+        return ACT_Q8_32;
+    case TENSOR_Q4_K:
+    case TENSOR_Q5_K:
+    case TENSOR_Q6_K:
+        return ACT_Q8_256;
+    default:
+        return ACT_F32;
+    }
+}
+
+size_t act_row_bytes(enum act_format format, int64_t k)
+{
+    size_t bytes = (size_t)k * sizeof(float);
+    if (format == ACT_Q8_32)
+        bytes = (size_t)(k / 32) * sizeof(struct act_block_32);
+    else if (format == ACT_Q8_256)
+        bytes = (size_t)(k / 256) * sizeof(struct act_block_256);
+    return (bytes + 63) / 64 * 64;
+}
+
+static void fill(struct kernels *k, enum level level)
+{
+    k->level = level_names[level];
+    matmul_fill_ref(&k->matmul);
+    attention_fill_ref(&k->attention);
+    vector_fill_ref(&k->vector);
+}
+
+static enum level level_of_cpu(void)
+{
+    return LEVEL_REF;
+}
+
+/* LEVELS for a name that is none. */
+static enum level level_named(const char *name)
+{
+    int level = 0;
+    while (level < LEVELS && strcmp(name, level_names[level]) != 0)
+        level++;
+    return (enum level)level;
+}
+
+static void decide(void)
+{
+    best = level_of_cpu();
+    for (int level = 0; level <= (int)best; level++)
+        fill(&tables[level], (enum level)level);
+    chosen = best;
+    const char *wanted = getenv("RUNG_CPU");
+    if (!wanted || !*wanted)
+        return;
+    enum level level = level_named(wanted);
+    if (level == LEVELS)
+        log_warn("RUNG_CPU=%s is none of ref, avx2 and avx512; using %s", wanted, level_names[best]);
+    else if (level > best)
+        log_warn("RUNG_CPU=%s: this CPU lacks it; using %s", wanted, level_names[best]);
+    else
+        chosen = level;
+}
+
+const struct kernels *kernels_get(void)
+{
+    pthread_once(&once, decide);
+    return &tables[chosen];
+}
+
+bool kernels_level(const char *level, const struct kernels **ret, struct err *err)
+{
+    pthread_once(&once, decide);
+    enum level found = level_named(level);
+    if (found == LEVELS)
+        return err_set(err, ERR_NOT_FOUND, "there are no '%s' kernels: name ref, avx2 or avx512", level);
+    if (found > best)
+        return err_set(err, ERR_UNSUPPORTED, "this CPU cannot run the %s kernels; its best are %s", level, level_names[best]);
+    *ret = &tables[found];
+    return true;
+}
