@@ -29,7 +29,7 @@ MODE.release := -O2 -g1
 MODE.debug   := -Og -g -DRUNG_DEBUG=1
 MODE.asan    := -O1 -g -DRUNG_DEBUG=1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # One arithmetic: the compiler may neither fuse nor reassociate what the source does not.
-CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-math-errno -pthread -Isrc \
+CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-math-errno -pthread -Isrc -I. \
               -D_GNU_SOURCE -DRUNG_VERSION='"$(VERSION)"' -DRUNG_ROOT='"$(CURDIR)"' \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread

@@ -115,7 +115,7 @@ static bool read_ledger(struct config_reader *r, const struct yaml_node *n)
     static const char *const keys[] = {"path", "durability", NULL};
     const struct yaml_node *path = yaml_get(n, "path"), *durability = yaml_get(n, "durability");
     struct str text = STR("process");
-    if (!yaml_only_keys(n, r->name, keys, r->err) || (path && !config_read_string(r, path, "path", &r->c->ledger_path)) ||
+    if (!yaml_only_keys(n, r->name, keys, r->err) || (path && !config_read_path(r, path, "path", "off", &r->c->ledger_path)) ||
         (durability && !yaml_to_str(durability, r->name, "durability", &text, r->err)))
         return false;
     if (!str_is(text, "process") && !str_is(text, "power"))

@@ -16,6 +16,21 @@ bool config_read_string(struct config_reader *r, const struct yaml_node *n, cons
     return true;
 }
 
+bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word, const char **ret)
+{
+    const char *text, *home = getenv("HOME"), *slash = strrchr(r->name, '/');
+    if (!config_read_string(r, n, what, &text))
+        return false;
+    if (strncmp(text, "~/", 2) == 0 && home)
+        text = arena_printf(&r->c->arena, "%s/%s", home, text + 2);
+    else if (text[0] != '/' && slash && strcmp(text, word) != 0)
+        text = arena_printf(&r->c->arena, "%.*s/%s", (int)(slash - r->name), r->name, text);
+    if (!text)
+        return err_nomem(r->err, "the configuration");
+    *ret = text;
+    return true;
+}
+
 bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret, int *ret_n)
 {
     if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
@@ -157,7 +172,7 @@ static bool read_model(struct config_reader *r, const struct yaml_node *name, co
     if (!file == !url)
         return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)", m->name);
     if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) ||
-        (file && !config_read_string(r, file, "file", &m->file)) || (url && !read_upstream(r, n, m)) ||
+        (file && !config_read_path(r, file, "file", "starter", &m->file)) || (url && !read_upstream(r, n, m)) ||
         (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)) ||
         (price && !config_read_price(r, price, &m->price)))
         return false;

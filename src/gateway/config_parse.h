@@ -24,5 +24,8 @@ bool config_read_price(struct config_reader *r, const struct yaml_node *n, struc
 
 /* A scalar copied into the configuration's arena. */
 bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret);
+/* A path: ~/ is the home directory, a relative one is meant from the configuration file's folder. `word` (such as "starter") is
+ * not a path and stays. */
+bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word, const char **ret);
 
 #endif

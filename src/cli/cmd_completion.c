@@ -1,0 +1,65 @@
+/* rung completion: shell completions, made from the table of commands, so that they cannot fall behind it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: rung completion bash|zsh|fish\n\n"
+    "Prints completions for a shell.\n\n"
+    "examples:\n"
+    "  source <(rung completion bash)\n"
+    "  rung completion fish > ~/.config/fish/completions/rung.fish\n";
+
+static void print_bash(void)
+{
+    printf("_rung() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
+    for (const struct command *c = commands; c->name; c++)
+        printf("%s ", c->name);
+    printf("--help --version\"\n    else\n        case ${COMP_WORDS[1]} in\n");
+    for (const struct command *c = commands; c->name; c++)
+        printf("            %s) words=\"%s%s\" ;;\n", c->name, c->options,
+               strcmp(c->name, "completion") == 0 ? " bash zsh fish" : strcmp(c->name, "run") == 0 ? " starter" : "");
+    printf("        esac\n    fi\n    case $cur in\n        -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
+           "        *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
+           "complete -o filenames -F _rung rung\n");
+}
+
+static void print_zsh(void)
+{
+    printf("#compdef rung\n_rung() {\n    local -a commands\n    commands=(\n");
+    for (const struct command *c = commands; c->name; c++)
+        printf("        '%s:%s'\n", c->name, c->summary);
+    printf("    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
+    for (const struct command *c = commands; c->name; c++)
+        printf("        %s) compadd -- ${=:-%s}; _files ;;\n", c->name, c->options);
+    printf("    esac\n}\ncompdef _rung rung\n");
+}
+
+static void print_fish(void)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        printf("complete -c rung -n __fish_use_subcommand -a %s -d '%s'\n", c->name, c->summary);
+        for (const char *at = c->options; *at;) {
+            size_t n = strcspn(at, " ");
+            printf("complete -c rung -n '__fish_seen_subcommand_from %s' -l %.*s\n", c->name, (int)(n - 2), at + 2);
+            at += n + (at[n] == ' ');
+        }
+    }
+}
+
+int cmd_completion(int argc, char **argv)
+{
+    const char *shell = argc == 2 ? argv[1] : "";
+    if (strcmp(shell, "bash") == 0)
+        print_bash();
+    else if (strcmp(shell, "zsh") == 0)
+        print_zsh();
+    else if (strcmp(shell, "fish") == 0)
+        print_fish();
+    else if (strcmp(shell, "--help") == 0 || strcmp(shell, "-h") == 0)
+        fputs(help, stdout);
+    else
+        return cli_usage("completion", "name one shell: bash, zsh or fish");
+    return EXIT_OK;
+}

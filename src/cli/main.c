@@ -1,0 +1,69 @@
+/* The program's entry: finds the command, or says what there is. Everything else is in the commands' own files. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+const struct command commands[] = {
+    {"run", "answer a prompt, or chat, with a model in this process", cmd_run,
+     "--json --seed --temp --top-p --top-k --max-tokens --system --context --threads --config --help"},
+    {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve, "--config --listen --quiet --help"},
+    {"route", "take a file of requests down the same path, and show the bill", cmd_route,
+     "--config --explain --json --dry-run --parallel --output --help"},
+    {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
+    {"init", "write a commented configuration", cmd_init, "--force --output --help"},
+    {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "rung: start every task on the lowest rung that can do it\n\n"
+                 "usage: rung COMMAND [OPTIONS]\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(out, "  %-11s %s\n", c->name, c->summary);
+    fprintf(out, "\nexamples:\n"
+                 "  rung run starter            what the embedded model can do\n"
+                 "  rung serve                  then point any OpenAI client at http://localhost:11434/v1\n"
+                 "  rung route requests.jsonl   route a file of requests\n"
+                 "  rung bill --since 7d        the week's bill\n\n"
+                 "rung COMMAND --help says more; man rung, man rung.yaml.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    /* A reader that goes away ends a write with an error, not the program. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        const struct command *about = argc > 2 ? find_command(argv[2]) : NULL;
+        if (about)
+            return about->run(2, (char *[]){argv[2], "--help", NULL});
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
+        printf("rung %s\n", RUNG_VERSION);
+        return EXIT_OK;
+    }
+    const struct command *command = find_command(name);
+    if (!command) {
+        fprintf(stderr, "rung: there is no command '%s'; rung --help lists them\n", name);
+        return EXIT_USAGE;
+    }
+    return command->run(argc - 1, argv + 1);
+}

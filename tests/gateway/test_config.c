@@ -1,0 +1,162 @@
+/* The configuration: what it accepts, its defaults, and that every mistake is named with its line. */
+#include "tests/support.h"
+
+#include "gateway/config.h"
+
+static struct config *parse(const char *yaml)
+{
+    struct config *c = NULL;
+    struct err err = ERR_INIT;
+    assert_ok(config_parse(str_of(yaml), "t.yaml", &c, &err), err);
+    return c;
+}
+
+static void expect_error(const char *yaml, int line, const char *words)
+{
+    struct config *c = NULL;
+    struct err err = ERR_INIT;
+    if (config_parse(str_of(yaml), "t.yaml", &c, &err)) {
+        config_free(c);
+        fail_msg("accepted: %s", yaml);
+    }
+    if (!strstr(err.msg, words) || (line && err.line != line))
+        fail_msg("line %d '%s' instead of line %d '%s' for:\n%s", err.line, err.msg, line, words, yaml);
+}
+
+static void test_defaults_are_the_starter_alone(void **state)
+{
+    (void)state;
+    struct config *c = parse("");
+    assert_int_equal(c->n_models, 1);
+    assert_string_equal(c->models[0].file, "starter");
+    assert_int_equal(c->n_tiers, 1);
+    assert_string_equal(c->tiers[0].name, "local");
+    assert_int_equal(c->listen_port, 11434);
+    assert_string_equal(c->listen_host, "127.0.0.1");
+    assert_false(c->has_budget);
+    assert_true(c->frontier_price.known);
+    config_free(c);
+}
+
+static void test_template_of_init_parses_to_the_defaults(void **state)
+{
+    (void)state;
+    struct config *c = parse(config_template_yaml), *d = parse("");
+    assert_int_equal(c->n_tiers, d->n_tiers);
+    assert_int_equal(c->n_models, d->n_models);
+    assert_memory_equal(c->threshold, d->threshold, sizeof c->threshold);
+    assert_int_equal(c->hold_ms, d->hold_ms);
+    config_free(c);
+    config_free(d);
+}
+
+static const char three_tiers[] =
+    "models:\n"
+    "  small: {file: /m/a.gguf}\n"
+    "  mid: {base_url: \"http://h/v1\", model: m-1, api_key: env:RUNG_TEST_KEY, price_usd_per_mtok: {input: 0.25, output: 2}}\n"
+    "  big: {base_url: \"https://h/v1\", context: 400000, price_usd_per_mtok: {input: 1.25, cached_input: 0.125, output: 10}}\n"
+    "tiers: [{name: local, model: small}, {name: mid, model: mid}, {name: frontier, model: big}]\n";
+
+static void test_tiers_prices_and_keys(void **state)
+{
+    (void)state;
+    setenv("RUNG_TEST_KEY", "sk-1", 1);
+    struct config *c = parse(three_tiers);
+    assert_int_equal(c->models[1].price.input, 250000);
+    assert_int_equal(c->models[1].price.cached_input, 250000);
+    assert_int_equal(c->models[2].price.cached_input, 125000);
+    assert_string_equal(c->models[1].api_key, "sk-1");
+    assert_false(c->models[1].key_missing);
+    assert_string_equal(c->models[2].upstream_model, "big");
+    assert_int_equal(c->frontier_price.output, 10000000);
+    assert_string_equal(c->frontier_name, "big");
+    assert_int_equal(c->trait_start[TRAIT_REASONING], 2);
+    assert_int_equal(c->trait_start[TRAIT_LANGUAGE], 1);
+    config_free(c);
+    unsetenv("RUNG_TEST_KEY");
+    c = parse(three_tiers);
+    assert_true(c->models[1].key_missing);
+    assert_false(c->models[2].key_missing);
+    config_free(c);
+}
+
+static void test_routes_traits_aliases_thresholds(void **state)
+{
+    (void)state;
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%s%s", three_tiers,
+             "routes:\n"
+             "  - {name: legal, metadata: {team: legal}, start: frontier}\n"
+             "  - {kind: [code, qa], trait: reasoning, min_tokens: 10, start: mid}\n"
+             "traits: {language: frontier}\n"
+             "aliases: {gpt-5: auto, old: big}\n"
+             "confidence: {score: entropy, default: 0.5, classify: 0.9}\n"
+             "budget_usd_per_month: 0\n");
+    struct config *c = parse(yaml);
+    assert_int_equal(c->n_routes, 2);
+    assert_string_equal(c->routes[0].metadata_value, "legal");
+    assert_int_equal(c->routes[1].kinds, (1u << KIND_CODE) | (1u << KIND_QA));
+    assert_int_equal(c->routes[1].traits, TRAIT_BIT(TRAIT_REASONING));
+    assert_int_equal(c->trait_start[TRAIT_LANGUAGE], 2);
+    assert_int_equal(c->n_aliases, 2);
+    assert_int_equal(c->score, SCORE_ENTROPY);
+    assert_true(c->threshold[KIND_CLASSIFY] > 0.89 && c->threshold[KIND_QA] < 0.51 && c->threshold[KIND_UNKNOWN] < 0.51);
+    assert_true(c->has_budget);
+    config_free(c);
+}
+
+static void test_paths_are_meant_from_the_file(void **state)
+{
+    (void)state;
+    struct config *c = NULL;
+    struct err err = ERR_INIT;
+    setenv("HOME", "/home/x", 1);
+    assert_ok(config_parse(STR("models: {a: {file: m.gguf}, b: {file: ~/m.gguf}, s: {file: starter}}"), "/etc/rung/rung.yaml", &c, &err), err);
+    assert_string_equal(c->models[0].file, "/etc/rung/m.gguf");
+    assert_string_equal(c->models[1].file, "/home/x/m.gguf");
+    assert_string_equal(c->models[2].file, "starter");
+    config_free(c);
+}
+
+static void test_mistakes_are_named_with_their_line(void **state)
+{
+    (void)state;
+    expect_error("listn: x\n", 1, "listn");
+    expect_error("listen: 11434\n", 1, "ADDRESS:PORT");
+    expect_error("listen: 127.0.0.1:99999\n", 1, "ADDRESS:PORT");
+    expect_error("models:\n  a: {}\n", 2, "'file'");
+    expect_error("models:\n  a: {file: x, base_url: \"http://y\"}\n", 2, "either");
+    expect_error("models:\n  auto: {file: x}\n", 2, "auto");
+    expect_error("models:\n  a:\n    file: x\n    fiel: y\n", 4, "fiel");
+    expect_error("models:\n  a: {base_url: ftp://x}\n", 2, "http://");
+    expect_error("models:\n  a: {base_url: \"http://x\", api_key: sk-123}\n", 2, "env:NAME");
+    expect_error("models:\n  a: {base_url: \"http://x\"}\n", 0, "tiers");
+    expect_error("models:\n  a: {file: x}\ntiers:\n  - {name: local, model: b}\n", 4, "does not list");
+    expect_error("models:\n  a: {file: x}\ntiers:\n  - {name: l, model: a}\n  - {name: l, model: a}\n", 5, "two tiers");
+    expect_error("tiers: []\n", 1, "list of 1 to");
+    expect_error("routes:\n  - {kind: nonsense, start: local}\n", 2, "no kind");
+    expect_error("routes:\n  - {kind: code, start: moon}\n", 2, "moon");
+    expect_error("routes:\n  - {kind: code}\n", 2, "start");
+    expect_error("confidence:\n  classify: 1.5\n", 2, "classify");
+    expect_error("confidence: {score: vibes}\n", 1, "geomean");
+    expect_error("privacy: locl\n", 1, "any or local");
+    expect_error("budget_usd_per_month: -1\n", 1, "budget_usd_per_month");
+    expect_error("ledger: {durability: maybe}\n", 1, "durability");
+    expect_error("aliases: {a: nowhere}\n", 1, "nowhere");
+    expect_error("api_keys: [env:RUNG_TEST_NOT_SET]\n", 1, "RUNG_TEST_NOT_SET");
+    expect_error("- a\n- b\n", 1, "mapping");
+    expect_error("models: {a: {file: x, price_usd_per_mtok: {input: 1}}}\n", 1, "'output'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults_are_the_starter_alone),
+        cmocka_unit_test(test_template_of_init_parses_to_the_defaults),
+        cmocka_unit_test(test_tiers_prices_and_keys),
+        cmocka_unit_test(test_routes_traits_aliases_thresholds),
+        cmocka_unit_test(test_paths_are_meant_from_the_file),
+        cmocka_unit_test(test_mistakes_are_named_with_their_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
