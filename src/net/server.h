@@ -2,10 +2,13 @@
  * which runs the handler and may block. A reply is either whole or streamed; a streamed reply's bytes queue up to a ceiling.
  *
  * Invariants: nothing (no header, no comment) leaves before http_reply_* is called; every request gets exactly one reply (500 when
- * a handler returns without one); a client that hangs up is noticed within milliseconds, also while the handler waits. */
+ * a handler returns without one); a client that hangs up is noticed within milliseconds, also while the handler waits. A client
+ * that closes its sending side has hung up: half-closed connections are not kept. What libmicrohttpd itself cannot parse it answers
+ * with its own 400 or 431 before this module sees a request. */
 #ifndef RUNG_NET_SERVER_H
 #define RUNG_NET_SERVER_H
 
+#include "base/buf.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"

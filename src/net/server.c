@@ -1,0 +1,413 @@
+/* The HTTP server: listening, reading whole bounded requests, refusing what is too much, handing the rest to workers, and closing
+ * down in order. libmicrohttpd speaks HTTP; what a request means belongs to the handler. */
+#include "net/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/exchange.h"
+#include "net/watch.h"
+#include "net/workers.h"
+
+#define DEFAULT_MAX_BODY_BYTES ((size_t)32 << 20)
+#define DEFAULT_MAX_HEADER_BYTES ((size_t)64 << 10)
+#define DEFAULT_MAX_WORKERS 256
+#define DEFAULT_MAX_QUEUE 512
+#define DEFAULT_MAX_CONNECTIONS 1024
+#define DEFAULT_IDLE_TIMEOUT_S 75
+
+#define LISTEN_BACKLOG 1024
+#define HEADER_TIME_MS 30000  /* for a request's header, beyond the idle time a connection may have */
+#define BODY_TIME_MS 600000   /* for its body */
+#define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted */
+#define SPARE_PLACES 16       /* connections that are being closed still hold their place */
+
+struct http_server {
+    struct http_server_options o;
+    uint16_t port;
+    struct MHD_Daemon *daemon;
+    struct watch *watch;
+    struct workers *workers;
+    atomic_size_t bodies_bytes;
+    atomic_bool closing;
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;            /* no exchange is live */
+    struct http_exchange *live;      /* handed over and not completed */
+    int n_live;
+};
+
+/* What MHD keeps for a connection: its place with the watcher, plus one (0: none was free). */
+static int connection_place(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info && info->socket_context ? (int)(intptr_t)info->socket_context - 1 : -1;
+}
+
+static int64_t header_deadline(const struct http_server *s)
+{
+    return clock_ms() + s->o.idle_timeout_s * INT64_C(1000) + HEADER_TIME_MS;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx, enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *s = ctx;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        int place = (int)(intptr_t)*socket_ctx - 1;
+        if (place >= 0)
+            watch_remove(s->watch, place);
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int place = watch_add(s->watch, info->connect_fd);
+    if (place >= 0)
+        watch_deadline(s->watch, place, header_deadline(s));
+    *socket_ctx = (void *)(intptr_t)(place + 1);
+}
+
+/* ---- live exchanges ---- */
+
+static void live_add(struct http_server *s, struct http_exchange *x)
+{
+    pthread_mutex_lock(&s->lock);
+    x->next = s->live;
+    if (x->next)
+        x->next->prev = x;
+    s->live = x;
+    s->n_live++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void live_remove(struct http_server *s, struct http_exchange *x)
+{
+    pthread_mutex_lock(&s->lock);
+    if (x->prev)
+        x->prev->next = x->next;
+    else
+        s->live = x->next;
+    if (x->next)
+        x->next->prev = x->prev;
+    if (--s->n_live == 0)
+        pthread_cond_broadcast(&s->quiet);
+    pthread_mutex_unlock(&s->lock);
+}
+
+int http_server_inflight(struct http_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int n = s->n_live;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+static void on_hangup(void *ctx)
+{
+    exchange_cut(ctx);
+}
+
+/* The worker's job. */
+static void run_exchange(void *job)
+{
+    struct http_exchange *x = job;
+    struct http_server *s = x->server;
+    s->o.handle(s->o.ctx, x);
+    if (!x->begun)
+        exchange_refuse(x, &s->o, MHD_HTTP_INTERNAL_SERVER_ERROR);
+    exchange_finish(x);
+    exchange_unref(x);
+}
+
+/* ---- libmicrohttpd's callbacks: the event thread ---- */
+
+static enum MHD_Result refuse(struct http_server *s, struct MHD_Connection *conn, int status)
+{
+    struct MHD_Response *response = refusal_response(&s->o, status);
+    if (!response)
+        return MHD_NO;
+    /* What such a client sends next is not worth reading. */
+    enum MHD_Result ok = status == MHD_HTTP_SERVICE_UNAVAILABLE
+                             ? MHD_YES
+                             : MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (ok == MHD_YES)
+        ok = MHD_queue_response(conn, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+static int status_of_head(struct http_server *s, struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (info && info->header_size > s->o.max_header_bytes)
+        return MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    const char *length = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    int64_t n = 0;
+    if (length && str_to_i64(str_of(length), &n) && n > (int64_t)s->o.max_body_bytes)
+        return MHD_HTTP_CONTENT_TOO_LARGE;
+    if (atomic_load(&s->closing) || connection_place(conn) < 0)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    return 0;
+}
+
+static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method, const char *path,
+                                 void **request_ctx)
+{
+    int place = connection_place(conn);
+    if (place >= 0)
+        watch_deadline(s->watch, place, clock_ms() + BODY_TIME_MS);
+    int status = status_of_head(s, conn);
+    if (status)
+        return refuse(s, conn, status);
+    struct http_exchange *x = exchange_new(s, &s->o, conn, &s->bodies_bytes);
+    if (!x)
+        return MHD_NO;
+    *request_ctx = x;
+    return exchange_take_head(x, method, path) ? MHD_YES : MHD_NO;
+}
+
+/* A body that turns out too long can only be refused behind its last byte; one that does not come to it is cut. */
+static enum MHD_Result take_body(struct http_server *s, struct http_exchange *x, const char *bytes, size_t n)
+{
+    if (!x->refusal && n > s->o.max_body_bytes - x->body.n)
+        x->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
+    if (!x->refusal && atomic_load(&s->bodies_bytes) + n > s->o.max_body_bytes * BODIES_AT_ONCE)
+        x->refusal = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (x->refusal) {
+        x->overrun_bytes += n;
+        return x->overrun_bytes <= s->o.max_body_bytes ? MHD_YES : MHD_NO;
+    }
+    buf_add(&x->body, bytes, n);
+    if (!buf_ok(&x->body))
+        return MHD_NO;
+    atomic_fetch_add(&s->bodies_bytes, n);
+    return MHD_YES;
+}
+
+static enum MHD_Result hand_over(struct http_server *s, struct http_exchange *x)
+{
+    int place = connection_place(x->conn);
+    watch_deadline(s->watch, place, 0);
+    if (x->refusal)
+        return refuse(s, x->conn, x->refusal);
+    x->arrived_ns = clock_ns();
+    x->handed = true;
+    atomic_fetch_add(&x->refs, 1);
+    live_add(s, x);
+    exchange_suspend(x);
+    watch_busy(s->watch, place, x);
+    if (workers_push(s->workers, x))
+        return MHD_YES;
+    exchange_refuse(x, &s->o, MHD_HTTP_SERVICE_UNAVAILABLE);
+    exchange_unref(x);
+    return MHD_YES;
+}
+
+/* The connection is awake again: its reply is ready, or failed. */
+static enum MHD_Result send_reply(struct http_exchange *x)
+{
+    pthread_mutex_lock(&x->lock);
+    struct MHD_Response *response = x->response;
+    unsigned status = (unsigned)x->status;
+    x->response = NULL;
+    pthread_mutex_unlock(&x->lock);
+    if (!response)
+        return MHD_NO;
+    enum MHD_Result ok = MHD_queue_response(x->conn, status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
+                                  const char *upload, size_t *upload_n, void **request_ctx)
+{
+    struct http_server *s = ctx;
+    struct http_exchange *x = *request_ctx;
+    (void)version;
+    if (!x)
+        return take_head(s, conn, method, url, request_ctx);
+    if (x->handed)
+        return send_reply(x);
+    if (*upload_n > 0) {
+        enum MHD_Result ok = take_body(s, x, upload, *upload_n);
+        *upload_n = 0;
+        return ok;
+    }
+    return hand_over(s, x);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *conn, void **request_ctx, enum MHD_RequestTerminationCode how)
+{
+    struct http_server *s = ctx;
+    struct http_exchange *x = *request_ctx;
+    int place = connection_place(conn);
+    (void)how;
+    if (place >= 0) {
+        watch_idle(s->watch, place);
+        watch_deadline(s->watch, place, header_deadline(s));
+    }
+    if (!x)
+        return;
+    *request_ctx = NULL;
+    pthread_mutex_lock(&x->lock);
+    struct MHD_Response *unsent = x->response;
+    x->response = NULL;
+    pthread_mutex_unlock(&x->lock);
+    if (unsent)
+        MHD_destroy_response(unsent);
+    exchange_cut(x);
+    if (x->handed)
+        live_remove(s, x);
+    exchange_unref(x);
+}
+
+/* ---- opening and closing ---- */
+
+static void set_defaults(struct http_server_options *o)
+{
+    if (o->max_body_bytes == 0)
+        o->max_body_bytes = DEFAULT_MAX_BODY_BYTES;
+    if (o->max_header_bytes == 0)
+        o->max_header_bytes = DEFAULT_MAX_HEADER_BYTES;
+    if (o->max_workers == 0)
+        o->max_workers = DEFAULT_MAX_WORKERS;
+    if (o->max_queue == 0)
+        o->max_queue = DEFAULT_MAX_QUEUE;
+    if (o->max_connections == 0)
+        o->max_connections = DEFAULT_MAX_CONNECTIONS;
+    if (o->idle_timeout_s == 0)
+        o->idle_timeout_s = DEFAULT_IDLE_TIMEOUT_S;
+}
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool parse_host(const char *host, uint16_t port, union address *ret, socklen_t *ret_n, struct err *err)
+{
+    union address a = {0};
+    if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &a.v4.sin_addr) == 1) {
+        a.v4.sin_family = AF_INET;
+        a.v4.sin_port = htons(port);
+        *ret_n = sizeof a.v4;
+    } else if (inet_pton(AF_INET6, host, &a.v6.sin6_addr) == 1) {
+        a.v6.sin6_family = AF_INET6;
+        a.v6.sin6_port = htons(port);
+        *ret_n = sizeof a.v6;
+    } else {
+        return err_set(err, ERR_INVALID, "cannot listen on '%s': give a numeric address, such as 127.0.0.1, or localhost", host);
+    }
+    *ret = a;
+    return true;
+}
+
+static bool listen_on(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *err)
+{
+    union address a;
+    socklen_t n = 0;
+    if (!parse_host(host, port, &a, &n, err))
+        return false;
+    int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(err, ERR_IO, "cannot listen on %s", host);
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    if (bind(fd, &a.any, n) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+        if (errno == EADDRINUSE)
+            err_set(err, ERR_BUSY, "port %u on %s is taken by another program", port, host);
+        else
+            err_errno(err, ERR_IO, "cannot listen on %s port %u", host, port);
+        close(fd);
+        return false;
+    }
+    n = sizeof a;
+    getsockname(fd, &a.any, &n);
+    *ret_port = ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+    *ret_fd = fd;
+    return true;
+}
+
+static bool start_daemon(struct http_server *s, int fd, struct err *err)
+{
+    /* The pool of a connection holds its header twice (bytes and entries), and 431 is ours to say before it is full. */
+    size_t pool_bytes = s->o.max_header_bytes * 2;
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+        MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o.max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->o.idle_timeout_s,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_END);
+    return s->daemon ? true : err_set(err, ERR_IO, "the HTTP server did not start");
+}
+
+static void server_free(struct http_server *s)
+{
+    workers_close(s->workers);
+    watch_close(s->watch);
+    pthread_cond_destroy(&s->quiet);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+bool http_server_open(const struct http_server_options *o, struct http_server **ret, struct err *err)
+{
+    int fd = -1;
+    struct http_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err, "the HTTP server");
+    s->o = *o;
+    set_defaults(&s->o);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->quiet, &attr);
+    pthread_condattr_destroy(&attr);
+    if (!listen_on(o->host, o->port, &fd, &s->port, err) ||
+        !watch_open(s->o.max_connections + SPARE_PLACES, on_hangup, &s->watch, err) ||
+        !workers_open(s->o.max_workers, s->o.max_queue, run_exchange, &s->workers, err) || !start_daemon(s, fd, err)) {
+        if (fd >= 0)
+            close(fd);
+        server_free(s);
+        return false;
+    }
+    *ret = s;
+    return true;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+void http_server_close(struct http_server *s, int64_t grace_ms)
+{
+    if (!s)
+        return;
+    MHD_socket listener = MHD_quiesce_daemon(s->daemon);
+    if (listener != MHD_INVALID_SOCKET)
+        close(listener);
+    atomic_store(&s->closing, true);
+    int64_t until_ns = clock_ns() + grace_ms * 1000000;
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    pthread_mutex_lock(&s->lock);
+    while (s->n_live > 0 && pthread_cond_timedwait(&s->quiet, &s->lock, &until) == 0) {
+    }
+    for (struct http_exchange *x = s->live; x; x = x->next)
+        exchange_cut(x);
+    pthread_mutex_unlock(&s->lock);
+    workers_close(s->workers); /* every reply is decided now: no connection sleeps when libmicrohttpd stops */
+    s->workers = NULL;
+    MHD_stop_daemon(s->daemon);
+    server_free(s);
+}
