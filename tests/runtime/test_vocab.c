@@ -1,0 +1,145 @@
+/* Real vocabularies, read from model files, against the token ids of the published tokenizers. */
+#include "../support.h"
+
+#include "base/filemap.h"
+#include "runtime/vocab.h"
+
+#define CASE_LINE "\n__ggml_vocab_test__\n"
+#define MAX_CASES_BYTES (1u << 20)
+
+struct cases {
+    struct gguf *g;
+    struct tokenizer *t;
+    char *inputs, *outputs;
+    size_t n_inputs, n_outputs;
+};
+
+static void cases_open(struct cases *c, const char *path)
+{
+    struct err err = ERR_INIT;
+    char name[4200];
+    assert_ok(gguf_open(path, &c->g, &err), err);
+    assert_ok(vocab_open(c->g, &c->t, &err), err);
+    snprintf(name, sizeof name, "%s.inp", path);
+    assert_ok(file_read(name, MAX_CASES_BYTES, &c->inputs, &c->n_inputs, &err), err);
+    snprintf(name, sizeof name, "%s.out", path);
+    assert_ok(file_read(name, MAX_CASES_BYTES, &c->outputs, &c->n_outputs, &err), err);
+}
+
+static void cases_close(struct cases *c)
+{
+    tokenizer_close(c->t);
+    gguf_close(c->g);
+    free(c->inputs);
+    free(c->outputs);
+}
+
+/* One case: the text against a line of ids. */
+static void check_case(const struct tokenizer *t, struct str text, const char *expected, int number)
+{
+    struct err err = ERR_INIT;
+    struct token_ids ids = {0};
+    assert_ok(tokenizer_encode(t, text, TOKENIZE_PLAIN, &ids, &err), err);
+    char *next = (char *)expected;
+    for (int64_t i = 0; i < ids.n; i++) {
+        long want = strtol(next, &next, 10);
+        if (want != ids.p[i])
+            fail_msg("case %d, token %lld: %d instead of %ld", number, (long long)i, ids.p[i], want);
+    }
+    while (*next == ' ')
+        next++;
+    if (*next)
+        fail_msg("case %d ends early: '%s' is missing", number, next);
+    token_ids_free(&ids);
+}
+
+static void check_vocabulary(const char *path)
+{
+    struct cases c;
+    cases_open(&c, path);
+    struct str rest = {c.inputs, c.n_inputs};
+    char *line = c.outputs;
+    int number = 0;
+    for (bool more = true; more; number++) {
+        size_t end = str_find(rest, STR(CASE_LINE));
+        more = end != SIZE_MAX;
+        struct str text = {rest.p, more ? end : rest.n};
+        char *newline = strchr(line, '\n');
+        if (newline)
+            *newline = 0;
+        /* the last case ends with the file's own newline */
+        if (!more && str_ends(text, STR("\n")))
+            text.n--;
+        check_case(c.t, text, line, number);
+        if (more)
+            rest = (struct str){rest.p + end + strlen(CASE_LINE), rest.n - end - strlen(CASE_LINE)};
+        line = newline ? newline + 1 : line + strlen(line);
+    }
+    assert_true(number > 40);
+    assert_int_equal(*line, 0);
+    cases_close(&c);
+}
+
+static void test_gpt2_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-gpt-2.gguf");
+    check_vocabulary(path);
+}
+
+static void test_qwen2_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-qwen2.gguf");
+    check_vocabulary(path);
+}
+
+static void test_llama_bpe_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-llama-bpe.gguf");
+    check_vocabulary(path);
+}
+
+static void test_starter_vocabulary_is_read_with_its_ends(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    struct tokenizer *t;
+    assert_ok(gguf_open(RUNG_ROOT "/models/starter.gguf", &g, &err), err);
+    assert_ok(vocab_open(g, &t, &err), err);
+    assert_int_equal(tokenizer_count(t), 4096);
+    assert_int_equal(tokenizer_eos(t), 4095);
+    assert_false(tokenizer_adds_bos(t));
+    assert_true(tokenizer_is_end(t, tokenizer_find(t, STR("<|im_end|>"))));
+    assert_false(tokenizer_is_end(t, tokenizer_find(t, STR("<|im_start|>"))));
+    tokenizer_close(t);
+    gguf_close(g);
+}
+
+static void test_a_vocabulary_that_rung_cannot_read_is_named(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-llama-spm.gguf");
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    struct tokenizer *t;
+    assert_ok(gguf_open(path, &g, &err), err);
+    assert_false(vocab_open(g, &t, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "llama"));
+    gguf_close(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gpt2_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_qwen2_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_llama_bpe_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_starter_vocabulary_is_read_with_its_ends),
+        cmocka_unit_test(test_a_vocabulary_that_rung_cannot_read_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
