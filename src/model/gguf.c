@@ -1,5 +1,6 @@
-/* Opening a GGUF file: the header, the metadata, and what an opened file owns. Each count is held against its limit and against
- * the bytes left before memory is taken for it. Reading values out of the checked table is gguf_get.c, tensors are gguf_tensors.c. */
+/* Opening a GGUF file: the header, the metadata, and what an opened file owns. Each count is held against its limit
+ * and against the bytes left before memory is taken for it. Reading values out of the checked table is gguf_get.c,
+ * tensors are gguf_tensors.c. */
 #include "model/gguf.h"
 
 #include <inttypes.h>
@@ -80,14 +81,15 @@ static bool read_version(struct gguf *g, struct gguf_cursor *c, struct err *err)
         return gguf_fail(c, ERR_UNSUPPORTED, at, err, "its version is 1; Rung reads 2 and 3, convert the model again");
     uint32_t swapped = __builtin_bswap32(version);
     if (swapped >= 1 && swapped <= 3)
-        return gguf_fail(c, ERR_UNSUPPORTED, at, err,
-                         "its version %" PRIu32 " is byte-swapped: the file is big-endian; Rung reads little-endian files",
-                         swapped);
+        return gguf_fail(
+            c, ERR_UNSUPPORTED, at, err,
+            "its version %" PRIu32 " is byte-swapped: the file is big-endian; Rung reads little-endian files", swapped);
     return gguf_fail(c, ERR_UNSUPPORTED, at, err, "its version is %" PRIu32 "; Rung reads 2 and 3", version);
 }
 
 /* A count of things of at least min_bytes each. */
-static bool read_count(struct gguf_cursor *c, const char *what, uint64_t max, size_t min_bytes, int64_t *ret, struct err *err)
+static bool read_count(struct gguf_cursor *c, const char *what, uint64_t max, size_t min_bytes, int64_t *ret,
+                       struct err *err)
 {
     size_t at = c->at;
     uint64_t n = 0;
@@ -269,7 +271,8 @@ bool gguf_open_map(struct filemap *map, struct gguf **ret, struct err *err)
     bool ok = read_all(g, err);
     /* What was read as zeros says nothing about the file: the shrinking is the error, not what followed from it. */
     if (filemap_broken(map))
-        ok = err_at_offset(err, ERR_IO, filemap_path(map), -1, "the file became shorter while it was read; fetch it again");
+        ok = err_at_offset(err, ERR_IO, filemap_path(map), -1,
+                           "the file became shorter while it was read; fetch it again");
     if (!ok) {
         gguf_close(g);
         return false;

@@ -1,8 +1,9 @@
 /* GGUF v2 and v3: a mapped model file as checked metadata and tensor views. (Specification: ggml docs/gguf.md.)
  *
- * Invariants after gguf_open: every string, array and tensor lies inside the file; every count is under its limit; tensors do not
- * overlap each other nor the metadata; sizes are products that did not wrap; names are unique. Nothing is trusted before
- * it was checked; an error names the field and its byte offset. Read-only, so any thread may read. */
+ * Invariants after gguf_open: every string, array and tensor lies inside the file; every count is under its limit;
+ * tensors do not overlap each other nor the metadata; sizes are products that did not wrap; names are unique.
+ * Nothing is trusted before it was checked; an error names the field and its byte offset. Read-only, so any thread
+ * may read. */
 #ifndef RUNG_MODEL_GGUF_H
 #define RUNG_MODEL_GGUF_H
 
@@ -40,8 +41,8 @@ bool gguf_broken(const struct gguf *g);            /* the file shrank under the 
 int64_t gguf_key_count(const struct gguf *g);
 struct str gguf_key_at(const struct gguf *g, int64_t i, enum gguf_type *ret_type);
 bool gguf_has(const struct gguf *g, const char *key);
-/* Absent keys leave *ret as it is and return true (so the caller's default stands); a key of another kind or out of range is an
- * error naming it. Integers of any width convert when the value fits. */
+/* Absent keys leave *ret as it is and return true (so the caller's default stands); a key of another kind or out of
+ * range is an error naming it. Integers of any width convert when the value fits. */
 bool gguf_get_u32(const struct gguf *g, const char *key, uint32_t *ret, struct err *err);
 bool gguf_get_f32(const struct gguf *g, const char *key, float *ret, struct err *err);
 bool gguf_get_bool(const struct gguf *g, const char *key, bool *ret, struct err *err);
@@ -51,14 +52,16 @@ bool gguf_need_u32(const struct gguf *g, const char *key, uint32_t *ret, struct 
 bool gguf_need_f32(const struct gguf *g, const char *key, float *ret, struct err *err);
 bool gguf_need_str(const struct gguf *g, const char *key, struct str *ret, struct err *err);
 
-/* An array; n is 0 when the key is absent. Number arrays are packed as in the file and may be unaligned: read with the getters. */
+/* An array; n is 0 when the key is absent. Number arrays are packed as in the file and may be unaligned: read with
+ * the getters. */
 struct gguf_array {
     enum gguf_type type;
     int64_t n;
     const char *p;
     const struct str *strings;   /* for GGUF_STRING: views into the file, made at open */
 };
-bool gguf_get_array(const struct gguf *g, const char *key, enum gguf_type type, struct gguf_array *ret, struct err *err);
+bool gguf_get_array(const struct gguf *g, const char *key, enum gguf_type type, struct gguf_array *ret,
+                    struct err *err);
 int64_t gguf_array_i64(const struct gguf_array *a, int64_t i);   /* integer and bool arrays */
 float gguf_array_f32(const struct gguf_array *a, int64_t i);
 

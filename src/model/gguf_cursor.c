@@ -1,5 +1,5 @@
-/* The cursor over a GGUF header: bounds before bytes, and the words of every complaint about them. What the fields mean is left
- * to gguf.c and gguf_tensors.c. */
+/* The cursor over a GGUF header: bounds before bytes, and the words of every complaint about them. What the fields
+ * mean is left to gguf.c and gguf_tensors.c. */
 #include "model/gguf_cursor.h"
 
 #include <inttypes.h>
@@ -19,7 +19,8 @@ bool gguf_fail(const struct gguf_cursor *c, enum err_code code, size_t at, struc
     va_end(args);
     struct str shown = utf8_clip(c->name, SHOWN_NAME_BYTES);
     if (c->name.n)
-        snprintf(subject, sizeof subject, "%s '" STR_FMT "%s'", c->kind, STR_ARG(shown), shown.n < c->name.n ? "..." : "");
+        snprintf(subject, sizeof subject, "%s '" STR_FMT "%s'", c->kind, STR_ARG(shown),
+                 shown.n < c->name.n ? "..." : "");
     else if (c->index >= 0)
         snprintf(subject, sizeof subject, "%s %" PRId64, c->kind, c->index);
     else
@@ -33,8 +34,8 @@ bool gguf_take(struct gguf_cursor *c, const char *what, size_t n, const char **r
 {
     if (n > c->n - c->at)
         return gguf_fail(c, ERR_CORRUPT, c->at, err,
-                         "its %s takes %zu bytes but the file ends after %zu; the file is cut short, fetch it again", what, n,
-                         c->n - c->at);
+                         "its %s takes %zu bytes but the file ends after %zu; the file is cut short, fetch it again",
+                         what, n, c->n - c->at);
     *ret = c->p + c->at;
     c->at += n;
     return true;
@@ -66,7 +67,8 @@ bool gguf_take_str(struct gguf_cursor *c, const char *what, size_t max, struct s
     if (!gguf_take_u64(c, what, &n, err))
         return false;
     if (n > max)
-        return gguf_fail(c, ERR_LIMIT, at, err, "its %s is %" PRIu64 " bytes long, over the limit of %zu", what, n, max);
+        return gguf_fail(c, ERR_LIMIT, at, err, "its %s is %" PRIu64 " bytes long, over the limit of %zu", what, n,
+                         max);
     if (!gguf_take(c, what, (size_t)n, &p, err))
         return false;
     *ret = (struct str){p, (size_t)n};

@@ -1,7 +1,8 @@
 /* Reading the header of a GGUF file field by field, never past its end. Private to this floor.
  *
- * Invariant: at <= n, and nothing beyond p[n - 1] is ever read. A failure says what was being read (`kind`, its index or name, its
- * element) and at which byte. Values come out as copies, strings as views into the file. Little-endian, as the format. */
+ * Invariant: at <= n, and nothing beyond p[n - 1] is ever read. A failure says what was being read (`kind`, its
+ * index or name, its element) and at which byte. Values come out as copies, strings as views into the file.
+ * Little-endian, as the format. */
 #ifndef RUNG_MODEL_GGUF_CURSOR_H
 #define RUNG_MODEL_GGUF_CURSOR_H
 

@@ -1,4 +1,5 @@
-/* Values out of the checked metadata of a GGUF file: by key, converted where nothing is lost, refused by name where not. */
+/* Values out of the checked metadata of a GGUF file: by key, converted where nothing is lost, refused by name where
+ * not. */
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -29,8 +30,9 @@ bool gguf_has(const struct gguf *g, const char *key)
 
 static bool wrong_kind(const struct gguf *g, const struct gguf_key *key, const char *wanted, struct err *err)
 {
-    return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)key->at, "metadata key '" STR_FMT "': its value type is %s, not %s",
-                         STR_ARG(key->name), gguf_type_name(key->type), wanted);
+    return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)key->at,
+                         "metadata key '" STR_FMT "': its value type is %s, not %s", STR_ARG(key->name),
+                         gguf_type_name(key->type), wanted);
 }
 
 static bool missing(const struct gguf *g, const char *key, struct err *err)
@@ -63,8 +65,8 @@ bool gguf_get_u32(const struct gguf *g, const char *key, uint32_t *ret, struct e
     bool negative = is_signed(k->type) && k->v.i < 0;
     if (negative || k->v.u > UINT32_MAX)
         return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at,
-                             "metadata key '%s': its value %s%" PRIu64 " is not in 0 to 4294967295", key, negative ? "-" : "",
-                             negative ? -k->v.u : k->v.u);
+                             "metadata key '%s': its value %s%" PRIu64 " is not in 0 to 4294967295", key,
+                             negative ? "-" : "", negative ? -k->v.u : k->v.u);
     *ret = (uint32_t)k->v.u;
     return true;
 }
@@ -77,8 +79,8 @@ bool gguf_get_f32(const struct gguf *g, const char *key, float *ret, struct err 
     if (!is_float(k->type))
         return wrong_kind(g, k, "a float", err);
     if (!isfinite(k->v.f) || fabs(k->v.f) > FLT_MAX)
-        return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at, "metadata key '%s': its value %g is no finite float",
-                             key, k->v.f);
+        return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at,
+                             "metadata key '%s': its value %g is no finite float", key, k->v.f);
     *ret = (float)k->v.f;
     return true;
 }
@@ -137,8 +139,9 @@ bool gguf_get_array(const struct gguf *g, const char *key, enum gguf_type type, 
     if (k->type != GGUF_ARRAY)
         return wrong_kind(g, k, "an array", err);
     if (!same_kind(k->v.array.type, type))
-        return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at, "metadata key '%s': its element type is %s, not %s", key,
-                             gguf_type_name(k->v.array.type), gguf_type_name(type));
+        return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at,
+                             "metadata key '%s': its element type is %s, not %s", key, gguf_type_name(k->v.array.type),
+                             gguf_type_name(type));
     *ret = k->v.array;
     return true;
 }

@@ -1,5 +1,5 @@
-/* The tensor table of a GGUF file: each entry's type, shape and place are checked on their own, then all places against each
- * other. What a tensor is for is left to the engine. */
+/* The tensor table of a GGUF file: each entry's type, shape and place are checked on their own, then all places
+ * against each other. What a tensor is for is left to the engine. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static void supported_types(char *buf, size_t size)
     }
 }
 
-static bool read_tensor_type(struct gguf_cursor *c, const struct tensor_type_info **ret, uint32_t *ret_type, struct err *err)
+static bool read_tensor_type(struct gguf_cursor *c, const struct tensor_type_info **ret, uint32_t *ret_type,
+                             struct err *err)
 {
     size_t at = c->at;
     uint32_t type;
@@ -37,8 +38,10 @@ static bool read_tensor_type(struct gguf_cursor *c, const struct tensor_type_inf
     supported_types(supported, sizeof supported);
     const char *name = tensor_type_name(type);
     if (name)
-        return gguf_fail(c, ERR_UNSUPPORTED, at, err, "its type is %s, which Rung does not run; it runs %s", name, supported);
-    return gguf_fail(c, ERR_CORRUPT, at, err, "its type %" PRIu32 " is none that GGUF defines; Rung runs %s", type, supported);
+        return gguf_fail(c, ERR_UNSUPPORTED, at, err, "its type is %s, which Rung does not run; it runs %s", name,
+                         supported);
+    return gguf_fail(c, ERR_CORRUPT, at, err, "its type %" PRIu32 " is none that GGUF defines; Rung runs %s", type,
+                     supported);
 }
 
 /* n_dims and ne; the product of all fits an int64. */
@@ -49,7 +52,8 @@ static bool read_shape(struct gguf_cursor *c, struct tensor *t, struct err *err)
     if (!gguf_take_u32(c, "dimension count", &n_dims, err))
         return false;
     if (n_dims < 1 || n_dims > TENSOR_MAX_DIMS)
-        return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension count is %" PRIu32 ", not 1 to %d", n_dims, TENSOR_MAX_DIMS);
+        return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension count is %" PRIu32 ", not 1 to %d", n_dims,
+                         TENSOR_MAX_DIMS);
     t->n_dims = (int)n_dims;
     int64_t elements = 1;
     for (int d = 0; d < TENSOR_MAX_DIMS; d++) {
@@ -60,7 +64,8 @@ static bool read_shape(struct gguf_cursor *c, struct tensor *t, struct err *err)
         if (ne == 0)
             return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension %d is 0", d);
         if (ne > INT64_MAX || __builtin_mul_overflow(elements, (int64_t)ne, &elements))
-            return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension %d of %" PRIu64 " makes it larger than any file", d, ne);
+            return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension %d of %" PRIu64 " makes it larger than any file",
+                             d, ne);
         t->ne[d] = (int64_t)ne;
     }
     return true;
@@ -70,8 +75,9 @@ static bool check_size(const struct gguf_cursor *c, size_t at, const struct tens
                        struct err *err)
 {
     if (t->ne[0] % info->block != 0)
-        return gguf_fail(c, ERR_CORRUPT, at, err, "its dimension 0 of %" PRId64 " is no multiple of %d, the block of %s",
-                         t->ne[0], info->block, info->name);
+        return gguf_fail(c, ERR_CORRUPT, at, err,
+                         "its dimension 0 of %" PRId64 " is no multiple of %d, the block of %s", t->ne[0], info->block,
+                         info->name);
     if (__builtin_mul_overflow(t->ne[0] / info->block * tensor_rows(t), (int64_t)info->block_bytes, &t->bytes))
         return gguf_fail(c, ERR_CORRUPT, at, err, "its dimensions make it larger than any file");
     return true;
@@ -93,7 +99,8 @@ static bool read_tensor_name(struct gguf *g, struct gguf_cursor *c, struct tenso
     return strmap_put(&g->tensor_index, (struct str){t->name, name.n}, (int32_t)c->index, err);
 }
 
-static bool read_tensor(struct gguf *g, struct gguf_cursor *c, struct tensor *t, struct extent *ret_extent, struct err *err)
+static bool read_tensor(struct gguf *g, struct gguf_cursor *c, struct tensor *t, struct extent *ret_extent,
+                        struct err *err)
 {
     const struct tensor_type_info *info;
     uint32_t type;
@@ -108,16 +115,18 @@ static bool read_tensor(struct gguf *g, struct gguf_cursor *c, struct tensor *t,
     if (!gguf_take_u64(c, "offset", &offset, err))
         return false;
     if (offset % g->alignment != 0)
-        return gguf_fail(c, ERR_CORRUPT, at, err, "its offset %" PRIu64 " is no multiple of the alignment %" PRIu32, offset,
-                         g->alignment);
+        return gguf_fail(c, ERR_CORRUPT, at, err, "its offset %" PRIu64 " is no multiple of the alignment %" PRIu32,
+                         offset, g->alignment);
     *ret_extent = (struct extent){.begin = offset, .index = c->index, .at = at};
     if (__builtin_add_overflow(offset, (uint64_t)t->bytes, &ret_extent->end))
-        return gguf_fail(c, ERR_CORRUPT, at, err, "its offset %" PRIu64 " and size of %zu bytes pass any file", offset, t->bytes);
+        return gguf_fail(c, ERR_CORRUPT, at, err, "its offset %" PRIu64 " and size of %zu bytes pass any file", offset,
+                         t->bytes);
     return true;
 }
 
 /* Known only once the whole table was read: where the data section starts, and so what fits into it. */
-static bool place_tensor(const struct gguf *g, struct gguf_cursor *c, uint64_t data_at, const struct extent *e, struct err *err)
+static bool place_tensor(const struct gguf *g, struct gguf_cursor *c, uint64_t data_at, const struct extent *e,
+                         struct err *err)
 {
     struct tensor *t = &g->tensors[e->index];
     c->index = e->index;
@@ -148,8 +157,8 @@ static bool check_overlaps(const struct gguf *g, struct gguf_cursor *c, struct e
         c->index = b->index;
         c->name = str_of(g->tensors[b->index].name);
         struct str other = utf8_clip(str_of(g->tensors[a->index].name), 100);
-        return gguf_fail(c, ERR_CORRUPT, b->at, err, "its offset %" PRIu64 " lies inside tensor '" STR_FMT "'", b->begin,
-                         STR_ARG(other));
+        return gguf_fail(c, ERR_CORRUPT, b->at, err, "its offset %" PRIu64 " lies inside tensor '" STR_FMT "'",
+                         b->begin, STR_ARG(other));
     }
     return true;
 }

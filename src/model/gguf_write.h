@@ -19,7 +19,8 @@ void gguf_write_strs(struct gguf_writer *w, const char *key, const struct str *v
 void gguf_write_i32s(struct gguf_writer *w, const char *key, const int32_t *v, int64_t n);
 void gguf_write_f32s(struct gguf_writer *w, const char *key, const float *v, int64_t n);
 void gguf_write_tensor(struct gguf_writer *w, const char *name, enum tensor_type type, int n_dims, const int64_t *ne);
-/* Bytes of the declared tensors, in order, in pieces of any size; the writer pads. The first call ends the declarations. */
+/* Bytes of the declared tensors, in order, in pieces of any size; the writer pads. The first call ends the
+ * declarations. */
 bool gguf_write_data(struct gguf_writer *w, const void *p, size_t n, struct err *err);
 /* Checks that every tensor got its bytes, flushes and renames into place. */
 bool gguf_writer_finish(struct gguf_writer *w, struct err *err);

@@ -53,7 +53,8 @@ void image_key(struct gguf_image *im, const char *name, uint32_t type)
     image_u32(im, type);
 }
 
-void image_tensor(struct gguf_image *im, const char *name, uint32_t type, uint32_t n_dims, const int64_t *ne, uint64_t offset)
+void image_tensor(struct gguf_image *im, const char *name, uint32_t type, uint32_t n_dims, const int64_t *ne,
+                  uint64_t offset)
 {
     image_str(im, name);
     image_u32(im, n_dims);

@@ -236,7 +236,8 @@ static void test_gguf_opens_the_models(void **state)
 static void test_gguf_opens_every_type_that_rung_runs(void **state)
 {
     (void)state;
-    static const char *const types[] = {"BF16", "F16", "Q4_0", "Q4_K_M", "Q4_K_S", "Q5_0", "Q5_1", "Q5_K_M", "Q6_K", "Q8_0"};
+    static const char *const types[] = {"BF16", "F16",  "Q4_0",   "Q4_K_M", "Q4_K_S",
+                                        "Q5_0", "Q5_1", "Q5_K_M", "Q6_K",   "Q8_0"};
     SKIP_WITHOUT_SHARED(folder, "vectors/quant");
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         char path[4600];

@@ -1,0 +1,116 @@
+/* The ledger: one row a request, committed before anything is sent and settled after, in one SQLite file.
+ *
+ * Invariants: what ledger_begin and ledger_attempt acknowledged survives a kill -9 (and a power cut with `power`);
+ * so does a settled row once it is committed; a row is settled at most once; a row whose process died is marked
+ * `possibly_billed` when an upstream call had been announced and `lost` when not; spent + reserved never passes a
+ * budget, whichever threads and processes share the file. One thread owns the writing connection and commits
+ * everything queued in one transaction. Every call here may come from any thread. Several processes may write (one
+ * waits for the other) and any number may read. No text of a prompt or an answer is stored. */
+#ifndef RUNG_STORE_LEDGER_H
+#define RUNG_STORE_LEDGER_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#define LEDGER_MAX_ATTEMPTS 8
+#define LEDGER_ID_BYTES 64
+#define LEDGER_NAME_BYTES 128
+#define LEDGER_NO_BUDGET INT64_MAX
+#define LEDGER_QUEUE_MAX 4096 /* rows waiting for the disk; beyond it begin and attempt say ERR_BUSY and settle waits */
+
+enum ledger_outcome {
+    LEDGER_OPEN,             /* begun, not settled yet */
+    LEDGER_OK,
+    LEDGER_UNANSWERED,       /* fits no tier */
+    LEDGER_ERROR,
+    LEDGER_CANCELLED,        /* the client hung up */
+    LEDGER_POSSIBLY_BILLED,  /* nobody knows whether the upstream charges */
+    LEDGER_LOST,             /* its process died before anything was sent upstream */
+    LEDGER_OUTCOMES,
+};
+extern const char *const ledger_outcome_names[LEDGER_OUTCOMES];
+
+enum ledger_attempt_outcome {
+    LEDGER_ATTEMPT_OK,
+    LEDGER_ATTEMPT_LOW_CONFIDENCE,
+    LEDGER_ATTEMPT_FAILED,
+    LEDGER_ATTEMPT_TIMEOUT,
+    LEDGER_ATTEMPT_CANCELLED,
+    LEDGER_ATTEMPT_POSSIBLY_BILLED,
+    LEDGER_ATTEMPT_ANNOUNCED,        /* by ledger_attempt, not settled yet; never in a settled row */
+    LEDGER_ATTEMPT_OUTCOMES,
+};
+extern const char *const ledger_attempt_outcome_names[LEDGER_ATTEMPT_OUTCOMES];
+
+struct ledger_tokens {
+    int64_t prompt, cached;          /* cached is part of prompt */
+    int64_t completion, reasoning;   /* completion is what is visible; reasoning is NOT part of it */
+};
+
+struct ledger_attempt {
+    char tier[LEDGER_NAME_BYTES], model[LEDGER_NAME_BYTES];
+    bool local;                      /* answered in this process or on an own machine */
+    enum ledger_attempt_outcome outcome;
+    struct ledger_tokens tokens;
+    int64_t cost_pico_usd;           /* of a possibly billed one: what it would cost if it was */
+    int64_t ttft_us, total_us;       /* -1: unknown */
+    double confidence;               /* -1: none */
+};
+
+/* Zero it, then fill what is known; texts are cut at their size on a character boundary by ledger_text. */
+struct ledger_row {
+    char id[LEDGER_ID_BYTES];        /* unique; not empty */
+    int64_t wall_ms;                 /* since 1970; 0: now */
+    char kind[32];
+    char model_asked[LEDGER_NAME_BYTES];
+    char privacy[16];                /* "any", "local" */
+    uint64_t conversation;           /* str_hash of its id, never the id; 0: none */
+    /* from here on: known when it settles */
+    char tier_path[256];             /* "local>mid" */
+    char tier[LEDGER_NAME_BYTES], model[LEDGER_NAME_BYTES];   /* who answered; empty: nobody */
+    int tier_rank;                   /* its place among the configured tiers, 0 the cheapest: the order of the shares */
+    bool local;                      /* who answered was local */
+    char reason[192];
+    int64_t hold_us, ttft_us, total_us;   /* as the client saw them; ttft -1: nothing was sent */
+    double confidence;               /* of the answer given, -1: none */
+    int64_t frontier_pico_usd;       /* "before": what the frontier tier would have cost */
+    enum ledger_outcome outcome;     /* not LEDGER_OPEN when settled */
+    struct ledger_attempt attempts[LEDGER_MAX_ATTEMPTS];
+    int n_attempts;
+};
+/* The row's own cost ("after") is not stated but summed: that of its attempts, those possibly billed apart. */
+int64_t ledger_row_cost(const struct ledger_row *row);
+int64_t ledger_row_uncertain(const struct ledger_row *row);
+/* Copy s into a field of `size` bytes: ledger_text(row->reason, sizeof row->reason, s). */
+void ledger_text(char *field, size_t size, struct str s);
+
+struct ledger;
+struct ledger_options {
+    bool power;                      /* durability: power; a commit then also survives a power cut (synchronous=FULL) */
+};
+
+/* "$XDG_DATA_HOME/rung/ledger.db", else "~/.local/share/rung/ledger.db". */
+bool ledger_default_path(char *buf, size_t size, struct err *err);
+/* Opens or creates (parent folders too, for the owner's eyes only), migrates, and marks what dead processes left
+ * open. */
+bool ledger_open(const char *path, const struct ledger_options *o, struct ledger **ret, struct err *err);
+/* Commits what is queued, then closes. No other call may be running. NULL allowed. */
+void ledger_close(struct ledger *l);
+
+/* Returns when the open row is committed; nothing of the request may be sent before. ERR_INVALID for an id that
+ * exists. */
+bool ledger_begin(struct ledger *l, const struct ledger_row *row, struct err *err);
+/* Announce an upstream call and set money aside for it, committed before it is made. ERR_LIMIT, with nothing
+ * written, when this month's spent + reserved + reserve_pico_usd would pass budget_pico_usd (LEDGER_NO_BUDGET:
+ * none): then do not call. A reservation ends when its row settles. */
+bool ledger_attempt(struct ledger *l, const char *id, const char *tier, const char *model, int64_t reserve_pico_usd,
+                    int64_t budget_pico_usd, struct err *err);
+/* Queue the settled row, a copy; with wait return when it is committed. Settling an id again changes nothing. A row
+ * not waited for that the disk refuses is kept and tried again. Attempts in *row replace the announced ones. */
+bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, struct err *err);
+/* Returns when everything queued before the call is committed. */
+bool ledger_flush(struct ledger *l, struct err *err);
+/* Spent and reserved in this calendar month (UTC); what was possibly billed counts. From memory. */
+int64_t ledger_spent(struct ledger *l);
+
+#endif
