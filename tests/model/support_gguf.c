@@ -73,6 +73,11 @@ void image_data(struct gguf_image *im, size_t alignment, size_t n)
     memset(p, 0, n);
 }
 
+void image_mark(struct gguf_image *im)
+{
+    im->mark = im->b.n;
+}
+
 bool image_open(struct gguf_image *im, struct gguf **ret, struct err *err)
 {
     struct filemap *map;

@@ -8,6 +8,7 @@
 
 struct gguf_image {
     struct buf b;
+    size_t mark;   /* where the reader is expected to complain */
 };
 
 #define IMAGE_INIT ((struct gguf_image){.b = BUF_INIT(64u << 20)})
@@ -24,6 +25,7 @@ void image_key(struct gguf_image *im, const char *name, uint32_t type);   /* the
 void image_tensor(struct gguf_image *im, const char *name, uint32_t type, uint32_t n_dims, const int64_t *ne,
                   uint64_t offset);
 void image_data(struct gguf_image *im, size_t alignment, size_t n);       /* pad, then n zero bytes */
+void image_mark(struct gguf_image *im);                                   /* the next field is the wrong one */
 /* Open what was built so far from memory; the image must outlive *ret. */
 bool image_open(struct gguf_image *im, struct gguf **ret, struct err *err);
 void image_free(struct gguf_image *im);
