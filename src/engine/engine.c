@@ -1,0 +1,134 @@
+/* Opening and closing an engine: binds a model file, plans its lists, sorts its layers into groups of session state, and sets the
+ * memory aside that every thread needs. What a step does is step.c's business. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+#define FINGERPRINT_SAMPLE_BYTES 4096   /* of the embedding and of the last tensor */
+
+static const struct op *stateful_op(struct op_list list)
+{
+    for (int i = 0; i < list.n; i++)
+        if (list.ops[i].state != STATE_NONE)
+            return &list.ops[i];
+    return NULL;
+}
+
+static int group_named(struct engine *e, enum state_kind kind)
+{
+    for (int i = 0; i < e->n_groups; i++)
+        if (e->groups[i].kind == kind)
+            return i;
+    e->groups[e->n_groups].kind = kind;
+    return e->n_groups++;
+}
+
+static bool make_groups(struct engine *e, struct err *err)
+{
+    const struct hparams *h = &e->model.h;
+    e->group_of = arena_array(&e->arena, (size_t)h->n_layer, sizeof *e->group_of);
+    e->index_in_group = arena_array(&e->arena, (size_t)h->n_layer, sizeof *e->index_in_group);
+    if (!e->group_of || !e->index_in_group)
+        return err_nomem(err, "the engine");
+    for (int layer = 0; layer < h->n_layer; layer++) {
+        int group = group_named(e, stateful_op(e->model.arch->block)->state);
+        e->group_of[layer] = group;
+        e->index_in_group[layer] = e->groups[group].n_layer++;
+    }
+    for (int i = 0; i < e->n_groups; i++) {
+        int64_t elements = 2 * (int64_t)e->groups[i].n_layer * arch_width(h, WIDTH_KV) * KV_PAGE;
+        e->groups[i].heaps[KV_F16].page_bytes = (size_t)elements * kv_element_bytes(TENSOR_F16);
+        e->groups[i].heaps[KV_F32].page_bytes = (size_t)elements * kv_element_bytes(TENSOR_F32);
+    }
+    return true;
+}
+
+static bool make_scratch(struct engine *e, struct err *err)
+{
+    e->threads = pool_threads(e->pool);
+    e->matmul_scratch = arena_array(&e->arena, (size_t)e->threads, sizeof *e->matmul_scratch);
+    e->sample_scratch = arena_array(&e->arena, (size_t)e->threads, sizeof *e->sample_scratch);
+    if (!e->matmul_scratch || !e->sample_scratch)
+        return err_nomem(err, "the engine");
+    for (int i = 0; i < e->threads; i++) {
+        e->matmul_scratch[i] = arena_alloc_aligned(&e->arena, MATMUL_SCRATCH_BYTES, 64);
+        if (!e->matmul_scratch[i])
+            return err_nomem(err, "the engine");
+        if (!sample_scratch_open(e->model.h.n_vocab, &e->sample_scratch[i], err))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t hash_tensor(const struct tensor *t)
+{
+    size_t n = t->bytes < FINGERPRINT_SAMPLE_BYTES ? t->bytes : FINGERPRINT_SAMPLE_BYTES;
+    return str_hash((struct str){(const char *)t->data + t->bytes - n, n});
+}
+
+/* Tells models apart, not forgeries. */
+static uint64_t fingerprint_of(const struct model *m)
+{
+    const struct engine_info *i = &m->info;
+    uint64_t parts[] = {
+        str_hash(str_of(i->architecture)), (uint64_t)i->n_layer, (uint64_t)i->n_kv_head, (uint64_t)i->head_dim,
+        (uint64_t)i->parameters, (uint64_t)i->weight_bytes, hash_tensor(m->once[WEIGHT_TOKEN_EMBD].tensor),
+        hash_tensor(gguf_tensor_at(m->g, gguf_tensor_count(m->g) - 1)),
+    };
+    return str_hash((struct str){(const char *)parts, sizeof parts});
+}
+
+static bool make_plans(struct engine *e, struct err *err)
+{
+    const struct arch *arch = e->model.arch;
+    return plan_make(arch->input, &e->arena, &e->input, err) && plan_make(arch->block, &e->arena, &e->block, err) &&
+           plan_make(arch->output, &e->arena, &e->output, err);
+}
+
+bool engine_open(const struct gguf *g, struct pool *pool, struct engine **ret, struct err *err)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return err_nomem(err, "the engine");
+    e->pool = pool;
+    e->k = kernels_get();
+    e->arena = ARENA_INIT(SIZE_MAX);
+    e->memory.arena = ARENA_INIT(SIZE_MAX);
+    if (!model_bind(g, e->k, &e->arena, &e->model, err) || !make_plans(e, err) || !make_groups(e, err) ||
+        !make_scratch(e, err)) {
+        engine_close(e);
+        return false;
+    }
+    e->fingerprint = fingerprint_of(&e->model);
+    if (gguf_broken(g)) {
+        engine_close(e);
+        return err_at_offset(err, ERR_CORRUPT, gguf_path(g), -1, "the model file shrank while it was being opened");
+    }
+    *ret = e;
+    return true;
+}
+
+void engine_close(struct engine *e)
+{
+    if (!e)
+        return;
+    for (int i = 0; i < e->n_groups; i++) {
+        for (int size = 0; size < KV_SIZES; size++) {
+            for (struct kv_page *page = e->groups[i].heaps[size].free, *next; page; page = next) {
+                next = page->next;
+                free(page);
+            }
+        }
+    }
+    for (int i = 0; e->sample_scratch && i < e->threads; i++)
+        sample_scratch_close(e->sample_scratch[i]);
+    arena_free(&e->memory.arena);
+    arena_free(&e->arena);
+    free(e);
+}
+
+const struct engine_info *engine_info(const struct engine *e)
+{
+    return &e->model.info;
+}

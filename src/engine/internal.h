@@ -1,0 +1,184 @@
+/* The engine's rooms among themselves; nothing outside src/engine (and its tests) includes this.
+ *
+ *   hparams.c, bind.c   a model file -> struct model: numbers checked, every weight of the lists found and its shape checked
+ *   plan.c              an operation list -> stages, each one run of the thread pool
+ *   run.c               a stage over a batch of tokens
+ *   session.c           pages of keys and values; snapshot.c their bytes
+ *   step.c              engine_step: items -> one batch -> wants
+ *   record.c, sample.c  a row of logits -> token record, chosen token */
+#ifndef RUNG_ENGINE_INTERNAL_H
+#define RUNG_ENGINE_INTERNAL_H
+
+#include "base/arena.h"
+#include "engine/arch/arch.h"
+#include "engine/engine.h"
+#include "kernels/kernels.h"
+
+/* ---- the model: what the file says, bound to its architecture ---- */
+
+struct weight {
+    const struct tensor *tensor;   /* NULL: optional, and not in this file */
+    const float *vector;           /* for weights of one dimension: as floats */
+};
+
+struct layer_weights {
+    struct weight w[WEIGHT_ROLES];
+};
+
+struct model {
+    const struct gguf *g;
+    const struct arch *arch;
+    struct hparams h;
+    struct weight once[WEIGHT_ROLES];       /* weights outside the layers */
+    struct layer_weights *layers;           /* [n_layer] */
+    const double *rope_freq;                /* [n_rot / 2] radians a position */
+    struct engine_info info;
+};
+
+bool hparams_read(const struct gguf *g, const struct arch *arch, struct hparams *ret, struct err *err);
+/* The model's memory comes from the arena. */
+bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *arena, struct model *ret, struct err *err);
+const struct weight *model_weight(const struct model *m, int layer, enum weight_role role);
+
+/* ---- the plan: where threads meet ---- */
+
+enum stage_kind {
+    STAGE_TOKENS,      /* any operations that need one token only; then what the next stage reads is prepared */
+    STAGE_MATMULS,     /* matrix products with one common input, split by rows of the weights */
+    STAGE_ATTENTION,   /* one attention, split by token and head */
+};
+
+/* Invariant: a STAGE_TOKENS stands before every other kind. */
+struct stage {
+    enum stage_kind kind;
+    const struct op *ops;
+    int n;
+};
+
+struct plan {
+    struct stage *stages;
+    int n;
+};
+
+bool plan_make(struct op_list list, struct arena *arena, struct plan *ret, struct err *err);
+
+/* ---- session state ---- */
+
+struct kv_page {
+    struct kv_page *next;          /* in the free list */
+    int64_t refs;                  /* sessions that hold it */
+    _Alignas(64) char bytes[];     /* [layers of the group] x (K, V) x [n_kv_head, KV_PAGE, head_dim] */
+};
+
+struct kv_heap {
+    size_t page_bytes;
+    struct kv_page *free;
+};
+
+enum kv_size { KV_F16, KV_F32, KV_SIZES };
+
+struct group_info {
+    enum state_kind kind;
+    int n_layer;
+    struct kv_heap heaps[KV_SIZES];
+};
+
+struct layer_group {
+    struct kv_heap *heap;
+    const char **pages;            /* [n_pages] kv_page.bytes, as the attention kernel takes them; room for the whole context */
+    int64_t n_pages;
+};
+
+struct session {
+    struct engine *engine;
+    int64_t length, context;
+    enum tensor_type kv_type;
+    struct layer_group groups[STATE_KINDS];   /* as engine.groups */
+    bool in_step;
+};
+
+/* Makes positions [length, length + n) writable: pages exist and are this session's alone. */
+bool session_reserve(struct session *s, int64_t n, struct err *err);
+/* Gives back pages past the length. */
+void session_trim(struct session *s);
+size_t kv_element_bytes(enum tensor_type kv_type);
+
+/* ---- a row of logits ---- */
+
+/* log p(i) = logits[i] - max - log_sum */
+struct logits_norm {
+    float max, sum;
+    double log_sum;
+};
+bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret, struct err *err);
+float logits_logprob(const struct logits_norm *norm, float logit);
+/* The record's top and entropy; the chosen token is the sampler's business. */
+void record_fill(const struct kernels *k, const float *logits, int64_t n, const struct logits_norm *norm,
+                 struct token_record *ret);
+
+/* ---- a batch on its way through the lists ---- */
+
+struct batch_item {
+    struct session *session;
+    int64_t pos0;
+    int first, n;                  /* its tokens in the batch */
+};
+
+struct batch {
+    int tokens;
+    float *slots[SLOTS];           /* [tokens, width] */
+    char *act[ACT_FORMATS];        /* prepared rows of what the next matrix products read */
+    const int32_t *ids;            /* [tokens] */
+    const int *item_of;            /* [tokens] */
+    const float *rotations;        /* [tokens, n_rot / 2, 2] cosine and sine */
+    const struct batch_item *items;
+    const int64_t *attention_units; /* [n_items + 1] running sum of tokens * n_kv_head */
+    int n_items;
+};
+
+#define OUT_CHUNK 32   /* rows of logits that exist at a time */
+
+/* A position that wants something. */
+struct out_row {
+    const struct step_item *item;
+    int token;                     /* in the batch */
+    int first_want, n_wants;
+};
+
+/* Memory of a step, kept from step to step and only ever growing. */
+struct step_memory {
+    struct arena arena;
+    int tokens;                    /* room for so many */
+    bool logits;                   /* room for a chunk of logits too */
+    struct batch batch;
+    int32_t *ids;                  /* as in batch, to be written */
+    int *item_of;
+    float *rotations;
+    struct batch_item items[ENGINE_MAX_STEP_ITEMS];
+    int64_t attention_units[ENGINE_MAX_STEP_ITEMS + 1];
+    struct out_row *rows;          /* [tokens] */
+    int n_rows;
+    struct err faults[OUT_CHUNK];
+};
+
+struct engine {
+    struct pool *pool;
+    const struct kernels *k;
+    struct arena arena;
+    struct model model;
+    struct plan input, block, output;
+    struct group_info groups[STATE_KINDS];
+    int n_groups;
+    int *group_of;                 /* [n_layer] */
+    int *index_in_group;           /* [n_layer] */
+    uint64_t fingerprint;          /* of the model, for snapshots */
+    int threads;
+    char **matmul_scratch;         /* [threads] */
+    struct sample_scratch **sample_scratch;   /* [threads] */
+    struct step_memory memory;
+};
+
+/* Runs the stages [first, end) of a plan over the batch; layer is -1 outside the layers. */
+void run_plan(const struct engine *e, const struct plan *plan, int first, int end, int layer, const struct batch *b);
+
+#endif

@@ -1,0 +1,309 @@
+/* Choosing a token. The logits pass, in this order, the mask, the biases and the penalties; the largest is taken at temperature 0,
+ * else what top-k, top-p and min-p leave is drawn from with one random number. All sums run in a fixed order, so a choice can be
+ * repeated. What the raw logits say stands in the record (record.c). */
+#include "engine/sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "engine/internal.h"
+
+#define MARK_SEEN 1
+#define MARK_GENERATED 2
+#define BIAS_FORBIDS (-100.0f)
+
+struct sample_scratch {
+    float *adjusted;   /* [n_vocab] logits after biases and penalties */
+    float *x;          /* [n_vocab] of the candidates, by ascending id */
+    int32_t *ids;      /* [n_vocab] theirs */
+    float *t, *w;      /* [n_vocab] logarithm of the weight, 0 for the best, and the weight */
+    int32_t *heap;     /* [n_vocab] candidates, by number */
+    uint8_t *marks;    /* [n_vocab] zero between calls */
+};
+
+/* Tokens that may still be chosen; ids NULL: candidate i is token i. */
+struct candidates {
+    const float *x;
+    const int32_t *ids;
+    int64_t n;
+};
+
+bool sample_scratch_open(int64_t n_vocab, struct sample_scratch **ret, struct err *err)
+{
+    size_t n = (size_t)n_vocab;
+    struct sample_scratch *s = malloc(sizeof *s);
+    if (!s)
+        return err_nomem(err, "the sampler");
+    *s = (struct sample_scratch){
+        .adjusted = calloc(n, sizeof(float)),
+        .x = calloc(n, sizeof(float)),
+        .ids = calloc(n, sizeof(int32_t)),
+        .t = calloc(n, sizeof(float)),
+        .w = calloc(n, sizeof(float)),
+        .heap = calloc(n, sizeof(int32_t)),
+        .marks = calloc(n, 1),
+    };
+    if (!s->adjusted || !s->x || !s->ids || !s->t || !s->w || !s->heap || !s->marks) {
+        sample_scratch_close(s);
+        return err_nomem(err, "the sampler");
+    }
+    *ret = s;
+    return true;
+}
+
+void sample_scratch_close(struct sample_scratch *s)
+{
+    if (!s)
+        return;
+    free(s->adjusted);
+    free(s->x);
+    free(s->ids);
+    free(s->t);
+    free(s->w);
+    free(s->heap);
+    free(s->marks);
+    free(s);
+}
+
+/* ---- is the sampler sound ---- */
+
+static bool in_range(const char *name, float v, float low, float high, struct err *err)
+{
+    if (v >= low && v <= high)
+        return true;
+    return err_set(err, ERR_INVALID, "%s is %g but must be from %g to %g", name, v, low, high);
+}
+
+static bool penalises(const struct sampler *s)
+{
+    return s->repetition_penalty != 1 || s->presence_penalty != 0 || s->frequency_penalty != 0;
+}
+
+bool sampler_check(const struct sampler *s, int64_t n_vocab, struct err *err)
+{
+    if (!in_range("temperature", s->temperature, 0, 1e6f, err) || !in_range("min_p", s->min_p, 0, 1, err) ||
+        !in_range("repetition_penalty", s->repetition_penalty, 1e-3f, 1e3f, err) ||
+        !in_range("presence_penalty", s->presence_penalty, -100, 100, err) ||
+        !in_range("frequency_penalty", s->frequency_penalty, -100, 100, err))
+        return false;
+    if (!(s->top_p > 0 && s->top_p <= 1))
+        return err_set(err, ERR_INVALID, "top_p is %g but must be above 0 and at most 1", s->top_p);
+    if (s->top_k < 0)
+        return err_set(err, ERR_INVALID, "top_k is %d but must be 0 (off) or more", s->top_k);
+    if (s->n_bias < 0 || s->n_bias > SAMPLER_MAX_BIAS)
+        return err_set(err, ERR_LIMIT, "%d logit biases are more than %d", s->n_bias, SAMPLER_MAX_BIAS);
+    for (int i = 0; i < s->n_bias; i++) {
+        if (s->bias[i].id < 0 || s->bias[i].id >= n_vocab)
+            return err_set(err, ERR_INVALID, "logit bias for token %d: the vocabulary has %lld tokens", s->bias[i].id,
+                           (long long)n_vocab);
+        if (!(s->bias[i].bias <= 1e6f) || isinf(s->bias[i].bias))
+            return err_set(err, ERR_INVALID, "the logit bias of token %d is not a number a logit can take", s->bias[i].id);
+    }
+    if (!penalises(s))
+        return true;
+    if (s->n_prompt < 0 || s->n_history < s->n_prompt)
+        return err_set(err, ERR_INVALID, "a history of %lld tokens cannot begin with a prompt of %lld",
+                       (long long)s->n_history, (long long)s->n_prompt);
+    for (int64_t i = 0; i < s->n_history; i++)
+        if (s->history[i] < 0 || s->history[i] >= n_vocab)
+            return err_set(err, ERR_INVALID, "token %d of the history: the vocabulary has %lld tokens", s->history[i],
+                           (long long)n_vocab);
+    return true;
+}
+
+/* ---- mask, biases, penalties ---- */
+
+static void apply_biases(const struct sampler *s, float *x)
+{
+    for (int i = 0; i < s->n_bias; i++)
+        x[s->bias[i].id] = s->bias[i].bias <= BIAS_FORBIDS ? -INFINITY : x[s->bias[i].id] + s->bias[i].bias;
+}
+
+/* Repetition as in CTRL (Keskar et al. 2019), once a token; presence and frequency as OpenAI documents them. */
+static void apply_penalties(const struct sampler *s, float *x, uint8_t *marks)
+{
+    for (int64_t i = 0; i < s->n_history; i++) {
+        int32_t id = s->history[i];
+        if (!(marks[id] & MARK_SEEN))
+            x[id] = x[id] > 0 ? x[id] / s->repetition_penalty : x[id] * s->repetition_penalty;
+        marks[id] |= MARK_SEEN;
+    }
+    for (int64_t i = s->n_prompt; i < s->n_history; i++) {
+        int32_t id = s->history[i];
+        x[id] -= s->frequency_penalty;
+        if (!(marks[id] & MARK_GENERATED))
+            x[id] -= s->presence_penalty;
+        marks[id] |= MARK_GENERATED;
+    }
+    for (int64_t i = 0; i < s->n_history; i++)
+        marks[s->history[i]] = 0;
+}
+
+static const float *adjust(const struct sampler *s, const float *logits, int64_t n, struct sample_scratch *scratch)
+{
+    if (s->n_bias == 0 && !penalises(s))
+        return logits;
+    memcpy(scratch->adjusted, logits, (size_t)n * sizeof *logits);
+    apply_biases(s, scratch->adjusted);
+    if (penalises(s))
+        apply_penalties(s, scratch->adjusted, scratch->marks);
+    return scratch->adjusted;
+}
+
+/* Tokens that the bitset admits, in ascending order; their number. */
+static int64_t admitted_ids(const uint64_t *allowed, int64_t n, int32_t *ids)
+{
+    int64_t count = 0;
+    for (int64_t base = 0; base < n; base += 64) {
+        uint64_t word = allowed[base / 64];
+        if (n - base < 64)
+            word &= ((uint64_t)1 << (n - base)) - 1;
+        for (; word != 0; word &= word - 1)
+            ids[count++] = (int32_t)(base + __builtin_ctzll(word));
+    }
+    return count;
+}
+
+static void gather(const float *x, const int32_t *ids, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[ids[i]];
+}
+
+/* ---- the choice ---- */
+
+static int64_t first_of_largest(const struct candidates *c, float max)
+{
+    int64_t i = 0;
+    while (c->x[i] != max)
+        i++;
+    return i;
+}
+
+/* Candidate a goes before b: the heavier first, of equals the lower id. */
+static bool before(const float *t, int32_t a, int32_t b)
+{
+    return t[a] > t[b] || (t[a] == t[b] && a < b);
+}
+
+static void heap_sink(const float *t, int32_t *heap, int64_t n, int64_t i)
+{
+    int32_t item = heap[i];
+    for (int64_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && before(t, heap[child + 1], heap[child]))
+            child++;
+        if (!before(t, heap[child], item))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = item;
+}
+
+static void heap_build(const float *t, int32_t *heap, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        heap[i] = (int32_t)i;
+    for (int64_t i = n / 2 - 1; i >= 0; i--)
+        heap_sink(t, heap, n, i);
+}
+
+/* Takes the best of the n left and parks it behind them. */
+static int32_t heap_pop(const float *t, int32_t *heap, int64_t n)
+{
+    int32_t best = heap[0];
+    heap[0] = heap[n - 1];
+    heap[n - 1] = best;
+    heap_sink(t, heap, n - 1, 0);
+    return best;
+}
+
+static double sum_of(const float *w, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += w[i];
+    return sum;
+}
+
+/* Top-k, then top-p of what it left, then min-p. Afterwards heap[n - 1], heap[n - 2], ... are the kept ones, best first. */
+static int64_t filter(const struct sampler *s, const struct sample_scratch *scratch, int64_t n, double *ret_sum)
+{
+    const float *t = scratch->t, *w = scratch->w;
+    int64_t most = s->top_k > 0 && s->top_k < n ? s->top_k : n, popped = 0, kept = 0;
+    double total = 0, sum = 0, least_t = s->min_p > 0 ? log(s->min_p) : -INFINITY;
+    heap_build(t, scratch->heap, n);
+    if (most == n)
+        total = sum_of(w, n);
+    else
+        while (popped < most)
+            total += w[heap_pop(t, scratch->heap, n - popped++)];
+    while (kept < most && (kept == 0 || sum < s->top_p * total)) {
+        if (kept == popped)
+            heap_pop(t, scratch->heap, n - popped++);
+        int32_t i = scratch->heap[n - 1 - kept];
+        if (kept > 0 && t[i] < least_t)
+            break;
+        sum += w[i];
+        kept++;
+    }
+    *ret_sum = sum;
+    return kept;
+}
+
+static int64_t draw(const struct kernels *k, const struct candidates *c, const struct sampler *s, float max,
+                    int64_t position, struct sample_scratch *scratch)
+{
+    for (int64_t i = 0; i < c->n; i++)
+        scratch->t[i] = (c->x[i] - max) / s->temperature;
+    k->vector.exp(scratch->t, scratch->w, c->n);
+    bool filtered = s->top_k > 0 || s->top_p < 1 || s->min_p > 0;
+    double sum, reached = 0;
+    int64_t n = c->n;
+    if (filtered)
+        n = filter(s, scratch, c->n, &sum);
+    else
+        sum = sum_of(scratch->w, n);
+    double goal = rng_unit(s->seed, s->choice, (uint64_t)position) * sum;
+    int64_t chosen = -1;
+    for (int64_t j = 0; j < n && !(goal < reached); j++) {
+        int64_t i = filtered ? scratch->heap[c->n - 1 - j] : j;
+        reached += scratch->w[i];
+        if (scratch->w[i] > 0)
+            chosen = i;
+    }
+    return chosen;
+}
+
+bool sample_token(const struct kernels *k, const float *logits, int64_t n_vocab, const struct sampler *s,
+                  const uint64_t *allowed, int64_t position, struct sample_scratch *scratch, struct token_record *ret,
+                  struct err *err)
+{
+    struct logits_norm norm;
+    struct token_record record = {.admitted = 1};
+    if (!logits_normalise(k, logits, n_vocab, &norm, err))
+        return false;
+    record_fill(k, logits, n_vocab, &norm, &record);
+    struct candidates c = {adjust(s, logits, n_vocab, scratch), NULL, n_vocab};
+    if (allowed) {
+        float sum = 0, weighted;
+        c.n = admitted_ids(allowed, n_vocab, scratch->ids);
+        if (c.n == 0)
+            return err_set(err, ERR_INVALID, "the mask admits no token");
+        gather(logits, scratch->ids, c.n, scratch->x);
+        k->vector.sum_exp(scratch->x, c.n, norm.max, &sum, &weighted);
+        record.admitted = sum < norm.sum ? sum / norm.sum : 1;
+        gather(c.x, scratch->ids, c.n, scratch->x);
+        c.x = scratch->x;
+        c.ids = scratch->ids;
+    }
+    float max = k->vector.max(c.x, c.n);
+    if (!isfinite(max))
+        return err_set(err, ERR_INVALID, "mask, logit biases and penalties leave no token to choose");
+    int64_t i = s->temperature > 0 ? draw(k, &c, s, max, position, scratch) : first_of_largest(&c, max);
+    record.id = c.ids ? c.ids[i] : (int32_t)i;
+    record.logprob = logits_logprob(&norm, logits[record.id]);
+    *ret = record;
+    return true;
+}

@@ -1,0 +1,171 @@
+/* Session state: for each layer group a table of pages of KV_PAGE positions. Pages are counted: a fork shares them all, and whoever
+ * writes into a shared one takes a copy first. Pages that nobody holds wait in the engine's free lists; what they hold then is never
+ * read, because the kernels read positions below the length only. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+size_t kv_element_bytes(enum tensor_type kv_type)
+{
+    return kv_type == TENSOR_F16 ? 2 : 4;
+}
+
+static int64_t pages_for(int64_t positions)
+{
+    return (positions + KV_PAGE - 1) / KV_PAGE;
+}
+
+/* ---- pages ---- */
+
+static struct kv_page *page_of(const char *bytes)
+{
+    return (struct kv_page *)(bytes - offsetof(struct kv_page, bytes));
+}
+
+static struct kv_page *page_take(struct kv_heap *heap, struct err *err)
+{
+    struct kv_page *page = heap->free;
+    if (page) {
+        heap->free = page->next;
+    } else {
+        page = aligned_alloc(_Alignof(struct kv_page), sizeof *page + heap->page_bytes);
+        if (!page) {
+            err_nomem(err, "the key-value cache");
+            return NULL;
+        }
+    }
+    page->refs = 1;
+    return page;
+}
+
+static void page_drop(struct kv_heap *heap, const char *bytes)
+{
+    struct kv_page *page = page_of(bytes);
+    if (--page->refs > 0)
+        return;
+    page->next = heap->free;
+    heap->free = page;
+}
+
+static void group_trim(struct layer_group *group, int64_t n_pages)
+{
+    while (group->n_pages > n_pages)
+        page_drop(group->heap, group->pages[--group->n_pages]);
+}
+
+/* The page becomes this session's alone. */
+static bool group_own(struct layer_group *group, int64_t i, struct err *err)
+{
+    if (page_of(group->pages[i])->refs == 1)
+        return true;
+    struct kv_page *copy = page_take(group->heap, err);
+    if (!copy)
+        return false;
+    memcpy(copy->bytes, group->pages[i], group->heap->page_bytes);
+    page_drop(group->heap, group->pages[i]);
+    group->pages[i] = copy->bytes;
+    return true;
+}
+
+static bool group_reserve(struct layer_group *group, int64_t from, int64_t to, struct err *err)
+{
+    int64_t last = pages_for(to);
+    for (int64_t i = from / KV_PAGE; i < group->n_pages; i++)
+        if (!group_own(group, i, err))
+            return false;
+    while (group->n_pages < last) {
+        struct kv_page *page = page_take(group->heap, err);
+        if (!page)
+            return false;
+        group->pages[group->n_pages++] = page->bytes;
+    }
+    return true;
+}
+
+bool session_reserve(struct session *s, int64_t n, struct err *err)
+{
+    for (int i = 0; i < s->engine->n_groups; i++)
+        if (!group_reserve(&s->groups[i], s->length, s->length + n, err))
+            return false;
+    return true;
+}
+
+void session_trim(struct session *s)
+{
+    for (int i = 0; i < s->engine->n_groups; i++)
+        group_trim(&s->groups[i], pages_for(s->length));
+}
+
+/* ---- the sessions ---- */
+
+bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err)
+{
+    if (context < 1 || context > ENGINE_MAX_CONTEXT)
+        return err_set(err, ERR_LIMIT, "a context of %lld tokens is not between 1 and %d", (long long)context,
+                       ENGINE_MAX_CONTEXT);
+    if (kv_type != TENSOR_F16 && kv_type != TENSOR_F32)
+        return err_set(err, ERR_UNSUPPORTED, "the key-value cache holds F16 or F32, not type %d", (int)kv_type);
+    struct session *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err, "a session");
+    *s = (struct session){.engine = e, .context = context, .kv_type = kv_type};
+    for (int i = 0; i < e->n_groups; i++) {
+        s->groups[i].heap = &e->groups[i].heaps[kv_type == TENSOR_F16 ? KV_F16 : KV_F32];
+        s->groups[i].pages = calloc((size_t)pages_for(context), sizeof *s->groups[i].pages);
+        if (!s->groups[i].pages) {
+            session_close(s);
+            return err_nomem(err, "a session");
+        }
+    }
+    *ret = s;
+    return true;
+}
+
+void session_close(struct session *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < s->engine->n_groups; i++) {
+        group_trim(&s->groups[i], 0);
+        free(s->groups[i].pages);
+    }
+    free(s);
+}
+
+int64_t session_length(const struct session *s)
+{
+    return s->length;
+}
+
+int64_t session_context(const struct session *s)
+{
+    return s->context;
+}
+
+bool session_fork(const struct session *s, struct session **ret, struct err *err)
+{
+    struct session *fork;
+    if (!session_open(s->engine, s->context, s->kv_type, &fork, err))
+        return false;
+    fork->length = s->length;
+    for (int i = 0; i < s->engine->n_groups; i++) {
+        fork->groups[i].n_pages = s->groups[i].n_pages;
+        for (int64_t j = 0; j < s->groups[i].n_pages; j++) {
+            fork->groups[i].pages[j] = s->groups[i].pages[j];
+            page_of(s->groups[i].pages[j])->refs++;
+        }
+    }
+    *ret = fork;
+    return true;
+}
+
+bool session_truncate(struct session *s, int64_t length, struct err *err)
+{
+    if (length < 0 || length > s->length)
+        return err_set(err, ERR_INVALID, "cannot truncate a session of %lld tokens to %lld", (long long)s->length,
+                       (long long)length);
+    s->length = length;
+    session_trim(s);
+    return true;
+}

@@ -1,0 +1,329 @@
+/* engine_step: checks what is asked, makes room in every session, lays all items' tokens into one batch, runs the architecture's
+ * lists over it, and reduces logits to what was wanted, a few rows at a time, so that tokens x vocabulary never exists. Sessions
+ * move on only at the end. */
+#include <math.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+/* ---- is the step sound ---- */
+
+static bool bad_id(const struct engine *e, int item, const char *what, int32_t id, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "item %d: %s %d is not in the vocabulary of %lld tokens", item, what, id,
+                   (long long)e->model.h.n_vocab);
+}
+
+static bool check_want(const struct engine *e, int i, const struct want *w, struct err *err)
+{
+    if (w->kind == WANT_SAMPLE)
+        return sampler_check(w->sample.sampler, e->model.h.n_vocab, err) || err_prefix(err, "item %d: ", i);
+    if (w->kind != WANT_LOGPROBS)
+        return true;
+    for (int j = 0; j < w->logprobs.n; j++)
+        if (w->logprobs.ids[j] < 0 || w->logprobs.ids[j] >= e->model.h.n_vocab)
+            return bad_id(e, i, "wanted token", w->logprobs.ids[j], err);
+    return true;
+}
+
+static bool check_item(const struct engine *e, int i, const struct step_item *item, struct err *err)
+{
+    const struct session *s = item->session;
+    if (s->engine != e)
+        return err_set(err, ERR_INVALID, "item %d: the session belongs to another engine", i);
+    if (item->n < 1)
+        return err_set(err, ERR_INVALID, "item %d has no tokens", i);
+    if (item->n > s->context - s->length)
+        return err_set(err, ERR_LIMIT, "the context of %lld tokens is full: %lld are used and %d more were asked for",
+                       (long long)s->context, (long long)s->length, item->n);
+    for (int t = 0; t < item->n; t++)
+        if (item->tokens[t] < 0 || item->tokens[t] >= e->model.h.n_vocab)
+            return bad_id(e, i, "token", item->tokens[t], err);
+    for (int j = 0; j < item->n_wants; j++) {
+        int least = j > 0 ? item->wants[j - 1].at : 0;
+        if (item->wants[j].at < least || item->wants[j].at >= item->n)
+            return err_set(err, ERR_INVALID, "item %d: want %d stands at token %d, not between %d and %d", i, j,
+                           item->wants[j].at, least, item->n - 1);
+        if (!check_want(e, i, &item->wants[j], err))
+            return false;
+    }
+    return true;
+}
+
+static bool check_step(const struct engine *e, const struct step_item *items, int n_items, int *ret_tokens, struct err *err)
+{
+    int tokens = 0;
+    if (n_items < 0 || n_items > ENGINE_MAX_STEP_ITEMS)
+        return err_set(err, ERR_LIMIT, "%d items in a step are more than %d", n_items, ENGINE_MAX_STEP_ITEMS);
+    for (int i = 0; i < n_items; i++) {
+        if (!check_item(e, i, &items[i], err))
+            return false;
+        if (items[i].n > ENGINE_MAX_STEP_TOKENS - tokens)
+            return err_set(err, ERR_LIMIT, "a step takes %d tokens at most; cut longer prompts", ENGINE_MAX_STEP_TOKENS);
+        tokens += items[i].n;
+    }
+    *ret_tokens = tokens;
+    return true;
+}
+
+/* ---- memory ---- */
+
+static int64_t widest_input(const struct engine *e)
+{
+    int64_t k = arch_width(&e->model.h, WIDTH_MODEL);
+    for (enum slot slot = SLOT_X; slot < SLOT_LOGITS; slot++) {
+        int64_t width = arch_width(&e->model.h, arch_slot_width(slot));
+        k = width > k ? width : k;
+    }
+    return k;
+}
+
+static bool memory_take(const struct engine *e, struct step_memory *m, int tokens, bool logits)
+{
+    const struct hparams *h = &e->model.h;
+    size_t n = (size_t)tokens;
+    bool ok = true;
+    for (enum slot slot = SLOT_X; slot < SLOTS; slot++) {
+        size_t rows = slot != SLOT_LOGITS ? n : logits ? OUT_CHUNK : 0;
+        size_t width = (size_t)arch_width(h, arch_slot_width(slot));
+        m->batch.slots[slot] = rows ? arena_alloc_aligned(&m->arena, rows * width * sizeof(float), 64) : NULL;
+        ok = ok && (m->batch.slots[slot] || rows == 0);
+    }
+    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
+        m->batch.act[f] = arena_alloc_aligned(&m->arena, n * act_row_bytes(f, widest_input(e)), 64);
+        ok = ok && m->batch.act[f];
+    }
+    m->ids = arena_array(&m->arena, n, sizeof *m->ids);
+    m->item_of = arena_array(&m->arena, n, sizeof *m->item_of);
+    m->rotations = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof *m->rotations);
+    m->rows = arena_array(&m->arena, n, sizeof *m->rows);
+    return ok && m->ids && m->item_of && m->rotations && m->rows;
+}
+
+static bool memory_reserve(struct engine *e, int tokens, bool logits, struct err *err)
+{
+    struct step_memory *m = &e->memory;
+    if (tokens <= m->tokens && (m->logits || !logits))
+        return true;
+    int room = m->tokens > 0 ? m->tokens : 1;
+    while (room < tokens)
+        room *= 2;
+    logits = logits || m->logits;
+    arena_free(&m->arena);
+    m->tokens = 0;
+    m->logits = false;
+    if (!memory_take(e, m, room, logits))
+        return err_nomem(err, "a step of the engine");
+    m->tokens = room;
+    m->logits = logits;
+    return true;
+}
+
+/* ---- the batch ---- */
+
+static void rotation_of(const struct model *m, int64_t pos, float *cs)
+{
+    for (int i = 0; i < m->h.n_rot / 2; i++) {
+        double angle = (double)pos * m->rope_freq[i];
+        cs[2 * i] = (float)cos(angle);
+        cs[2 * i + 1] = (float)sin(angle);
+    }
+}
+
+/* One row for each position that wants something, in the order of the batch. */
+static void lay_rows(struct step_memory *m, const struct step_item *item, int first)
+{
+    for (int j = 0, end; j < item->n_wants; j = end) {
+        for (end = j + 1; end < item->n_wants && item->wants[end].at == item->wants[j].at;)
+            end++;
+        m->rows[m->n_rows++] = (struct out_row){item, first + item->wants[j].at, j, end - j};
+    }
+}
+
+static void lay_batch(struct engine *e, const struct step_item *items, int n_items, int tokens)
+{
+    struct step_memory *m = &e->memory;
+    int at = 0;
+    m->n_rows = 0;
+    for (int i = 0; i < n_items; i++) {
+        int64_t pos0 = items[i].session->length;
+        m->items[i] = (struct batch_item){items[i].session, pos0, at, items[i].n};
+        m->attention_units[i] = (int64_t)at * e->model.h.n_kv_head;
+        lay_rows(m, &items[i], at);
+        for (int t = 0; t < items[i].n; t++, at++) {
+            m->ids[at] = items[i].tokens[t];
+            m->item_of[at] = i;
+            rotation_of(&e->model, pos0 + t, m->rotations + (int64_t)at * e->model.h.n_rot);
+        }
+    }
+    m->attention_units[n_items] = (int64_t)at * e->model.h.n_kv_head;
+    m->batch.tokens = tokens;
+    m->batch.ids = m->ids;
+    m->batch.item_of = m->item_of;
+    m->batch.rotations = m->rotations;
+    m->batch.items = m->items;
+    m->batch.attention_units = m->attention_units;
+    m->batch.n_items = n_items;
+}
+
+/* ---- wants ---- */
+
+struct reduction {
+    struct engine *e;
+    const struct out_row *rows;
+    const float *logits, *hidden;   /* [rows, n_vocab] or NULL when none is wanted, [rows, n_embd] */
+};
+
+static bool want_logprobs(const struct kernels *k, const float *logits, int64_t n_vocab, const struct want *w,
+                          struct err *err)
+{
+    struct logits_norm norm;
+    if (!logits_normalise(k, logits, n_vocab, &norm, err))
+        return false;
+    for (int i = 0; i < w->logprobs.n; i++)
+        w->logprobs.ret[i] = logits_logprob(&norm, logits[w->logprobs.ids[i]]);
+    return true;
+}
+
+static bool give_want(const struct reduction *r, int64_t row, const struct want *w, int thread, struct err *err)
+{
+    const struct hparams *h = &r->e->model.h;
+    const float *logits = r->logits ? r->logits + row * h->n_vocab : NULL;
+    switch (w->kind) {
+    case WANT_SAMPLE:
+        return sample_token(r->e->k, logits, h->n_vocab, w->sample.sampler, w->sample.allowed,
+                            r->rows[row].item->session->length + w->at + 1, r->e->sample_scratch[thread], w->sample.ret, err);
+    case WANT_LOGPROBS:
+        return want_logprobs(r->e->k, logits, h->n_vocab, w, err);
+    case WANT_HIDDEN:
+        memcpy(w->ret_hidden, r->hidden + row * h->n_embd, (size_t)h->n_embd * sizeof(float));
+        return true;
+    case WANT_LOGITS:
+        memcpy(w->ret_logits, logits, (size_t)h->n_vocab * sizeof(float));
+        return true;
+    }
+    return err_set(err, ERR_INVALID, "no such want: %d", (int)w->kind);
+}
+
+static void reduce_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    const struct reduction *r = ctx;
+    for (int64_t row = begin; row < end; row++) {
+        const struct want *wants = r->rows[row].item->wants + r->rows[row].first_want;
+        struct err *fault = &r->e->memory.faults[row];
+        fault->code = ERR_NONE;
+        for (int i = 0; i < r->rows[row].n_wants && fault->code == ERR_NONE; i++)
+            give_want(r, row, &wants[i], thread, fault);
+    }
+}
+
+static bool needs_logits(const struct out_row *rows, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < rows[i].n_wants; j++)
+            if (rows[i].item->wants[rows[i].first_want + j].kind != WANT_HIDDEN)
+                return true;
+    return false;
+}
+
+static bool any_logits(const struct step_item *items, int n_items)
+{
+    for (int i = 0; i < n_items; i++)
+        for (int j = 0; j < items[i].n_wants; j++)
+            if (items[i].wants[j].kind != WANT_HIDDEN)
+                return true;
+    return false;
+}
+
+/* The output list over rows [first, first + n) of the gathered residual stream, then their wants. Its last stage makes the
+ * logits; what that stage reads is the hidden state. */
+static bool reduce_chunk(struct engine *e, int first, int n, struct err *err)
+{
+    struct step_memory *m = &e->memory;
+    const struct stage *last = &e->output.stages[e->output.n - 1];
+    struct batch chunk = m->batch;
+    chunk.tokens = n;
+    chunk.slots[SLOT_X] += (int64_t)first * e->model.h.n_embd;
+    run_plan(e, &e->output, 0, e->output.n - 1, -1, &chunk);
+    if (needs_logits(m->rows + first, n))
+        run_plan(e, &e->output, e->output.n - 1, e->output.n, -1, &chunk);
+    struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[last->ops->a]};
+    pool_run(e->pool, n, 1, reduce_piece, &r);
+    for (int row = 0; row < n; row++) {
+        if (m->faults[row].code == ERR_NONE)
+            continue;
+        if (err)
+            *err = m->faults[row];
+        return false;
+    }
+    return true;
+}
+
+static bool reduce(struct engine *e, struct err *err)
+{
+    struct step_memory *m = &e->memory;
+    int64_t width = e->model.h.n_embd;
+    float *x = m->batch.slots[SLOT_X];
+    /* Rows ascend in the batch, so gathering them at its front overwrites only what was gathered already. */
+    for (int row = 0; row < m->n_rows; row++)
+        if (m->rows[row].token != row)
+            memcpy(x + row * width, x + m->rows[row].token * width, (size_t)width * sizeof *x);
+    for (int first = 0; first < m->n_rows; first += OUT_CHUNK) {
+        int n = m->n_rows - first < OUT_CHUNK ? m->n_rows - first : OUT_CHUNK;
+        if (!reduce_chunk(e, first, n, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the step ---- */
+
+static bool compute(struct engine *e, struct err *err)
+{
+    const struct batch *b = &e->memory.batch;
+    run_plan(e, &e->input, 0, e->input.n, -1, b);
+    for (int layer = 0; layer < e->model.h.n_layer; layer++)
+        run_plan(e, &e->block, 0, e->block.n, layer, b);
+    bool ok = reduce(e, err);
+    if (gguf_broken(e->model.g))
+        return err_at_offset(err, ERR_CORRUPT, gguf_path(e->model.g), -1,
+                             "the model file shrank while it was in use; fetch it again and restart");
+    return ok;
+}
+
+/* A session twice in a step would write the same positions twice. */
+static bool reserve(const struct step_item *items, int n_items, int *ret_taken, struct err *err)
+{
+    for (int i = 0; i < n_items; i++) {
+        struct session *s = items[i].session;
+        if (s->in_step)
+            return err_set(err, ERR_INVALID, "item %d: its session stands in this step already", i);
+        s->in_step = true;
+        *ret_taken = i + 1;
+        if (!session_reserve(s, items[i].n, err))
+            return false;
+    }
+    return true;
+}
+
+bool engine_step(struct engine *e, const struct step_item *items, int n_items, struct err *err)
+{
+    int tokens = 0, taken = 0;
+    if (!check_step(e, items, n_items, &tokens, err))
+        return false;
+    if (tokens == 0)
+        return true;
+    bool ok = memory_reserve(e, tokens, any_logits(items, n_items), err) && reserve(items, n_items, &taken, err);
+    if (ok) {
+        lay_batch(e, items, n_items, tokens);
+        ok = compute(e, err);
+    }
+    for (int i = 0; i < taken; i++) {
+        struct session *s = items[i].session;
+        s->in_step = false;
+        if (ok)
+            s->length += items[i].n;
+        session_trim(s);
+    }
+    return ok;
+}
