@@ -11,6 +11,7 @@
 
 #define JSON_MAX_DEPTH 128
 #define JSON_MAX_BYTES (64u << 20)
+#define JSON_MAX_VALUES (1u << 20)
 
 /* ---- reading ---- */
 /* Any JSON value. name stands in errors ("request body"). Errors carry line and column. The value is the caller's to json_decref. */

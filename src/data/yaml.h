@@ -30,8 +30,10 @@ const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *ke
 bool yaml_fail(const struct yaml_node *node, const char *name, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool yaml_to_str(const struct yaml_node *n, const char *name, const char *what, struct str *ret, struct err *err);
-bool yaml_to_i64(const struct yaml_node *n, const char *name, const char *what, int64_t min, int64_t max, int64_t *ret, struct err *err);
-bool yaml_to_f64(const struct yaml_node *n, const char *name, const char *what, double min, double max, double *ret, struct err *err);
+bool yaml_to_i64(const struct yaml_node *n, const char *name, const char *what, int64_t min, int64_t max, int64_t *ret,
+                 struct err *err);
+bool yaml_to_f64(const struct yaml_node *n, const char *name, const char *what, double min, double max, double *ret,
+                 struct err *err);
 bool yaml_to_bool(const struct yaml_node *n, const char *name, const char *what, bool *ret, struct err *err);
 /* Every key of the mapping is one of `allowed` (NULL-terminated); else "unknown key 'x'; known keys: ..." with the nearest one named. */
 bool yaml_only_keys(const struct yaml_node *mapping, const char *name, const char *const *allowed, struct err *err);
