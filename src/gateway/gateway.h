@@ -11,8 +11,7 @@ struct gateway;
 
 struct gateway_options {
     struct str starter;            /* the embedded model's bytes; empty when there is none */
-    bool load_models;              /* false: plans and estimates only (--dry-run) */
-    bool no_ledger;
+    bool no_ledger;                /* nothing is noted: for plans that are only looked at */
 };
 
 /* Takes the configuration (freed by gateway_close; on failure too). */
@@ -20,12 +19,17 @@ bool gateway_open(struct config *c, const struct gateway_options *o, struct gate
 void gateway_close(struct gateway *g);
 const struct config *gateway_config(const struct gateway *g);
 
-/* Plan only. */
-void gateway_plan(struct gateway *g, const struct request *r, struct plan *ret);
-/* The whole life: plan, attempts, climbing, ledger. *r is filled in any case; text lives until reply_free. sink NULL: not streamed. */
+/* The loaded model behind an entry of the configuration; NULL for an upstream. */
+const struct local_model_info *gateway_local_model(const struct gateway *g, int model);
+
+/* Plan only. A configuration that keeps everything here makes the request private, whatever it says. */
+void gateway_plan(struct gateway *g, struct request *r, struct plan *ret);
+/* The whole life: plan, attempts, climbing, ledger. *ret is filled in any case and lives until reply_free. sink NULL: not streamed. */
 void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret);
 void reply_free(struct reply *r);
 
+/* What a configured address needs before it may be listened on: keys, unless it is loopback. */
+bool gateway_may_listen(const struct config *c, const char *host, struct err *err);
 /* The HTTP side: all routes of the API (give it to http_server_options.handle with the gateway as ctx). */
 void gateway_handle(void *gateway, struct http_exchange *x);
 void gateway_error_body(int status, const char *message, struct buf *out);

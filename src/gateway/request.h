@@ -52,7 +52,6 @@ struct request {
     enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
     bool kind_given;
     enum privacy privacy;
-    bool privacy_given;                  /* else the gateway puts the configuration's in */
     struct str conversation_id;          /* metadata.conversation_id, or empty */
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
@@ -82,6 +81,7 @@ struct attempt {
     int64_t ttft_us, total_us;
     double confidence;                   /* -1: none */
     char error[120];                     /* of one that failed */
+    int http_status;                     /* an upstream's refusal; 0: none */
 };
 
 enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };

@@ -1,0 +1,277 @@
+/* Down the plan: attempt after attempt until an answer may be given. An attempt that is not sure enough, or fails, is never seen, and
+ * is booked; what climbs and finds nobody above comes back to the answer already there, marked. After the release nothing climbs. */
+#include "gateway/answer/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+struct climb {
+    struct gateway *g;
+    const struct request *req;
+    const struct plan *plan;
+    const struct answer_sink *sink;
+    struct reply *reply;
+    struct reply kept;                    /* a complete answer that was to climb: its content only */
+    struct release kept_release;
+    bool has_kept;
+    int unsure;                           /* the last step abandoned for its confidence, -1: none */
+    struct err err;                       /* of the last failure */
+    int status;                           /* the HTTP status it means */
+};
+
+/* ---- the content of a reply: what changes hands when an attempt is kept, dropped or taken back ---- */
+
+static void drop_content(struct reply *r)
+{
+    buf_free(&r->text);
+    buf_free(&r->reasoning);
+    free(r->tokens);
+    r->tokens = NULL;
+    r->n_tokens = 0;
+    r->tool_calls = STR("");
+    r->finish_reason = NULL;
+    r->usage = (struct token_usage){0};
+    r->confidence = -1;
+    for (int i = 0; i < SCORE_COUNT; i++)
+        r->scores[i] = -1;
+    r->hold_us = r->ttft_us = 0;
+}
+
+static void move_content(struct reply *to, struct reply *from)
+{
+    drop_content(to);
+    to->tier = from->tier;
+    to->model = from->model;
+    to->local = from->local;
+    to->text = from->text;
+    to->reasoning = from->reasoning;
+    to->tokens = from->tokens;
+    to->n_tokens = from->n_tokens;
+    to->tool_calls = from->tool_calls;
+    to->finish_reason = from->finish_reason;
+    to->usage = from->usage;
+    to->confidence = from->confidence;
+    memcpy(to->scores, from->scores, sizeof to->scores);
+    to->ttft_us = from->ttft_us;
+    from->text = from->reasoning = BUF_INIT(ANSWER_MAX_BYTES);
+    from->tokens = NULL;
+    drop_content(from);
+}
+
+/* ---- one step ---- */
+
+static void set_reason(struct climb *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void set_reason(struct climb *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(c->reply->reason, sizeof c->reply->reason, fmt, ap);
+    va_end(ap);
+}
+
+static struct attempt *new_attempt(struct climb *c, int step)
+{
+    const struct config *config = c->g->config;
+    int tier = c->plan->steps[step].tier;
+    const struct config_model *m = &config->models[c->plan->steps[step].model];
+    struct attempt *a = &c->reply->attempts[c->reply->n_attempts++];
+    *a = (struct attempt){
+        .tier = tier >= 0 ? config->tiers[tier].name : "named",
+        .model = m->name,
+        .local = m->file || m->own_machine,
+        .confidence = -1,
+    };
+    drop_content(c->reply);
+    c->reply->tier = a->tier;
+    c->reply->model = a->model;
+    c->reply->local = a->local;
+    return a;
+}
+
+static void note_failure(struct climb *c, struct attempt *a)
+{
+    snprintf(a->error, sizeof a->error, "%.*s", (int)utf8_clip(str_of(c->err.msg), sizeof a->error - 1).n, c->err.msg);
+    if (a->outcome == ATTEMPT_OK)
+        a->outcome = c->err.code == ERR_TIMEOUT ? ATTEMPT_TIMEOUT : ATTEMPT_FAILED;
+    bool theirs = a->http_status == 400 || a->http_status == 413 || a->http_status == 422 || a->http_status == 429;
+    if (a->local && c->err.code == ERR_INVALID)
+        c->status = 400;
+    else if (a->local && c->err.code == ERR_BUSY)
+        c->status = 503;
+    else if (a->local && !a->http_status)
+        c->status = c->err.code == ERR_LIMIT ? 400 : 500;
+    else
+        c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
+    err_prefix(&c->err, "%s (%s)", a->tier, a->model);
+    set_reason(c, "%.100s failed", a->tier);
+}
+
+static void finish_attempt(struct climb *c, struct attempt *a, int model, enum attempt_end end)
+{
+    a->confidence = c->reply->confidence;
+    a->cost_pico_usd = account_cost(&c->g->config->models[model].price, &a->usage);
+    if (end == END_CLIMB)
+        a->outcome = ATTEMPT_LOW_CONFIDENCE;
+    else if (end == END_GONE && a->outcome == ATTEMPT_OK)
+        a->outcome = ATTEMPT_CANCELLED;
+    else if (end == END_FAILED)
+        note_failure(c, a);
+}
+
+/* threshold < 0: its answer stands. The release is handed out only with END_CLIMB, for an answer worth keeping. */
+static enum attempt_end try_step(struct climb *c, int step, double threshold, struct release *ret_release)
+{
+    int model = c->plan->steps[step].model;
+    struct attempt *a = new_attempt(c, step);
+    struct release rel;
+    enum attempt_end end = END_FAILED;
+    c->err = ERR_INIT;
+    release_init(&rel, c->g->config, c->req, c->reply, c->sink, threshold);
+    if (c->g->local[model])
+        end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
+    else if (account_announce(c->g, c->req, a, model, &c->err))
+        end = upstream_attempt(c->g, c->req, model, &rel, a, &c->err);
+    else
+        a->http_status = c->err.code == ERR_LIMIT ? 429 : 0;
+    if (rel.first_ns)
+        c->reply->ttft_us = (rel.first_ns - c->req->arrived_ns) / 1000;
+    finish_attempt(c, a, model, end);
+    if (end == END_CLIMB)
+        *ret_release = rel;
+    else
+        release_free(&rel);
+    return end;
+}
+
+/* ---- between the steps ---- */
+
+static bool can_climb_from(const struct climb *c, int step)
+{
+    for (int i = step + 1; i < c->plan->n_steps; i++) {
+        if (!c->plan->steps[i].fallback)
+            return true;
+    }
+    return false;
+}
+
+static void keep(struct climb *c, int step, struct release *rel)
+{
+    bool complete = c->reply->finish_reason != NULL;
+    set_reason(c, "confidence %.2f < %.2f at %.60s", c->reply->confidence, c->plan->steps[step].threshold, c->reply->tier);
+    c->unsure = step;
+    if (complete) {
+        release_free(&c->kept_release);
+        c->has_kept = true;
+        move_content(&c->kept, c->reply);
+        c->kept_release = *rel;
+    } else {
+        drop_content(c->reply);
+        release_free(rel);
+    }
+}
+
+/* An answer is out. Should it have climbed? */
+static void mark_answer(struct climb *c, int step)
+{
+    struct reply *r = c->reply;
+    double threshold = c->plan->steps[step].threshold;
+    r->outcome = REPLY_OK;
+    if (c->plan->steps[step].fallback) {
+        r->escalation = "unavailable";
+    } else if (c->plan->routed && threshold >= 0 && r->confidence >= 0 && r->confidence < threshold && !can_climb_from(c, step)) {
+        r->escalation = "unavailable";
+        set_reason(c, "confidence %.2f < %.2f%s%.100s", r->confidence, threshold, c->plan->skipped[0] ? "; " : ", no tier above",
+                   c->plan->skipped);
+    }
+    if (c->plan->routed && c->plan->steps[step].tier > 0)
+        sticky_put(c->g->sticky, c->req, c->plan->steps[step].tier);
+}
+
+/* Everything above failed: the answer that was to climb is given after all. */
+static bool give_kept(struct climb *c)
+{
+    enum release_verdict verdict = RELEASE_ON;
+    if (!c->has_kept)
+        return false;
+    move_content(c->reply, &c->kept);
+    c->reply->escalation = "unavailable";
+    c->reply->outcome = REPLY_OK;
+    c->kept_release.reply = c->reply;
+    verdict = release_now(&c->kept_release);
+    if (verdict == RELEASE_GONE)
+        c->reply->outcome = REPLY_CANCELLED;
+    return true;
+}
+
+static void give_error(struct climb *c)
+{
+    drop_content(c->reply);
+    c->reply->tier = c->reply->model = NULL;
+    c->reply->outcome = REPLY_ERROR;
+    c->reply->err = c->err;
+    c->reply->http_status = c->status ? c->status : 502;
+}
+
+/* One step and what follows from it. true: the walk is over. */
+static bool walk_step(struct climb *c, int step)
+{
+    struct release rel;
+    double threshold = can_climb_from(c, step) ? c->plan->steps[step].threshold : -1;
+    switch (try_step(c, step, threshold, &rel)) {
+    case END_ANSWER:
+        mark_answer(c, step);
+        return true;
+    case END_GONE:
+        c->reply->outcome = REPLY_CANCELLED;
+        return true;
+    case END_CLIMB:
+        keep(c, step, &rel);
+        return false;
+    case END_FAILED:
+        break;
+    }
+    if (c->reply->released)
+        give_error(c);
+    return c->reply->released;
+}
+
+/* Nobody above answered, and the answer that was abandoned was not complete: it is made again, and stands. */
+static void answer_again(struct climb *c)
+{
+    struct release rel;
+    enum attempt_end end = try_step(c, c->unsure, -1, &rel);
+    if (end == END_ANSWER) {
+        c->reply->outcome = REPLY_OK;
+        c->reply->escalation = "unavailable";
+    } else if (end == END_GONE) {
+        c->reply->outcome = REPLY_CANCELLED;
+    } else {
+        give_error(c);
+    }
+}
+
+void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
+              struct reply *reply)
+{
+    struct climb c = {.g = g, .req = req, .plan = plan, .sink = sink, .reply = reply, .unsure = -1};
+    c.kept.text = c.kept.reasoning = BUF_INIT(ANSWER_MAX_BYTES);
+    bool over = false;
+    for (int i = 0; i < plan->n_steps && !over; i++) {
+        if (plan->steps[i].fallback && c.unsure >= 0)
+            break;
+        if (reply->n_attempts == REPLY_MAX_ATTEMPTS - 1)
+            break;
+        over = walk_step(&c, i);
+    }
+    if (!over && !give_kept(&c)) {
+        if (c.unsure >= 0)
+            answer_again(&c);
+        else
+            give_error(&c);
+    }
+    release_free(&c.kept_release);
+    drop_content(&c.kept);
+}

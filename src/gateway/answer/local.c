@@ -1,0 +1,106 @@
+/* One attempt at a local model: the request through runtime/generate, every token to the release. */
+#include "base/clock.h"
+#include "gateway/answer/answer.h"
+
+struct local_run {
+    struct generation *gen;
+    const struct local_model *model;
+    const struct request *req;
+    struct release *rel;
+    struct err *err;
+};
+
+static enum release_verdict take_token(struct local_run *run, const struct gen_event *ev)
+{
+    struct str tops[RECORD_TOP];
+    bool want_tops = run->req->top_logprobs > 0 && ev->kind == GEN_TOKEN;
+    for (int i = 0; want_tops && i < ev->record.n_top; i++)
+        tops[i] = local_model_piece(run->model, ev->record.top[i].id);
+    struct release_piece piece = {
+        .text = ev->text,
+        .reasoning = ev->reasoning,
+        .record = ev->kind == GEN_TOKEN ? &ev->record : NULL,
+        .token = ev->kind == GEN_TOKEN && !ev->end ? ev->piece : STR(""),
+        .top_pieces = want_tops ? tops : NULL,
+    };
+    return release_add(run->rel, &piece, run->err);
+}
+
+/* Until the last event: what to do with the answer so far is decided at every token, and at every pause while nothing comes. */
+static enum release_verdict pull(struct local_run *run, struct gen_event *ret_done)
+{
+    enum release_verdict verdict = RELEASE_ON;
+    for (;;) {
+        if (verdict == RELEASE_ON && answer_client_gone(run->req))
+            verdict = RELEASE_GONE;
+        if (verdict != RELEASE_ON)
+            generation_cancel(run->gen);
+        struct gen_event ev;
+        bool got = generation_next(run->gen, ANSWER_POLL_MS, &ev);
+        if (verdict == RELEASE_ON)
+            verdict = !got ? release_tick(run->rel) : ev.kind == GEN_TOKEN || ev.text.n ? take_token(run, &ev) : RELEASE_ON;
+        if (got && ev.kind == GEN_DONE) {
+            *ret_done = ev;
+            return verdict;
+        }
+    }
+}
+
+static void fill_attempt(const struct gen_event *done, struct attempt *a)
+{
+    a->usage = (struct token_usage){
+        .prompt = done->usage.prompt_tokens,
+        .cached = done->usage.cached_tokens,
+        .completion = done->usage.completion_tokens,
+        .reasoning = done->usage.reasoning_tokens,
+    };
+    a->ttft_us = done->usage.ttft_us;
+}
+
+static enum attempt_end conclude(struct local_run *run, enum release_verdict verdict, const struct gen_event *done)
+{
+    struct reply *reply = run->rel->reply;
+    if (verdict == RELEASE_ON && done->finish == FINISH_ERROR) {
+        *run->err = done->err;
+        return END_FAILED;
+    }
+    if (verdict == RELEASE_ON && done->finish == FINISH_CANCELLED) {
+        err_set(run->err, ERR_CANCELLED, "the generation was cancelled: Rung is stopping");
+        return END_FAILED;
+    }
+    if (verdict == RELEASE_GONE && run->err->code != ERR_NONE)
+        return END_FAILED;
+    if (verdict != RELEASE_ON)
+        return verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
+    reply->finish_reason = finish_reason_name(done->finish);
+    verdict = release_end(run->rel);
+    return verdict == RELEASE_ON ? END_ANSWER : verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
+}
+
+enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel, struct attempt *a,
+                               struct err *err)
+{
+    int64_t started_us = clock_us();
+    struct generation_request gr = {
+        .messages = req->messages,
+        .n_messages = req->n_messages,
+        .sampler = req->sampler,
+        .max_tokens = req->max_tokens,
+        .stop = req->stop,
+        .n_stop = req->n_stop,
+        .enable_thinking = req->enable_thinking,
+    };
+    gr.sampler.bias = req->logit_bias;
+    gr.sampler.n_bias = req->n_logit_bias;
+    struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
+    if (!generation_start(g->runtime, g->local[model], &gr, &run.gen, err))
+        return END_FAILED;
+    struct gen_event done;
+    enum release_verdict verdict = pull(&run, &done);
+    fill_attempt(&done, a);
+    rel->reply->usage = a->usage;
+    enum attempt_end end = conclude(&run, verdict, &done);
+    a->total_us = clock_us() - started_us;
+    generation_close(run.gen);
+    return end;
+}

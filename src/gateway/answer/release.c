@@ -1,0 +1,167 @@
+/* Holding back and letting go. Pieces of a streamed answer wait as spans of the reply's own buffers; the confidence is read while
+ * they come. Which tier is next, and what an abandoned attempt cost, is the business of escalate.c. */
+#include "gateway/answer/release.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+struct release_held {
+    size_t at, n;                         /* in reply->reasoning or reply->text */
+    bool reasoning;
+    struct str tool_calls;                /* in the reply's arena */
+    int64_t token;                        /* index in reply->tokens, -1: none */
+};
+
+void release_init(struct release *rel, const struct config *config, const struct request *req, struct reply *reply,
+                  const struct answer_sink *sink, double threshold)
+{
+    *rel = (struct release){
+        .config = config,
+        .req = req,
+        .reply = reply,
+        .sink = sink,
+        .threshold = threshold,
+        .whole = config->hold_whole[reply->kind],
+    };
+}
+
+void release_free(struct release *rel)
+{
+    free(rel->held);
+    rel->held = NULL;
+}
+
+static void read_confidence(struct release *rel)
+{
+    for (int s = 0; s < SCORE_COUNT; s++)
+        rel->reply->scores[s] = confidence_score(&rel->confidence, (enum confidence_score)s);
+    rel->reply->confidence = rel->reply->scores[rel->config->score];
+}
+
+static bool must_climb(const struct release *rel)
+{
+    return rel->threshold >= 0 && rel->reply->confidence >= 0 && rel->reply->confidence < rel->threshold;
+}
+
+static bool emit(struct release *rel, const struct release_held *h)
+{
+    const struct buf *from = h->reasoning ? &rel->reply->reasoning : &rel->reply->text;
+    struct str text = {(from->p ? from->p : "") + h->at, h->n};
+    const struct reply_token *token = h->token >= 0 ? &rel->reply->tokens[h->token] : NULL;
+    if (!text.n && !h->tool_calls.n && !token)
+        return true;
+    return rel->sink->delta(rel->sink->ctx, text, h->reasoning, h->tool_calls, token);
+}
+
+enum release_verdict release_now(struct release *rel)
+{
+    struct reply *reply = rel->reply;
+    rel->released = true;
+    if (rel->first_ns)
+        reply->hold_us = (clock_ns() - rel->first_ns) / 1000;
+    if (!rel->sink)
+        return RELEASE_ON;
+    reply->released = true;
+    if (!rel->sink->begin(rel->sink->ctx, reply))
+        return RELEASE_GONE;
+    for (int64_t i = 0; i < rel->n_held; i++) {
+        if (!emit(rel, &rel->held[i]))
+            return RELEASE_GONE;
+    }
+    rel->n_held = 0;
+    return RELEASE_ON;
+}
+
+enum release_verdict release_tick(struct release *rel)
+{
+    if (!rel->sink || rel->released || rel->whole || !rel->first_ns)
+        return RELEASE_ON;
+    if (rel->threshold < 0)
+        return release_now(rel);
+    if (!rel->window_ns)
+        return RELEASE_ON;
+    read_confidence(rel);
+    bool judged = rel->reply->confidence < 0 || clock_ns() - rel->window_ns >= rel->config->hold_ms * 1000000;
+    if (!judged)
+        return RELEASE_ON;
+    return must_climb(rel) ? RELEASE_CLIMB : release_now(rel);
+}
+
+enum release_verdict release_end(struct release *rel)
+{
+    read_confidence(rel);
+    if (rel->released)
+        return RELEASE_ON;
+    return must_climb(rel) ? RELEASE_CLIMB : release_now(rel);
+}
+
+/* Keeps a token for `logprobs`; -1 when it is not one to show. */
+static bool keep_token(struct release *rel, const struct release_piece *piece, int64_t *ret_index, struct err *err)
+{
+    struct reply *reply = rel->reply;
+    *ret_index = -1;
+    if (!rel->req->logprobs || !piece->record || piece->reasoning || !piece->token.n)
+        return true;
+    if (reply->n_tokens == rel->n_tokens_cap) {
+        int64_t cap = rel->n_tokens_cap ? 2 * rel->n_tokens_cap : 64;
+        struct reply_token *grown = reallocarray(reply->tokens, (size_t)cap, sizeof *grown);
+        if (!grown)
+            return err_nomem(err, "the answer's tokens");
+        reply->tokens = grown;
+        rel->n_tokens_cap = cap;
+    }
+    struct reply_token *t = &reply->tokens[reply->n_tokens];
+    *t = (struct reply_token){.piece = arena_str(&reply->arena, piece->token), .record = *piece->record};
+    if (piece->top_pieces && piece->record->n_top) {
+        struct str *tops = arena_array(&reply->arena, (size_t)piece->record->n_top, sizeof *tops);
+        for (int i = 0; tops && i < piece->record->n_top; i++)
+            tops[i] = arena_str(&reply->arena, piece->top_pieces[i]);
+        t->top_pieces = tops;
+    }
+    if (!t->piece.p)
+        return err_nomem(err, "the answer's tokens");
+    *ret_index = reply->n_tokens++;
+    return true;
+}
+
+static bool hold(struct release *rel, struct release_held h, struct err *err)
+{
+    if (rel->n_held == rel->cap_held) {
+        int64_t cap = rel->cap_held ? 2 * rel->cap_held : 64;
+        struct release_held *grown = reallocarray(rel->held, (size_t)cap, sizeof *grown);
+        if (!grown)
+            return err_nomem(err, "the answer held back");
+        rel->held = grown;
+        rel->cap_held = cap;
+    }
+    if (h.tool_calls.n) {
+        h.tool_calls = arena_str(&rel->reply->arena, h.tool_calls);
+        if (!h.tool_calls.p)
+            return err_nomem(err, "the answer held back");
+    }
+    rel->held[rel->n_held++] = h;
+    return true;
+}
+
+enum release_verdict release_add(struct release *rel, const struct release_piece *piece, struct err *err)
+{
+    struct reply *reply = rel->reply;
+    struct buf *to = piece->reasoning ? &reply->reasoning : &reply->text;
+    struct release_held h = {.at = to->n, .n = piece->text.n, .reasoning = piece->reasoning, .tool_calls = piece->tool_calls};
+    int64_t now = clock_ns();
+    if (!rel->first_ns)
+        rel->first_ns = now;
+    if (!rel->window_ns && !piece->reasoning && (piece->record || piece->text.n))
+        rel->window_ns = now;
+    buf_str(to, piece->text);
+    if (piece->record && !piece->reasoning)
+        confidence_add(&rel->confidence, piece->record);
+    if (!buf_check(to, "the answer", err) || !keep_token(rel, piece, &h.token, err))
+        return RELEASE_GONE;
+    if (!rel->sink)
+        return RELEASE_ON;
+    if (rel->released)
+        return emit(rel, &h) ? RELEASE_ON : RELEASE_GONE;
+    return hold(rel, h, err) ? release_tick(rel) : RELEASE_GONE;
+}

@@ -1,0 +1,240 @@
+/* Reading what an OpenAI-compatible server sends: a whole object, the events of a stream, an error. Texts, token records, tool calls
+ * and usage go to the release and the attempt. Everything is optional and nothing is believed: types are checked, counts clamped. */
+#include <math.h>
+#include <stdio.h>
+
+#include "gateway/answer/upstream.h"
+
+#define MAX_COUNT (1ll << 40)
+#define DATA_MAX_BYTES (16u << 20)
+
+static struct str text_of(const json_t *value)
+{
+    return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)} : STR("");
+}
+
+static int64_t count_of(const json_t *object, const char *key)
+{
+    int64_t v = json_integer_value(json_object_get(object, key));
+    return v < 0 ? 0 : v > MAX_COUNT ? MAX_COUNT : v;
+}
+
+static void read_usage(struct upstream_reader *r, const json_t *usage)
+{
+    if (!json_is_object(usage))
+        return;
+    struct token_usage *u = &r->attempt->usage;
+    u->prompt = count_of(usage, "prompt_tokens");
+    u->completion = count_of(usage, "completion_tokens");
+    u->cached = count_of(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
+    u->reasoning = count_of(json_object_get(usage, "completion_tokens_details"), "reasoning_tokens");
+    if (u->cached > u->prompt)
+        u->cached = u->prompt;
+    if (u->reasoning > u->completion)
+        u->reasoning = u->completion;
+    r->has_usage = true;
+}
+
+static const char *finish_name(struct str name)
+{
+    static const char *const names[] = {"stop", "length", "tool_calls", "content_filter"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_is(name, names[i]))
+            return names[i];
+    }
+    return "stop";
+}
+
+static bool give(struct upstream_reader *r, const struct release_piece *piece)
+{
+    r->n_deltas++;
+    r->verdict = release_add(r->rel, piece, r->err);
+    return r->verdict == RELEASE_ON;
+}
+
+/* Entropy over the entries given and the remainder as one more, as the engine's own records have it. */
+static float entropy_of(const struct token_record *t)
+{
+    double rest = 1, sum = 0;
+    for (int i = 0; i < t->n_top; i++) {
+        double p = exp(t->top[i].logprob);
+        rest -= p;
+        sum -= p > 0 ? p * log(p) : 0;
+    }
+    if (rest > 1e-9)
+        sum -= rest * log(rest);
+    return sum > 0 ? (float)sum : 0;
+}
+
+static float logprob_of(const json_t *token)
+{
+    const json_t *value = json_object_get(token, "logprob");
+    double v = json_is_number(value) ? json_number_value(value) : -100;
+    return (float)(v > 0 ? 0 : v < -100 ? -100 : v);
+}
+
+/* One entry of logprobs.content; text is what it adds to the answer, empty when that comes by itself. */
+static bool give_token(struct upstream_reader *r, const json_t *token, struct str text)
+{
+    struct str tops[RECORD_TOP];
+    struct token_record record = {.id = -1, .logprob = logprob_of(token), .admitted = 1};
+    const json_t *top = json_object_get(token, "top_logprobs");
+    for (size_t i = 0; i < json_array_size(top) && record.n_top < RECORD_TOP; i++) {
+        const json_t *entry = json_array_get(top, i);
+        record.top[record.n_top].id = -1;
+        record.top[record.n_top].logprob = logprob_of(entry);
+        tops[record.n_top++] = text_of(json_object_get(entry, "token"));
+    }
+    record.entropy = entropy_of(&record);
+    struct release_piece piece = {
+        .text = text,
+        .record = &record,
+        .token = text_of(json_object_get(token, "token")),
+        .top_pieces = tops,
+    };
+    return give(r, &piece);
+}
+
+/* The log-probabilities of a choice. Where the tokens' texts add up to the content they carry it; returns whether it was carried. */
+static bool give_tokens(struct upstream_reader *r, const json_t *logprobs, struct str content, bool *ret_carried)
+{
+    const json_t *tokens = json_object_get(logprobs, "content");
+    size_t n = json_array_size(tokens), at = 0;
+    bool match = n > 0;
+    for (size_t i = 0; i < n && match; i++) {
+        struct str t = text_of(json_object_get(json_array_get(tokens, i), "token"));
+        match = t.n <= content.n - at && memcmp(content.p + at, t.p, t.n) == 0;
+        at += t.n;
+    }
+    *ret_carried = match && at == content.n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *token = json_array_get(tokens, i);
+        if (!give_token(r, token, *ret_carried ? text_of(json_object_get(token, "token")) : STR("")))
+            return false;
+    }
+    return true;
+}
+
+static struct str reasoning_of(const json_t *message)
+{
+    struct str text = text_of(json_object_get(message, "reasoning_content"));
+    return text.n ? text : text_of(json_object_get(message, "reasoning"));
+}
+
+/* A refusal is the answer's text: the dialect has no other place that every client shows. */
+static struct str content_of(const json_t *message)
+{
+    struct str text = text_of(json_object_get(message, "content"));
+    return text.n ? text : text_of(json_object_get(message, "refusal"));
+}
+
+/* A message or a delta, with the log-probabilities beside it. */
+static bool give_message(struct upstream_reader *r, const json_t *message, const json_t *logprobs)
+{
+    struct str reasoning = reasoning_of(message), content = content_of(message);
+    bool carried = false;
+    if (reasoning.n && !give(r, &(struct release_piece){.text = reasoning, .reasoning = true}))
+        return false;
+    if (!give_tokens(r, logprobs, content, &carried))
+        return false;
+    return carried || !content.n || give(r, &(struct release_piece){.text = content});
+}
+
+static bool raw_tool_calls(struct upstream_reader *r, const json_t *message, struct buf *ret)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+    if (json_array_size(calls) == 0)
+        return true;
+    struct json_writer w = JSON_WRITER(ret);
+    json_value(&w, calls);
+    return buf_check(ret, "the tool calls", r->err);
+}
+
+static bool read_error_member(struct upstream_reader *r, const json_t *object)
+{
+    const json_t *error = json_object_get(object, "error");
+    if (!error || json_is_null(error))
+        return true;
+    struct str message = text_of(json_is_string(error) ? error : json_object_get(error, "message"));
+    return err_set(r->err, ERR_IO, "it answered with an error: " STR_FMT, STR_ARG(utf8_clip(message, 200)));
+}
+
+bool upstream_read_reply(struct upstream_reader *r, struct str body)
+{
+    json_t *object = NULL;
+    struct buf calls = BUF_INIT(DATA_MAX_BYTES);
+    struct reply *reply = r->rel->reply;
+    bool ok = false;
+    if (!json_parse_object(body, "its answer", &object, r->err) || !read_error_member(r, object))
+        goto out;
+    const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
+    const json_t *message = json_object_get(choice, "message");
+    if (!json_is_object(message)) {
+        err_set(r->err, ERR_IO, "its answer is no chat completion: there is no choices[0].message");
+        goto out;
+    }
+    read_usage(r, json_object_get(object, "usage"));
+    if (!raw_tool_calls(r, message, &calls))
+        goto out;
+    if (calls.n) {
+        reply->tool_calls = arena_str(&reply->arena, buf_view(&calls));
+        if (!give(r, &(struct release_piece){.tool_calls = r->rel->sink ? reply->tool_calls : STR("")}))
+            goto out;
+    }
+    if (!give_message(r, message, json_object_get(choice, "logprobs")))
+        goto out;
+    reply->finish_reason = finish_name(text_of(json_object_get(choice, "finish_reason")));
+    r->finished = ok = true;
+out:
+    buf_free(&calls);
+    json_decref(object);
+    return ok;
+}
+
+static bool read_chunk(struct upstream_reader *r, const json_t *object)
+{
+    struct reply *reply = r->rel->reply;
+    read_usage(r, json_object_get(object, "usage"));
+    const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
+    const json_t *delta = json_object_get(choice, "delta");
+    struct buf calls = BUF_INIT(DATA_MAX_BYTES);
+    bool ok = raw_tool_calls(r, delta, &calls);
+    if (ok && calls.n)
+        ok = give(r, &(struct release_piece){.tool_calls = buf_view(&calls)});
+    buf_free(&calls);
+    if (!ok || !give_message(r, delta, json_object_get(choice, "logprobs")))
+        return false;
+    const json_t *finish = json_object_get(choice, "finish_reason");
+    if (json_is_string(finish)) {
+        reply->finish_reason = finish_name(text_of(finish));
+        r->finished = true;
+    }
+    return true;
+}
+
+bool upstream_read_event(void *ctx, struct str type, struct str data)
+{
+    struct upstream_reader *r = ctx;
+    (void)type;
+    if (str_is(str_trim(data), "[DONE]"))
+        return true;
+    json_t *object = NULL;
+    if (!json_parse_object(data, "an event of its stream", &object, r->err))
+        return false;
+    bool ok = read_error_member(r, object) && read_chunk(r, object);
+    json_decref(object);
+    return ok;
+}
+
+void upstream_read_error(int status, struct str body, char *text, size_t size)
+{
+    json_t *object = NULL;
+    struct str message = STR("");
+    if (json_parse_object(body, "its error", &object, NULL)) {
+        const json_t *error = json_object_get(object, "error");
+        message = text_of(json_is_string(error) ? error : json_object_get(error, "message"));
+    }
+    message = utf8_clip(message, 300);
+    snprintf(text, size, "HTTP %d%s" STR_FMT, status, message.n ? ": " : "", STR_ARG(message));
+    json_decref(object);
+}

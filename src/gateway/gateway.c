@@ -1,0 +1,204 @@
+/* The gateway's life: opening models, client and ledger as the configuration says, and the frame of every answer: facts, plan, an open
+ * row in the ledger, the walk down the plan (answer/), the settled row. */
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gateway/answer/answer.h"
+
+#define REPLY_ARENA_MAX (256u << 20)
+/* A longer prompt is not tokenised just to plan: the estimate says clearly enough where it does not fit. */
+#define COUNT_MAX_BYTES (4u << 20)
+
+const char *const attempt_outcome_names[] = {
+    [ATTEMPT_OK] = "ok",
+    [ATTEMPT_LOW_CONFIDENCE] = "low_confidence",
+    [ATTEMPT_FAILED] = "failed",
+    [ATTEMPT_TIMEOUT] = "timeout",
+    [ATTEMPT_CANCELLED] = "cancelled",
+    [ATTEMPT_POSSIBLY_BILLED] = "possibly_billed",
+};
+
+/* ---- opening ---- */
+
+static bool load_model(struct gateway *g, int i, struct str starter, struct err *err)
+{
+    const struct config_model *m = &g->config->models[i];
+    struct filemap *map = NULL;
+    struct local_model_options options = {.context = m->context};
+    bool embedded = strcmp(m->file, "starter") == 0;
+    if (embedded && !starter.n)
+        return err_set(err, ERR_NOT_FOUND, "model '%s' is the embedded starter, which this build does not hold", m->name);
+    bool ok = embedded ? filemap_memory("starter", starter.p, starter.n, &map, err) : filemap_open(m->file, &map, err);
+    if (!ok)
+        return err_prefix(err, "model '%s'", m->name);
+    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) || err_prefix(err, "model '%s'", m->name);
+}
+
+static bool open_models(struct gateway *g, struct str starter, struct err *err)
+{
+    const struct config *c = g->config;
+    for (int i = 0; i < c->n_models; i++) {
+        if (c->models[i].base_url && !g->http && !http_client_open(&g->http, err))
+            return false;
+        if (!c->models[i].file)
+            continue;
+        if (!g->runtime && !runtime_open(c->threads, &g->runtime, err))
+            return false;
+        if (!load_model(g, i, starter, err))
+            return false;
+    }
+    return true;
+}
+
+static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
+{
+    const struct config *c = g->config;
+    char path[4096];
+    struct ledger_options options = {.power = c->ledger_power};
+    bool off = c->ledger_path && strcmp(c->ledger_path, "off") == 0;
+    if (off && c->has_budget)
+        return err_set(err, ERR_INVALID, "a monthly budget needs the ledger; take out 'ledger: off' or the budget");
+    if (no_ledger || off)
+        return true;
+    if (c->ledger_path)
+        return ledger_open(c->ledger_path, &options, &g->ledger, err);
+    return ledger_default_path(path, sizeof path, err) && ledger_open(path, &options, &g->ledger, err);
+}
+
+bool gateway_open(struct config *c, const struct gateway_options *o, struct gateway **ret, struct err *err)
+{
+    struct gateway *g = calloc(1, sizeof *g);
+    if (!g) {
+        config_free(c);
+        return err_nomem(err, "the gateway");
+    }
+    g->config = c;
+    if (!sticky_open(&g->sticky, err) || !open_ledger(g, o->no_ledger, err) || !open_models(g, o->starter, err)) {
+        gateway_close(g);
+        return false;
+    }
+    *ret = g;
+    return true;
+}
+
+void gateway_close(struct gateway *g)
+{
+    if (!g)
+        return;
+    if (g->http)
+        http_client_close(g->http);
+    if (g->runtime)
+        runtime_close(g->runtime);
+    ledger_close(g->ledger);
+    sticky_close(g->sticky);
+    config_free(g->config);
+    free(g);
+}
+
+const struct config *gateway_config(const struct gateway *g) { return g->config; }
+
+const struct local_model_info *gateway_local_model(const struct gateway *g, int model)
+{
+    return g->local[model] ? local_model_info(g->local[model]) : NULL;
+}
+
+/* ---- planning ---- */
+
+static int64_t count_tokens(const struct gateway *g, const struct request *req, int model, int64_t estimate)
+{
+    struct generation_request gr = {
+        .messages = req->messages,
+        .n_messages = req->n_messages,
+        .enable_thinking = req->enable_thinking,
+    };
+    int64_t tokens = estimate;
+    if (g->local[model] && req->body.n <= COUNT_MAX_BYTES && !req->needs_upstream)
+        generation_count_prompt(g->local[model], &gr, &tokens, NULL);
+    return tokens;
+}
+
+/* The models that the plan may look at: one that is named, or all of the tiers. Counting is dear for long prompts. */
+static void gather_facts(struct gateway *g, const struct request *req, struct route_facts *ret)
+{
+    const struct config *c = g->config;
+    int64_t estimate = kind_estimate_tokens(req);
+    *ret = (struct route_facts){
+        .budget_left_pico_usd = account_budget_left(g),
+        .sticky_tier = sticky_get(g->sticky, req),
+    };
+    for (int i = 0; i < c->n_models; i++) {
+        bool named = str_is(req->model, c->models[i].name), in_tier = false;
+        for (int t = 0; t < c->n_tiers; t++)
+            in_tier |= c->tiers[t].model == i;
+        ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, estimate) : estimate;
+        ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
+    }
+}
+
+void gateway_plan(struct gateway *g, struct request *req, struct plan *ret)
+{
+    struct route_facts facts;
+    if (g->config->privacy == PRIVACY_LOCAL)
+        req->privacy = PRIVACY_LOCAL;
+    gather_facts(g, req, &facts);
+    route_plan(g->config, req, &facts, ret);
+}
+
+/* ---- answering ---- */
+
+/* The plan has no steps: nobody answers. */
+static void refuse(const struct plan *plan, struct reply *r)
+{
+    r->err = plan->err;
+    r->outcome = plan->verdict == PLAN_NO_FIT ? REPLY_UNANSWERED : REPLY_ERROR;
+    r->unanswered = plan->verdict == PLAN_NO_FIT ? "context" : NULL;
+    r->http_status = plan->verdict == PLAN_UNKNOWN_MODEL ? 404 : 400;
+}
+
+static void start_reply(const struct plan *plan, struct reply *r)
+{
+    *r = (struct reply){
+        .outcome = REPLY_ERROR,
+        .err = ERR_INIT,
+        .confidence = -1,
+        .scores = {-1, -1, -1},
+        .kind = plan->analysis.kind,
+        .traits = plan->analysis.traits,
+        .text = BUF_INIT(ANSWER_MAX_BYTES),
+        .reasoning = BUF_INIT(ANSWER_MAX_BYTES),
+        .arena = ARENA_INIT(REPLY_ARENA_MAX),
+    };
+    memcpy(r->reason, plan->reason, sizeof r->reason);
+}
+
+void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
+{
+    struct plan plan;
+    gateway_plan(g, req, &plan);
+    start_reply(&plan, ret);
+    if (plan.verdict == PLAN_UNKNOWN_MODEL || plan.verdict == PLAN_UNSUPPORTED) {
+        refuse(&plan, ret);               /* a mistake of the sender's, not a task: no row */
+        return;
+    }
+    if (!account_begin(g, req, ret, &ret->err)) {
+        ret->http_status = ret->err.code == ERR_BUSY ? 503 : 500;
+        return;
+    }
+    if (plan.verdict == PLAN_NO_FIT)
+        refuse(&plan, ret);
+    else
+        escalate(g, req, &plan, sink, ret);
+    ret->total_us = (clock_ns() - req->arrived_ns) / 1000;
+    account_total(g->config, ret);
+    account_settle(g, req, ret);
+}
+
+void reply_free(struct reply *r)
+{
+    buf_free(&r->text);
+    buf_free(&r->reasoning);
+    free(r->tokens);
+    arena_free(&r->arena);
+}
