@@ -51,8 +51,10 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         const struct command *about = argc > 2 ? find_command(argv[2]) : NULL;
-        if (about)
-            return about->run(2, (char *[]){argv[2], "--help", NULL});
+        if (about) {
+            char option[] = "--help";
+            return about->run(2, (char *[]){argv[2], option, NULL});
+        }
         print_help(stdout);
         return EXIT_OK;
     }

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "store/money.h"
+
 bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret)
 {
     struct str text;
@@ -45,7 +47,7 @@ bool config_read_strings(struct config_reader *r, const struct yaml_node *n, con
 
 bool config_read_listen(struct config_reader *r, const struct yaml_node *n)
 {
-    const char *text;
+    const char *text = NULL;
     if (!config_read_string(r, n, "listen", &text))
         return false;
     if (!config_parse_address(text, &r->c->arena, &r->c->listen_host, &r->c->listen_port))
@@ -93,8 +95,7 @@ static bool read_dollars(struct config_reader *r, const struct yaml_node *prices
         return true;
     if (!yaml_to_f64(n, r->name, key, 0, 1e6, &usd_per_mtok, r->err))
         return false;
-    *ret = (int64_t)(usd_per_mtok * 1e6 + 0.5);
-    return true;
+    return money_price_of(usd_per_mtok, ret, r->err);
 }
 
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)

@@ -1,0 +1,337 @@
+/* The embedded starter model on three public test sets, through `rung route`: exact match, how well each confidence score tells right
+ * from wrong (AUROC), and the share kept local against the accuracy of what is kept.
+ *
+ *   build/bench/starter SHARED_DATA_DIR RUNG_PROGRAM [WORK_DIR]
+ *
+ * Reads banking77/test.csv, clinc150/data_full.json and restaurant8k/test.json, writes requests, runs `rung route --json` on them with a
+ * configuration of one tier (nothing can climb), and reads its answers. CLINC's out-of-scope requests have no right answer here: whatever the
+ * model says counts as wrong. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/filemap.h"
+#include "data/json.h"
+
+#define MAX_CASES 8192
+#define MAX_FILE_BYTES (64u << 20)
+
+enum { GEOMEAN, MINIMUM, ENTROPY, SCORES };
+static const char *const score_names[SCORES] = {"geomean", "minimum", "entropy"};
+
+struct answer {
+    double score[SCORES];
+    bool right;
+};
+
+struct set {
+    const char *name, *kind, *system;
+    struct buf requests;
+    char *gold[MAX_CASES];      /* NULL: nothing is right */
+    struct answer answers[MAX_CASES];
+    int n, answered;
+};
+
+static void die(const struct err *err)
+{
+    char text[900];
+    fprintf(stderr, "starter: %s\n", err_format(err, text, sizeof text));
+    exit(1);
+}
+
+static char *read_all(const char *dir, const char *name)
+{
+    char path[4096], *text;
+    size_t n;
+    struct err err = ERR_INIT;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (!file_read(path, MAX_FILE_BYTES, &text, &n, &err))
+        die(&err);
+    return text;
+}
+
+/* ---- requests ---- */
+static void add_case(struct set *s, struct str text, const char *gold)
+{
+    if (s->n == MAX_CASES)
+        return;
+    struct json_writer w = JSON_WRITER(&s->requests);
+    char id[32];
+    snprintf(id, sizeof id, "%d", s->n);
+    json_open_object(&w);
+    json_put_cstr(&w, "model", "auto");
+    json_key(&w, "messages");
+    json_open_array(&w);
+    json_open_object(&w);
+    json_put_cstr(&w, "role", "system");
+    json_put_cstr(&w, "content", s->system);
+    json_close_object(&w);
+    json_open_object(&w);
+    json_put_cstr(&w, "role", "user");
+    json_put_str(&w, "content", text);
+    json_close_object(&w);
+    json_close_array(&w);
+    json_put_i64(&w, "temperature", 0);
+    json_key(&w, "metadata");
+    json_open_object(&w);
+    json_put_cstr(&w, "id", id);
+    json_put_cstr(&w, "kind", s->kind);
+    json_close_object(&w);
+    json_close_object(&w);
+    buf_char(&s->requests, '\n');
+    s->gold[s->n++] = gold ? str_dup(str_of(gold)) : NULL;
+}
+
+/* One CSV field (RFC 4180) starting at *at; leaves *at behind its separator. */
+static char *csv_field(char **at)
+{
+    struct buf out = BUF_INIT(1u << 20);
+    char *p = *at;
+    bool quoted = *p == '"';
+    for (p += quoted; *p; p++) {
+        if (quoted && p[0] == '"' && p[1] == '"')
+            p++;
+        else if (quoted && *p == '"')
+            quoted = false;
+        else if (!quoted && (*p == ',' || *p == '\n'))
+            break;
+        if (!(p[0] == '"' && !quoted) && *p != '\r')
+            buf_char(&out, *p);
+    }
+    *at = *p ? p + 1 : p;
+    char *text = buf_take(&out);
+    return text ? text : str_dup(STR(""));
+}
+
+static void read_banking77(const char *dir, struct set *s)
+{
+    char *text = read_all(dir, "banking77/test.csv"), *at = strchr(text, '\n') + 1;
+    while (*at) {
+        char *question = csv_field(&at), *label = csv_field(&at);
+        add_case(s, str_of(question), label);
+        free(question);
+        free(label);
+    }
+    free(text);
+}
+
+static json_t *read_json(const char *dir, const char *name)
+{
+    json_t *root = NULL;
+    struct err err = ERR_INIT;
+    char *text = read_all(dir, name);
+    if (!json_parse(str_of(text), name, &root, &err))
+        die(&err);
+    free(text);
+    return root;
+}
+
+static void read_clinc150(const char *dir, struct set *s)
+{
+    json_t *root = read_json(dir, "clinc150/data_full.json");
+    static const char *const parts[] = {"test", "oos_test"};
+    for (int p = 0; p < 2; p++) {
+        json_t *list = json_object_get(root, parts[p]);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            json_t *pair = json_array_get(list, i);
+            add_case(s, str_of(json_string_value(json_array_get(pair, 0))), p ? NULL : json_string_value(json_array_get(pair, 1)));
+        }
+    }
+    json_decref(root);
+}
+
+/* The compact JSON that the model was trained to give: slots in their fixed order, values as written. Offsets count characters. */
+static struct str span(struct str text, int64_t begin, int64_t end)
+{
+    size_t at = 0, from = 0;
+    for (int64_t i = 0; i < end && at < text.n; i++) {
+        int len;
+        if (i == begin)
+            from = at;
+        utf8_decode(text, at, &len);
+        at += (size_t)len;
+    }
+    return (struct str){text.p + from, at - from};
+}
+
+static void slots_as_json(json_t *labels, struct str text, struct buf *out)
+{
+    static const char *const slots[] = {"date", "time", "people", "first_name", "last_name"};
+    struct json_writer w = JSON_WRITER(out);
+    json_open_object(&w);
+    for (size_t k = 0; k < 5; k++) {
+        for (size_t i = 0; i < json_array_size(labels); i++) {
+            json_t *label = json_array_get(labels, i), *at = json_object_get(label, "valueSpan");
+            if (strcmp(json_string_value(json_object_get(label, "slot")), slots[k]) != 0)
+                continue;
+            json_put_str(&w, slots[k], span(text, json_integer_value(json_object_get(at, "startIndex")),
+                                            json_integer_value(json_object_get(at, "endIndex"))));
+            break;
+        }
+    }
+    json_close_object(&w);
+}
+
+static void read_restaurant8k(const char *dir, struct set *s)
+{
+    json_t *root = read_json(dir, "restaurant8k/test.json");
+    json_t *list = json_is_array(root) ? root : json_object_get(root, "examples");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *example = json_array_get(list, i), *asked = json_object_get(json_object_get(example, "context"), "requestedSlots");
+        struct str text = str_of(json_string_value(json_object_get(json_object_get(example, "userInput"), "text")));
+        struct buf user = BUF_INIT(1u << 20), gold = BUF_INIT(1u << 20);
+        for (size_t a = 0; a < json_array_size(asked); a++)
+            buf_printf(&user, "%s%s", a ? ", " : "asked: ", json_string_value(json_array_get(asked, a)));
+        if (json_array_size(asked))
+            buf_char(&user, '\n');
+        buf_str(&user, text);
+        slots_as_json(json_object_get(example, "labels"), text, &gold);
+        add_case(s, buf_view(&user), gold.p);
+        buf_free(&user);
+        buf_free(&gold);
+    }
+    json_decref(root);
+}
+
+/* ---- answers ---- */
+static void write_text(const char *path, struct str text)
+{
+    FILE *f = fopen(path, "w");
+    if (!f || fwrite(text.p, 1, text.n, f) != text.n || fclose(f) != 0) {
+        fprintf(stderr, "starter: cannot write %s\n", path);
+        exit(1);
+    }
+}
+
+static void run_route(const char *program, const char *config, const char *requests, const char *results)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(program, program, "route", requests, "--config", config, "--json", "--output", results, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "starter: %s route failed\n", program);
+        exit(1);
+    }
+}
+
+static void read_results(struct set *s, char *text)
+{
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        json_t *row = NULL;
+        struct err err = ERR_INIT;
+        if (!json_parse_object(str_of(line), "results", &row, &err))
+            die(&err);
+        const char *id = json_string_value(json_object_get(row, "id")), *said = json_string_value(json_object_get(row, "answer"));
+        json_t *scores = json_object_get(row, "scores");
+        int i = id ? atoi(id) : -1;
+        if (i >= 0 && i < s->n && said && scores) {
+            struct answer *a = &s->answers[i];
+            a->right = s->gold[i] && strcmp(said, s->gold[i]) == 0;
+            for (int k = 0; k < SCORES; k++)
+                a->score[k] = json_number_value(json_object_get(scores, score_names[k]));
+            s->answered++;
+        }
+        json_decref(row);
+    }
+}
+
+/* ---- figures ---- */
+static int sort_by;
+static int by_score(const void *a, const void *b)
+{
+    double x = ((const struct answer *)a)->score[sort_by], y = ((const struct answer *)b)->score[sort_by];
+    return x < y ? -1 : x > y;
+}
+
+/* The probability that a right answer scores above a wrong one; equals count half. Leaves the answers sorted by the score. */
+static double auroc(struct answer *a, int n, int score)
+{
+    sort_by = score;
+    qsort(a, (size_t)n, sizeof *a, by_score);
+    double rank_sum = 0, right = 0;
+    for (int i = 0; i < n;) {
+        int j = i;
+        double ties_right = 0;
+        while (j < n && a[j].score[score] == a[i].score[score])
+            ties_right += a[j++].right;
+        rank_sum += ties_right * ((i + 1 + j) / 2.0);
+        right += ties_right;
+        i = j;
+    }
+    return (rank_sum - right * (right + 1) / 2) / (right * (n - right));
+}
+
+/* Of the answers sorted by score ascending: accuracy of the best `share`, and the score at its border. */
+static void print_curve(const struct answer *a, int n)
+{
+    static const int shares[] = {100, 95, 90, 85, 80, 75, 70, 60, 50};
+    printf("  kept local %%   ");
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        printf("%7d", shares[i]);
+    printf("\n  accuracy %%     ");
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        int kept = n * shares[i] / 100, right = 0;
+        for (int j = n - kept; j < n; j++)
+            right += a[j].right;
+        printf("%7.1f", 100.0 * right / kept);
+    }
+    printf("\n  threshold      ");
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        printf("%7.3f", a[n - n * shares[i] / 100].score[GEOMEAN]);
+    printf("\n");
+}
+
+static void print_set(struct set *s)
+{
+    int right = 0, scope = 0;
+    for (int i = 0; i < s->n; i++) {
+        right += s->answers[i].right;
+        scope += s->gold[i] != NULL;
+    }
+    printf("%s: %d requests, %d answered, exact match %.1f%% of all", s->name, s->n, s->answered, 100.0 * right / s->n);
+    if (scope < s->n)
+        printf(", %.1f%% of the %d in scope", 100.0 * right / scope, scope);
+    printf("\n  AUROC          ");
+    for (int k = SCORES - 1; k >= 0; k--)   /* geomean last: the curve is read off its order */
+        printf(" %s %.3f", score_names[k], auroc(s->answers, s->n, k));
+    printf("\n");
+    print_curve(s->answers, s->n);
+}
+
+int main(int argc, char **argv)
+{
+    static struct set sets[] = {
+        {"Banking77", "classify", "Classify the banking question into one intent."},
+        {"CLINC150 with out-of-scope", "route", "Name the intent of this request."},
+        {"Restaurant-8k", "extract", "Extract the booking details as JSON."},
+    };
+    if (argc < 3) {
+        fprintf(stderr, "usage: starter DATA_DIR RUNG_PROGRAM [WORK_DIR]\n");
+        return 2;
+    }
+    const char *work = argc > 3 ? argv[3] : "/tmp";
+    char config[4096], requests[4096], results[4096];
+    snprintf(config, sizeof config, "%s/rung-starter.yaml", work);
+    snprintf(requests, sizeof requests, "%s/rung-starter-requests.jsonl", work);
+    snprintf(results, sizeof results, "%s/rung-starter-results.jsonl", work);
+    write_text(config, STR("models: {starter: {file: starter}}\nledger: {path: \"off\"}\n"));
+    for (int i = 0; i < 3; i++) {
+        struct set *s = &sets[i];
+        s->requests = BUF_INIT(MAX_FILE_BYTES);
+        (i == 0 ? read_banking77 : i == 1 ? read_clinc150 : read_restaurant8k)(argv[1], s);
+        write_text(requests, buf_view(&s->requests));
+        run_route(argv[2], config, requests, results);
+        char *text = read_all(work, "rung-starter-results.jsonl");
+        read_results(s, text);
+        free(text);
+        print_set(s);
+        fflush(stdout);
+    }
+    return 0;
+}

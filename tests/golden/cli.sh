@@ -1,0 +1,63 @@
+#!/bin/sh
+# The command line as people meet it: help, wrong usage, exit codes, init, completions, man pages. One line a case: ok NAME / not ok NAME why.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+rung=$root/${B:-build}/rung
+case ${B:-build} in /*) rung=$B/rung ;; esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME=$work
+
+# case NAME EXPECTED_STATUS EXPECTED_TEXT COMMAND...: the text must be part of what the command prints, on either stream.
+case_() {
+    name=$1 status=$2 text=$3
+    shift 3
+    said=$("$@" </dev/null 2>&1)
+    got=$?
+    if [ $got -ne "$status" ]; then
+        echo "not ok $name: exit status $got instead of $status: $said"
+    elif ! printf '%s' "$said" | grep -qF -- "$text"; then
+        echo "not ok $name: '$text' is not in: $said"
+    else
+        echo "ok $name"
+    fi
+}
+
+case_ help_lists_commands 0 "rung serve" "$rung" --help
+case_ no_command_is_usage 2 "usage:" "$rung"
+case_ version 0 "rung 0." "$rung" --version
+case_ unknown_command_is_named 2 "no command 'srve'" "$rung" srve
+for c in run serve route bill init completion; do
+    case_ "help_of_${c}_has_examples" 0 "examples:" "$rung" "$c" --help
+    case_ "help_word_of_$c" 0 "usage: rung $c" "$rung" help "$c"
+    case_ "unknown_option_of_$c" 2 "" "$rung" "$c" --no-such-option
+done
+case_ init_writes 0 "wrote rung.yaml" "$rung" init
+case_ init_keeps_what_is_there 1 "exists already" "$rung" init
+case_ init_force 0 "wrote" "$rung" init --force
+case_ init_to_stdout 0 "confidence:" "$rung" init -o -
+case_ init_where_it_cannot 1 "cannot write" "$rung" init -o /no/such/folder/x.yaml
+case_ completion_bash 0 "complete -o filenames" "$rung" completion bash
+case_ completion_of_unknown_shell 2 "bash, zsh or fish" "$rung" completion tcsh
+"$rung" completion bash > c.bash
+case_ completion_bash_is_valid 0 "" bash -n c.bash
+rm -f rung.yaml
+case_ run_names_a_missing_model 1 "nosuch" "$rung" run nosuch hello
+case_ run_names_a_missing_file 1 "no/such.gguf" "$rung" run no/such.gguf hello
+printf 'not a model' > bad.gguf
+case_ run_names_a_bad_file 1 "bad.gguf" "$rung" run ./bad.gguf hello
+case_ run_starter_without_prompt_shows_examples 0 "cannot chat" "$rung" run starter
+case_ run_starter_answers 0 "card_arrival" "$rung" run starter --system "Classify the banking question into one intent." "Where is my card? It has not arrived."
+case_ run_json 0 '"finish_reason"' "$rung" run starter --json --temp 0 "Where is my card?"
+case_ run_bad_number_is_usage 2 "temp" "$rung" run starter --temp hot "x"
+case_ route_missing_file 1 "nosuch.jsonl" "$rung" route nosuch.jsonl
+printf '{"model":"auto","messages":[{"role":"user","content":"hi"}]}\nnot json\n' > r.jsonl
+case_ route_names_the_bad_line 1 "line 2" "$rung" route r.jsonl
+case_ bill_without_ledger_is_friendly 0 "" "$rung" bill
+printf 'listn: x\n' > bad.yaml
+case_ config_mistake_has_line 1 "bad.yaml:1" "$rung" serve --config bad.yaml
+case_ serve_refuses_open_address_without_keys 1 "api_keys" "$rung" serve --listen 0.0.0.0:0
+if command -v man >/dev/null && [ -f "$(dirname "$rung")/man/rung.1" ]; then
+    case_ man_page_renders 0 "SYNOPSIS" man -l "$(dirname "$rung")/man/rung.1"
+fi
