@@ -66,7 +66,7 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     int place = watch_add(s->watch, info->connect_fd);
     if (place >= 0)
-        watch_deadline(s->watch, place, header_deadline(s));
+        watch_idle(s->watch, place, header_deadline(s));
     *socket_ctx = (void *)(intptr_t)(place + 1);
 }
 
@@ -158,7 +158,7 @@ static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *c
 {
     int place = connection_place(conn);
     if (place >= 0)
-        watch_deadline(s->watch, place, clock_ms() + BODY_TIME_MS);
+        watch_idle(s->watch, place, clock_ms() + BODY_TIME_MS);
     int status = status_of_head(s, conn);
     if (status)
         return refuse(s, conn, status);
@@ -189,8 +189,6 @@ static enum MHD_Result take_body(struct http_server *s, struct http_exchange *x,
 
 static enum MHD_Result hand_over(struct http_server *s, struct http_exchange *x)
 {
-    int place = connection_place(x->conn);
-    watch_deadline(s->watch, place, 0);
     if (x->refusal)
         return refuse(s, x->conn, x->refusal);
     x->arrived_ns = clock_ns();
@@ -198,7 +196,7 @@ static enum MHD_Result hand_over(struct http_server *s, struct http_exchange *x)
     atomic_fetch_add(&x->refs, 1);
     live_add(s, x);
     exchange_suspend(x);
-    watch_busy(s->watch, place, x);
+    watch_busy(s->watch, connection_place(x->conn), x);
     if (workers_push(s->workers, x))
         return MHD_YES;
     exchange_refuse(x, &s->o, MHD_HTTP_SERVICE_UNAVAILABLE);
@@ -245,10 +243,8 @@ static void on_completed(void *ctx, struct MHD_Connection *conn, void **request_
     struct http_exchange *x = *request_ctx;
     int place = connection_place(conn);
     (void)how;
-    if (place >= 0) {
-        watch_idle(s->watch, place);
-        watch_deadline(s->watch, place, header_deadline(s));
-    }
+    if (place >= 0)
+        watch_idle(s->watch, place, header_deadline(s));
     if (!x)
         return;
     *request_ctx = NULL;

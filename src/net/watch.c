@@ -19,6 +19,7 @@
 struct watch_place {
     int fd;              /* -1: free */
     uint32_t generation; /* an event that was fetched for an earlier owner of the place is told by it */
+    bool hung_up;
     void *ctx;           /* not NULL: busy, a hang-up is reported */
     int64_t deadline_ms;
 };
@@ -49,9 +50,13 @@ static void handle_event(struct watch *w, uint64_t data)
         return;
     }
     struct watch_place *place = &w->places[data & 0xFFFFFFFF];
-    if (place->fd < 0 || !place->ctx || place->generation != data >> 32)
+    if (place->fd < 0 || place->generation != data >> 32)
         return;
-    w->on_hangup(place->ctx);
+    place->hung_up = true;
+    if (place->ctx)
+        w->on_hangup(place->ctx);
+    else
+        shutdown(place->fd, SHUT_RDWR); /* the HTTP library may not look at a half-closed socket before its time-out */
 }
 
 static void cut_late(struct watch *w)
@@ -136,39 +141,42 @@ void watch_close(struct watch *w)
     free(w);
 }
 
+/* The lock is held. */
+static int free_place(struct watch *w)
+{
+    for (int i = 0; i < w->top; i++)
+        if (w->places[i].fd < 0)
+            return i;
+    return w->top < w->max ? w->top++ : -1;
+}
+
 int watch_add(struct watch *w, int fd)
 {
-    int found = -1;
     pthread_mutex_lock(&w->lock);
-    for (int i = 0; i < w->top && found < 0; i++)
-        if (w->places[i].fd < 0)
-            found = i;
-    if (found < 0 && w->top < w->max)
-        found = w->top++;
+    int found = free_place(w);
     if (found >= 0) {
         struct watch_place *place = &w->places[found];
         *place = (struct watch_place){.fd = fd, .generation = place->generation + 1};
+        struct epoll_event event = {
+            .events = EPOLLRDHUP | EPOLLONESHOT, /* errors and full hang-ups are always reported */
+            .data.u64 = (uint64_t)place->generation << 32 | (uint32_t)found,
+        };
         if (w->used++ == 0)
             watch_wake(w); /* from waiting for ever to ticking */
+        if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+            place->hung_up = true; /* better unserved than unwatched */
     }
     pthread_mutex_unlock(&w->lock);
     return found;
 }
 
-/* The lock is held. */
-static void forget(struct watch *w, struct watch_place *place)
-{
-    if (place->ctx)
-        epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, place->fd, NULL);
-    place->ctx = NULL;
-    place->generation++;
-}
-
 void watch_remove(struct watch *w, int place)
 {
     pthread_mutex_lock(&w->lock);
-    forget(w, &w->places[place]);
-    w->places[place].fd = -1;
+    struct watch_place *p = &w->places[place];
+    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
+    p->fd = -1;
+    p->ctx = NULL;
     w->used--;
     pthread_mutex_unlock(&w->lock);
 }
@@ -177,26 +185,20 @@ void watch_busy(struct watch *w, int place, void *ctx)
 {
     pthread_mutex_lock(&w->lock);
     struct watch_place *p = &w->places[place];
-    forget(w, p);
-    struct epoll_event event = {
-        .events = EPOLLRDHUP | EPOLLONESHOT, /* errors and full hang-ups are always reported */
-        .data.u64 = (uint64_t)p->generation << 32 | (uint32_t)place,
-    };
-    if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, p->fd, &event) == 0)
-        p->ctx = ctx;
+    p->ctx = ctx;
+    p->deadline_ms = 0;
+    if (p->hung_up)
+        w->on_hangup(ctx);
     pthread_mutex_unlock(&w->lock);
 }
 
-void watch_idle(struct watch *w, int place)
+void watch_idle(struct watch *w, int place, int64_t deadline_ms)
 {
     pthread_mutex_lock(&w->lock);
-    forget(w, &w->places[place]);
-    pthread_mutex_unlock(&w->lock);
-}
-
-void watch_deadline(struct watch *w, int place, int64_t at_ms)
-{
-    pthread_mutex_lock(&w->lock);
-    w->places[place].deadline_ms = at_ms;
+    struct watch_place *p = &w->places[place];
+    p->ctx = NULL;
+    p->deadline_ms = deadline_ms;
+    if (p->hung_up)
+        shutdown(p->fd, SHUT_RDWR);
     pthread_mutex_unlock(&w->lock);
 }

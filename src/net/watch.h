@@ -9,15 +9,16 @@
 
 struct watch;
 
-/* on_hangup runs on the watching thread, under the watch's lock: it must not call back into the watch. */
+/* on_hangup runs under the watch's lock: it must not call back into the watch. */
 bool watch_open(int max_sockets, void (*on_hangup)(void *ctx), struct watch **ret, struct err *err);
 void watch_close(struct watch *w);
 
-int watch_add(struct watch *w, int fd);                 /* a place, or -1 when all are taken; the fd stays the caller's */
+/* A place, or -1 when all are taken; idle, without a deadline. The fd stays the caller's. */
+int watch_add(struct watch *w, int fd);
 void watch_remove(struct watch *w, int place);          /* before the fd is closed */
-void watch_busy(struct watch *w, int place, void *ctx); /* report a hang-up, once, to on_hangup(ctx) */
-void watch_idle(struct watch *w, int place);
-/* Shut the socket down at this clock_ms (checked about once a second); 0: no deadline. */
-void watch_deadline(struct watch *w, int place, int64_t at_ms);
+/* A hang-up, also one that has happened already, is reported once to on_hangup(ctx). No deadline. */
+void watch_busy(struct watch *w, int place, void *ctx);
+/* A hang-up shuts the socket down both ways, and so does the deadline (a clock_ms, looked at about once a second; 0: none). */
+void watch_idle(struct watch *w, int place, int64_t deadline_ms);
 
 #endif
