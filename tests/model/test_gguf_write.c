@@ -55,8 +55,8 @@ static void test_gguf_written_is_read_back(void **state)
     gguf_writer_close(w);
 
     assert_ok(gguf_open(path, &g, &err), err);
-    uint32_t u;
-    struct str s;
+    uint32_t u = 0;
+    struct str s = STR("");
     struct gguf_array a;
     assert_ok(gguf_need_u32(g, "k.u32", &u, &err) && gguf_need_str(g, "k.str", &s, &err), err);
     assert_int_equal(u, 5);
