@@ -2,6 +2,7 @@
  * kernels themselves stand in ref/ and x86/. */
 #include "kernels/kernels.h"
 
+#include <cpuid.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,9 @@
 #include "base/log.h"
 #include "kernels/level.h"
 
-enum level { LEVEL_REF, LEVELS };
+enum level { LEVEL_REF, LEVEL_AVX2, LEVEL_AVX512, LEVELS };
 
-static const char *const level_names[LEVELS] = {"ref"};
+static const char *const level_names[LEVELS] = {"ref", "avx2", "avx512"};
 
 static struct kernels tables[LEVELS];
 static enum level best, chosen;
@@ -50,11 +51,26 @@ static void fill(struct kernels *k, enum level level)
     matmul_fill_ref(&k->matmul);
     attention_fill_ref(&k->attention);
     vector_fill_ref(&k->vector);
+    if (level >= LEVEL_AVX512) {
+        matmul_fill_avx512(&k->matmul);
+        attention_fill_avx512(&k->attention);
+        vector_fill_avx512(&k->vector);
+    }
 }
 
+/* The compiler's own test also asks whether the operating system saves the registers (xgetbv); not every compiler's knows of
+ * F16C, whose registers are AVX's. */
 static enum level level_of_cpu(void)
 {
-    return LEVEL_REF;
+    unsigned a, b, c, d;
+    bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    __builtin_cpu_init();
+    if (!f16c || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return LEVEL_REF;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
+        return LEVEL_AVX2;
+    return LEVEL_AVX512;
 }
 
 /* LEVELS for a name that is none. */

@@ -12,6 +12,12 @@
 void matmul_fill_ref(struct matmul_kernels *m);
 void attention_fill_ref(struct attention_kernels *a);
 void vector_fill_ref(struct vector_kernels *v);
+void matmul_fill_avx2(struct matmul_kernels *m);
+void attention_fill_avx2(struct attention_kernels *a);
+void vector_fill_avx2(struct vector_kernels *v);
+void matmul_fill_avx512(struct matmul_kernels *m);
+void attention_fill_avx512(struct attention_kernels *a);
+void vector_fill_avx512(struct vector_kernels *v);
 
 /* ACT_Q8_32: a row is k / 32 of these. */
 struct act_block_32 {

@@ -1,0 +1,209 @@
+/* What the AVX-512 kernels share: folds of sixteen lanes, exp, and quantised blocks as vectors of 64 unsigned bytes in the
+ * order of K. Static inline throughout, for the reason level.h gives. */
+#ifndef RUNG_KERNELS_X86_AVX512_H
+#define RUNG_KERNELS_X86_AVX512_H
+
+#include <immintrin.h>
+
+#include "kernels/level.h"
+
+#define INLINE static inline __attribute__((always_inline))
+/* Before a loop whose vectors must stay in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* Quantised products, all types: one token, and many tokens on tiles. */
+void decode_avx512(const struct matmul *mm, int64_t begin, int64_t end);
+void tile_avx512(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
+
+/* ---- folds: each step adds lane i + n to lane i and packs two vectors into one ---- */
+
+INLINE __m512 fold8(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+
+INLINE __m512 fold4(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+
+INLINE __m512 fold2(__m512 a, __m512 b)
+{
+    __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+}
+
+INLINE __m512 fold1(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+/* Sums of the lanes of v[0..15] in lanes 0..15. */
+INLINE __m512 fold_sixteen(const __m512 v[16])
+{
+    __m512 part[4];
+    for (int e = 0; e < 4; e++)
+        part[e] = fold4(fold8(v[e], v[e + 4]), fold8(v[e + 8], v[e + 12]));
+    return fold1(fold2(part[0], part[1]), fold2(part[2], part[3]));
+}
+
+INLINE float fold(__m512 v)
+{
+    v = fold4(fold8(v, v), fold8(v, v));
+    return _mm512_cvtss_f32(fold1(fold2(v, v), fold2(v, v)));
+}
+
+INLINE __m512i fold8_int(__m512i a, __m512i b)
+{
+    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
+}
+
+INLINE __m512i fold4_int(__m512i a, __m512i b)
+{
+    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+}
+
+/* The last two steps on the four vectors that fold4 left: lane 4 i + e is the sum of the i-th quarter of part[e]. */
+INLINE __m512i fold21_int(const __m512i part[4])
+{
+    __m512i lo[2];
+    for (int i = 0; i < 2; i++)
+        lo[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(part[2 * i], part[2 * i + 1]),
+                                 _mm512_unpackhi_epi64(part[2 * i], part[2 * i + 1]));
+    __m512 a = _mm512_castsi512_ps(lo[0]), b = _mm512_castsi512_ps(lo[1]);
+    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)),
+                            _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xdd)));
+}
+
+INLINE __mmask16 mask_of(int64_t left)
+{
+    return left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+}
+
+INLINE __m512 exp_avx512(__m512 x)
+{
+    /* The operand order lets a NaN through: max and min return the second operand for it. */
+    x = _mm512_max_ps(_mm512_set1_ps(EXP_MIN), x);
+    x = _mm512_min_ps(_mm512_set1_ps(EXP_MAX), x);
+    __m512 rounded = _mm512_fmadd_ps(x, _mm512_set1_ps(EXP_LOG2E), _mm512_set1_ps(EXP_ROUND));
+    __m512 nf = _mm512_sub_ps(rounded, _mm512_set1_ps(EXP_ROUND));
+    __m512i n = _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_set1_epi32(EXP_ROUND_BITS));
+    __m512 r = _mm512_fmadd_ps(nf, _mm512_set1_ps(-EXP_LN2_HIGH), x);
+    r = _mm512_fmadd_ps(nf, _mm512_set1_ps(-EXP_LN2_LOW), r);
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(EXP_C7), r, _mm512_set1_ps(EXP_C6));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(EXP_C5));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(EXP_C4));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(EXP_C3));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(EXP_C2));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    __m512i half = _mm512_srai_epi32(n, 1), bias = _mm512_set1_epi32(127);
+    __m512i low = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
+    __m512i high = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(n, half), bias), 23);
+    return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(low)), _mm512_castsi512_ps(high));
+}
+
+/* ---- blocks of 32: the weights of two of them ---- */
+
+struct kind_32 {
+    int bytes;
+    int offset;      /* what the unsigned bytes are above the weights */
+    bool has_min;
+    __m512i (*pair)(const uint8_t *a, const uint8_t *b);
+};
+
+/* Low nibbles of a, its high ones, then those of b. */
+INLINE __m512i pair_nibbles(const uint8_t *a, const uint8_t *b)
+{
+    __m512i v = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)a));
+    v = _mm512_mask_broadcast_i32x4(v, 0xff00, _mm_loadu_si128((const __m128i *)b));
+    v = _mm512_srlv_epi64(v, _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4));
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+INLINE __m512i pair_fifth_bits(__m512i v, const uint8_t *a, const uint8_t *b)
+{
+    uint32_t low, high;
+    memcpy(&low, a, 4);
+    memcpy(&high, b, 4);
+    return _mm512_mask_add_epi8(v, (uint64_t)high << 32 | low, v, _mm512_set1_epi8(16));
+}
+
+INLINE __m512i pair_q4_0(const uint8_t *a, const uint8_t *b)
+{
+    return pair_nibbles(a + 2, b + 2);
+}
+
+INLINE __m512i pair_q5_0(const uint8_t *a, const uint8_t *b)
+{
+    return pair_fifth_bits(pair_nibbles(a + 6, b + 6), a + 2, b + 2);
+}
+
+INLINE __m512i pair_q5_1(const uint8_t *a, const uint8_t *b)
+{
+    return pair_fifth_bits(pair_nibbles(a + 8, b + 8), a + 4, b + 4);
+}
+
+INLINE __m512i pair_q8_0(const uint8_t *a, const uint8_t *b)
+{
+    __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(a + 2)));
+    v = _mm512_inserti64x4(v, _mm256_loadu_si256((const __m256i *)(b + 2)), 1);
+    return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
+}
+
+#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, false, pair_q4_0})
+#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, false, pair_q5_0})
+#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, true, pair_q5_1})
+#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 128, false, pair_q8_0})
+
+/* ---- blocks of 256: 64 weights at a time ---- */
+
+struct kind_256 {
+    int bytes;
+    int d_at;        /* offset of the scale; where there are minima, theirs follows it */
+    int scales_at;
+    bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    __m512i (*quarter)(const uint8_t *block, int c);
+};
+
+INLINE __m512i broadcast_32_bytes(const uint8_t *p)
+{
+    return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p));
+}
+
+/* The first 32 bytes shifted right by `low`, the last by `high`. */
+INLINE __m512i shift_halves(__m512i v, int low, int high)
+{
+    return _mm512_srlv_epi64(v, _mm512_setr_epi64(low, low, low, low, high, high, high, high));
+}
+
+INLINE __m512i quarter_q4_k(const uint8_t *block, int c)
+{
+    return _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 16 + 32 * c), 0, 4), _mm512_set1_epi8(15));
+}
+
+INLINE __m512i quarter_q5_k(const uint8_t *block, int c)
+{
+    __m512i v = _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 48 + 32 * c), 0, 4), _mm512_set1_epi8(15));
+    __m512i bit = _mm512_setr_epi64(0x0101010101010101 << (2 * c), 0x0101010101010101 << (2 * c),
+                                    0x0101010101010101 << (2 * c), 0x0101010101010101 << (2 * c),
+                                    0x0202020202020202 << (2 * c), 0x0202020202020202 << (2 * c),
+                                    0x0202020202020202 << (2 * c), 0x0202020202020202 << (2 * c));
+    __mmask64 set = _mm512_test_epi8_mask(broadcast_32_bytes(block + 16), bit);
+    return _mm512_mask_add_epi8(v, set, v, _mm512_set1_epi8(16));
+}
+
+INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
+{
+    __m512i low = _mm512_loadu_si512(block + 64 * (c / 2));
+    low = _mm512_and_si512(c % 2 ? _mm512_srli_epi16(low, 4) : low, _mm512_set1_epi8(15));
+    __m512i high = shift_halves(broadcast_32_bytes(block + 128 + 32 * (c / 2)), c % 2 * 4, c % 2 * 4 + 2);
+    high = _mm512_and_si512(high, _mm512_set1_epi8(3));
+    return _mm512_or_si512(low, _mm512_slli_epi16(high, 4));
+}
+
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 4, false, quarter_q4_k})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 4, false, quarter_q5_k})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 208, 192, true, quarter_q6_k})
+
+#endif

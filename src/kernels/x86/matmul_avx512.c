@@ -1,0 +1,169 @@
+/* Matrix products: preparing activations, weights that are floats, and the choice between one token and many. The quantised
+ * products themselves stand in decode_avx512.c and tile_avx512.c. */
+#include <math.h>
+
+#include "kernels/x86/avx512.h"
+
+/* ---- activations ---- */
+
+/* The scale from the largest magnitude as bits, which order like the values and put infinities and NaN above all. */
+INLINE float act_scale(__m512i magnitude_bits, float *ret_inverse)
+{
+    union { int32_t i; float f; } amax = {.i = _mm512_reduce_max_epi32(magnitude_bits)};
+    *ret_inverse = 0;
+    if (amax.i >= 0x7f800000)
+        return (float)NAN;
+    float d = amax.f / 127;
+    if (d < ACT_MIN_SCALE)
+        return 0;
+    *ret_inverse = 1 / d;
+    return d;
+}
+
+INLINE __m512i magnitude(const float *x)
+{
+    return _mm512_and_si512(_mm512_loadu_si512(x), _mm512_set1_epi32(0x7fffffff));
+}
+
+/* Sixteen bytes; their sum is *ret_sum. An inverse of 0 gives zeros even for infinities. */
+INLINE __m128i act_quantise(const float *x, float inverse, int32_t *ret_sum)
+{
+    __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(inverse));
+    __m512i q = _mm512_maskz_cvtps_epi32(inverse > 0 ? 0xffff : 0, scaled);
+    *ret_sum = _mm512_reduce_add_epi32(q);
+    return _mm512_cvtepi32_epi8(q);
+}
+
+static void act_prepare_q8_32(const float *x, void *act, int64_t k)
+{
+    struct act_block_32 *block = act;
+    for (; k > 0; k -= 32, x += 32, block++) {
+        float inverse;
+        int32_t sum[2];
+        block->d = act_scale(_mm512_max_epi32(magnitude(x), magnitude(x + 16)), &inverse);
+        for (int i = 0; i < 2; i++)
+            _mm_storeu_si128((__m128i *)(block->q + 16 * i), act_quantise(x + 16 * i, inverse, &sum[i]));
+        block->sum = sum[0] + sum[1];
+    }
+}
+
+static void act_prepare_q8_256(const float *x, void *act, int64_t k)
+{
+    static const uint8_t pair_order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+    struct act_block_256 *block = act;
+    for (; k > 0; k -= 256, x += 256, block++) {
+        float inverse;
+        int32_t sum[16];
+        __m512i bits = magnitude(x);
+        for (int i = 1; i < 16; i++)
+            bits = _mm512_max_epi32(bits, magnitude(x + 16 * i));
+        block->d = act_scale(bits, &inverse);
+        for (int i = 0; i < 16; i++) {
+            _mm_storeu_si128((__m128i *)(block->q + 16 * i), act_quantise(x + 16 * i, inverse, &sum[i]));
+            block->sums[i] = (int16_t)sum[i];
+        }
+        for (int i = 0; i < 8; i++)
+            block->pair_sums[i] = (int16_t)(sum[2 * pair_order[i]] + sum[2 * pair_order[i] + 1]);
+        memset(block->pad, 0, sizeof block->pad);
+    }
+}
+
+/* ---- weights that are floats: four rows by up to four tokens ---- */
+
+#define FLOAT_ROWS 4
+#define FLOAT_TOKENS 4
+
+INLINE __m512 load_floats(enum tensor_type type, const void *row, int64_t i, __mmask16 mask)
+{
+    if (type == TENSOR_F32)
+        return _mm512_maskz_loadu_ps(mask, (const float *)row + i);
+    __m256i halves = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)row + i);
+    if (type == TENSOR_F16)
+        return _mm512_cvtph_ps(halves);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token, int tokens)
+{
+    const char *w[FLOAT_ROWS];
+    const float *x[FLOAT_TOKENS];
+    __m512 sums[FLOAT_ROWS * FLOAT_TOKENS];
+    UNROLL
+    for (int r = 0; r < FLOAT_ROWS; r++)
+        w[r] = (const char *)mm->w + (size_t)(row + r < end ? row + r : end - 1) * tensor_row_bytes(type, mm->k);
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        x[t] = (const float *)((const char *)mm->act + (size_t)(token + t) * act_row_bytes(ACT_F32, mm->k));
+    UNROLL
+    for (int i = 0; i < FLOAT_ROWS * tokens; i++)
+        sums[i] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < mm->k; i += 16) {
+        __mmask16 mask = mask_of(mm->k - i);
+        UNROLL
+        for (int r = 0; r < FLOAT_ROWS; r++) {
+            __m512 weights = load_floats(type, w[r], i, mask);
+            UNROLL
+            for (int t = 0; t < tokens; t++) {
+                __m512 *sum = &sums[r * tokens + t];
+                *sum = _mm512_mask3_fmadd_ps(weights, _mm512_maskz_loadu_ps(mask, x[t] + i), *sum, mask);
+            }
+        }
+    }
+    for (int r = 0; r < FLOAT_ROWS && row + r < end; r++)
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            float *y = mm->y + (token + t) * mm->y_stride + row + r, sum = fold(sums[r * tokens + t]);
+            *y = mm->accumulate ? *y + sum : sum;
+        }
+}
+
+INLINE void matmul_float(enum tensor_type type, const struct matmul *mm, int64_t begin, int64_t end)
+{
+    for (int64_t row = begin; row < end; row += FLOAT_ROWS) {
+        int64_t token = 0;
+        for (; token + FLOAT_TOKENS <= mm->tokens; token += FLOAT_TOKENS)
+            float_tile(type, mm, row, end, token, FLOAT_TOKENS);
+        for (; token < mm->tokens; token++)
+            float_tile(type, mm, row, end, token, 1);
+    }
+}
+
+static void matmul_f32(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
+{
+    (void)scratch;
+    matmul_float(TENSOR_F32, mm, begin, end);
+}
+
+static void matmul_f16(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
+{
+    (void)scratch;
+    matmul_float(TENSOR_F16, mm, begin, end);
+}
+
+static void matmul_bf16(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
+{
+    (void)scratch;
+    matmul_float(TENSOR_BF16, mm, begin, end);
+}
+
+/* ---- the table ---- */
+
+static void matmul_quantised(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
+{
+    if (mm->tokens == 1)
+        decode_avx512(mm, begin, end);
+    else
+        tile_avx512(mm, begin, end, scratch);
+}
+
+void matmul_fill_avx512(struct matmul_kernels *m)
+{
+    m->act_prepare[ACT_Q8_32] = act_prepare_q8_32;
+    m->act_prepare[ACT_Q8_256] = act_prepare_q8_256;
+    for (int type = 0; type < TENSOR_TYPES; type++)
+        if (m->matmul[type] && act_format_of((enum tensor_type)type) != ACT_F32)
+            m->matmul[type] = matmul_quantised;
+    m->matmul[TENSOR_F32] = matmul_f32;
+    m->matmul[TENSOR_F16] = matmul_f16;
+    m->matmul[TENSOR_BF16] = matmul_bf16;
+}
