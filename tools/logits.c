@@ -1,6 +1,6 @@
-/* logits MODEL IDS.txt OUT.f32: the raw logits after every token of a list of ids, for conformance checks against other
- * implementations. Reads white-space separated decimal ids; writes n x vocabulary little-endian floats. The key-value cache
- * is F32, so that nothing but the weights is rounded. */
+/* logits MODEL IDS.txt OUT.f32: the raw logits after every token of a list of ids, for conformance checks against
+ * other implementations. Reads white-space separated decimal ids; writes n x vocabulary little-endian floats. The
+ * key-value cache is F32, so that nothing but the weights is rounded. */
 #include <stdio.h>
 #include <stdlib.h>
 

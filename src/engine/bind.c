@@ -1,5 +1,6 @@
-/* Weights by role: walks the architecture's lists, finds for every role the tensor of the file, and checks type and shape against
- * the widths the operation implies. A tensor that no operation names is an error too: without it the answers would be wrong. */
+/* Weights by role: walks the architecture's lists, finds for every role the tensor of the file, and checks type and
+ * shape against the widths the operation implies. A tensor that no operation names is an error too: without it the
+ * answers would be wrong. */
 #include <math.h>
 #include <stdio.h>
 
@@ -34,9 +35,9 @@ static bool check_shape(const struct binder *b, const struct tensor *t, int64_t 
     if (t->ne[0] == k && tensor_rows(t) == (matrix ? n : 1) && t->ne[2] == 1 && t->ne[3] == 1)
         return true;
     return err_at_offset(b->err, ERR_CORRUPT, gguf_path(b->g), -1,
-                         "tensor %s is [%lld, %lld, %lld, %lld] but the metadata makes it [%lld, %lld]; the file is damaged or its "
-                         "converter was wrong", t->name, (long long)t->ne[0], (long long)t->ne[1], (long long)t->ne[2],
-                         (long long)t->ne[3], (long long)k, (long long)(matrix ? n : 1));
+                         "tensor %s is [%lld, %lld, %lld, %lld] but the metadata makes it [%lld, %lld]; the file is "
+                         "damaged or its converter was wrong", t->name, (long long)t->ne[0], (long long)t->ne[1],
+                         (long long)t->ne[2], (long long)t->ne[3], (long long)k, (long long)(matrix ? n : 1));
 }
 
 static bool check_type(const struct binder *b, const struct tensor *t)
@@ -44,7 +45,7 @@ static bool check_type(const struct binder *b, const struct tensor *t)
     if (t->type >= TENSOR_TYPES || !b->k->matmul.matmul[t->type] || !b->k->matmul.unpack[t->type])
         return bad_tensor(b, ERR_UNSUPPORTED, t, "has an element type that Rung cannot compute with");
     if ((uintptr_t)t->data % sizeof(float) != 0)
-        return bad_tensor(b, ERR_CORRUPT, t, "does not start at a multiple of 4 bytes; write the file with alignment 32");
+        return bad_tensor(b, ERR_CORRUPT, t, "does not start at a multiple of 4 bytes; write it with alignment 32");
     return true;
 }
 
@@ -113,8 +114,8 @@ static bool bind_vocabulary(struct binder *b)
                                                           : "the file has no tensor token_embd.weight");
     if (t->ne[1] < 1 || t->ne[1] > BIND_MAX_VOCAB)
         return err_at_offset(b->err, ERR_LIMIT, gguf_path(b->g), -1,
-                             "tensor token_embd.weight has %lld rows; Rung takes vocabularies of 1 to %d", (long long)t->ne[1],
-                             BIND_MAX_VOCAB);
+                             "tensor token_embd.weight has %lld rows; Rung takes vocabularies of 1 to %d",
+                             (long long)t->ne[1], BIND_MAX_VOCAB);
     b->m->h.n_vocab = t->ne[1];
     return true;
 }
@@ -126,8 +127,8 @@ static bool refuse_unused(const struct binder *b)
         const struct tensor *t = gguf_tensor_at(b->g, i);
         if (!strmap_get(&b->used, str_of(t->name), &one))
             return err_at_offset(b->err, ERR_UNSUPPORTED, gguf_path(b->g), -1,
-                                 "tensor %s has no place in %s as Rung knows it; the answers would be wrong without it", t->name,
-                                 b->m->arch->name);
+                                 "tensor %s has no place in %s as Rung knows it; without it the answers would be wrong",
+                                 t->name, b->m->arch->name);
     }
     return true;
 }
@@ -185,8 +186,9 @@ bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *are
         goto out;
     m.arch = arch_find(name);
     if (!m.arch) {
-        err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1, "the model's architecture is \"" STR_FMT "\"; Rung runs %s",
-                      STR_ARG(utf8_clip(name, 60)), arch_names());
+        err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
+                      "the model's architecture is \"" STR_FMT "\"; Rung runs %s", STR_ARG(utf8_clip(name, 60)),
+                      arch_names());
         goto out;
     }
     if (!hparams_read(g, m.arch, &m.h, err) || !bind_vocabulary(&b))

@@ -1,5 +1,5 @@
-/* Opening and closing an engine: binds a model file, plans its lists, sorts its layers into groups of session state, and sets the
- * memory aside that every thread needs. What a step does is step.c's business. */
+/* Opening and closing an engine: binds a model file, plans its lists, sorts its layers into groups of session state,
+ * and sets the memory aside that every thread needs. What a step does is step.c's business. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,10 @@
-/* Tokens to logits. The engine runs an architecture's operation list over the weights of one model file; it never sees a string.
+/* Tokens to logits. The engine runs an architecture's operation list over the weights of one model file; it never sees
+ * a string.
  *
- * Invariants: the result for a session depends on its own tokens, wants and samplers alone, bit for bit: not on the company in a step,
- * the number of threads, the CPU's level, or how the tokens were cut into steps. A step that fails leaves every session as it was.
- * A step allocates nothing once its sizes have been seen. Threads: one at a time per engine (the engine thread). */
+ * Invariants: the result for a session depends on its own tokens, wants and samplers alone, bit for bit: not on the
+ * company in a step, the number of threads, the CPU's level, or how the tokens were cut into steps. A step that fails
+ * leaves every session as it was. A step allocates nothing once its sizes have been seen. Threads: one at a time per
+ * engine (the engine thread). */
 #ifndef RUNG_ENGINE_ENGINE_H
 #define RUNG_ENGINE_ENGINE_H
 
@@ -35,12 +37,14 @@ const struct engine_info *engine_info(const struct engine *e);
 
 /* ---- session state: a list of layer groups, each a table of reference-counted pages of KV_PAGE positions ---- */
 struct session;
-/* context: most positions it may hold. kv_type TENSOR_F16 (or TENSOR_F32 for conformance tools). Pages are taken as positions come. */
+/* context: most positions it may hold. kv_type TENSOR_F16 (or TENSOR_F32 for conformance tools). Pages are taken as
+ * positions come. */
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);
 int64_t session_context(const struct session *s);
-/* A second session with the same state; whole pages are shared, the last partial one is copied when either side writes. */
+/* A second session with the same state; whole pages are shared, the last partial one is copied when either side
+ * writes. */
 bool session_fork(const struct session *s, struct session **ret, struct err *err);
 /* Forget positions from `length` on. ERR_UNSUPPORTED where a layer group cannot. */
 bool session_truncate(struct session *s, int64_t length, struct err *err);

@@ -1,5 +1,6 @@
-/* The numbers of a model, read from the file's metadata and held against declared limits, so that no later product of them can wrap
- * and no kernel meets a size it does not take. Keys that would change the mathematics in a way Rung does not run are refused. */
+/* The numbers of a model, read from the file's metadata and held against declared limits, so that no later product of
+ * them can wrap and no kernel meets a size it does not take. Keys that would change the mathematics in a way Rung does
+ * not run are refused. */
 #include <math.h>
 #include <stdio.h>
 
@@ -20,8 +21,8 @@ static const char *key_of(const struct arch *arch, const char *name, char buf[KE
 
 static bool bad_number(const struct gguf *g, const char *key, double value, const char *should, struct err *err)
 {
-    return err_at_offset(err, ERR_CORRUPT, gguf_path(g), -1, "%s is %g but must be %s; the file is damaged or not a model",
-                         key, value, should);
+    return err_at_offset(err, ERR_CORRUPT, gguf_path(g), -1,
+                         "%s is %g but must be %s; the file is damaged or its converter was wrong", key, value, should);
 }
 
 /* An integer in [1, max]; 0 as the fallback means that the key must be there. */
@@ -66,13 +67,13 @@ static bool refuse_unknown_features(const struct gguf *g, const struct arch *arc
         if (!gguf_get_u32(g, key_of(arch, counts[i], key), &v, err))
             return false;
         if (v != 0)
-            return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1, "%s is %u: Rung does not run %s models with it yet",
-                                 key, v, arch->name);
+            return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
+                                 "%s is %u: Rung does not run %s models with it yet", key, v, arch->name);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (gguf_has(g, key_of(arch, others[i], key)))
-            return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1, "%s is set: Rung does not run %s models with it yet",
-                                 key, arch->name);
+            return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
+                                 "%s is set: Rung does not run %s models with it yet", key, arch->name);
     return true;
 }
 
@@ -92,7 +93,7 @@ static bool read_rope(const struct gguf *g, const struct arch *arch, struct hpar
     if (str_is(scaling, "none"))
         return true;
     return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
-                         "%s is \"" STR_FMT "\": Rung runs none and linear, and the llama-3 factors of rope_freqs.weight",
+                         "%s is \"" STR_FMT "\": Rung runs none, linear, and the llama-3 factors of rope_freqs.weight",
                          key, STR_ARG(utf8_clip(scaling, 40)));
 }
 
@@ -108,15 +109,18 @@ static bool read_heads(const struct gguf *g, const struct arch *arch, struct hpa
                           "a divisor of the head count", err);
     int64_t even_split = h->n_embd / n_head;
     if (even_split < 1)
-        return bad_number(g, key_of(arch, "attention.head_count", key), (double)n_head, "at most the embedding length", err);
+        return bad_number(g, key_of(arch, "attention.head_count", key), (double)n_head,
+                          "at most the embedding length", err);
     if (!read_count(g, arch, "attention.key_length", even_split, ATTENTION_MAX_HEAD_DIM, &head_dim, err) ||
         !read_count(g, arch, "attention.value_length", head_dim, ATTENTION_MAX_HEAD_DIM, &value_dim, err) ||
         !read_count(g, arch, "rope.dimension_count", head_dim, ATTENTION_MAX_HEAD_DIM, &n_rot, err))
         return false;
     if (value_dim != head_dim)
-        return bad_number(g, key_of(arch, "attention.value_length", key), (double)value_dim, "equal to the key length", err);
+        return bad_number(g, key_of(arch, "attention.value_length", key), (double)value_dim,
+                          "equal to the key length", err);
     if (n_rot % 2 != 0 || n_rot > head_dim)
-        return bad_number(g, key_of(arch, "rope.dimension_count", key), (double)n_rot, "even and at most the key length", err);
+        return bad_number(g, key_of(arch, "rope.dimension_count", key), (double)n_rot,
+                          "even and at most the key length", err);
     h->n_head = (int)n_head;
     h->n_kv_head = (int)n_kv_head;
     h->head_dim = (int)head_dim;

@@ -1,6 +1,6 @@
 /* The engine's rooms among themselves; nothing outside src/engine (and its tests) includes this.
  *
- *   hparams.c, bind.c   a model file -> struct model: numbers checked, every weight of the lists found and its shape checked
+ *   hparams.c, bind.c   a model file -> struct model: numbers in range, every weight of the lists found and in shape
  *   plan.c              an operation list -> stages, each one run of the thread pool
  *   run.c               a stage over a batch of tokens
  *   session.c           pages of keys and values; snapshot.c their bytes
@@ -85,7 +85,7 @@ struct group_info {
 
 struct layer_group {
     struct kv_heap *heap;
-    const char **pages;            /* [n_pages] kv_page.bytes, as the attention kernel takes them; room for the whole context */
+    const char **pages;            /* [n_pages] kv_page.bytes, as the kernels take them; room for the whole context */
     int64_t n_pages;
 };
 
@@ -110,7 +110,8 @@ struct logits_norm {
     float max, sum;
     double log_sum;
 };
-bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret, struct err *err);
+bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret,
+                      struct err *err);
 float logits_logprob(const struct logits_norm *norm, float logit);
 /* The record's top and entropy; the chosen token is the sampler's business. */
 void record_fill(const struct kernels *k, const float *logits, int64_t n, const struct logits_norm *norm,

@@ -1,6 +1,6 @@
-/* An operation list as stages: the fewest runs of the thread pool in which no thread reads what another still writes. Operations on
- * one token each are gathered into one stage, neighbouring matrix products with a common input into another. How a stage runs is
- * run.c's business. */
+/* An operation list as stages: the fewest runs of the thread pool in which no thread reads what another still writes.
+ * Operations on one token each are gathered into one stage, neighbouring matrix products with a common input into
+ * another. How a stage runs is run.c's business. */
 #include "engine/internal.h"
 
 static enum stage_kind kind_of(const struct op *op)

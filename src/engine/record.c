@@ -7,7 +7,8 @@
 
 #define RECORD_BLOCK 256   /* logits looked at together: most blocks hold nothing that reaches the top */
 
-bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret, struct err *err)
+bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret,
+                      struct err *err)
 {
     struct logits_norm norm = {.max = k->vector.max(logits, n)};
     float weighted;

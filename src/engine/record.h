@@ -1,5 +1,6 @@
-/* The token record: what confidence is made of. The engine fills one per sampled token; for an upstream's tokens the gateway fills
- * what the upstream gives. Log-probabilities are natural, raw (before temperature, penalties and bias), over the whole vocabulary. */
+/* The token record: what confidence is made of. The engine fills one per sampled token; for an upstream's tokens the
+ * gateway fills what the upstream gives. Log-probabilities are natural, raw (before temperature, penalties and bias),
+ * over the whole vocabulary. */
 #ifndef RUNG_ENGINE_RECORD_H
 #define RUNG_ENGINE_RECORD_H
 

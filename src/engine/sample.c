@@ -1,6 +1,6 @@
-/* Choosing a token. The logits pass, in this order, the mask, the biases and the penalties; the largest is taken at temperature 0,
- * else what top-k, top-p and min-p leave is drawn from with one random number. All sums run in a fixed order, so a choice can be
- * repeated. What the raw logits say stands in the record (record.c). */
+/* Choosing a token. The logits pass, in this order, the mask, the biases and the penalties; the largest is taken at
+ * temperature 0, else what top-k, top-p and min-p leave is drawn from with one random number. All sums run in a fixed
+ * order, so a choice can be repeated. What the raw logits say stands in the record (record.c). */
 #include "engine/sample.h"
 
 #include <math.h>
@@ -99,7 +99,8 @@ bool sampler_check(const struct sampler *s, int64_t n_vocab, struct err *err)
             return err_set(err, ERR_INVALID, "logit bias for token %d: the vocabulary has %lld tokens", s->bias[i].id,
                            (long long)n_vocab);
         if (!(s->bias[i].bias <= 1e6f) || isinf(s->bias[i].bias))
-            return err_set(err, ERR_INVALID, "the logit bias of token %d is not a number a logit can take", s->bias[i].id);
+            return err_set(err, ERR_INVALID, "the logit bias of token %d is no number a logit can take",
+                           s->bias[i].id);
     }
     if (!penalises(s))
         return true;
@@ -227,7 +228,8 @@ static double sum_of(const float *w, int64_t n)
     return sum;
 }
 
-/* Top-k, then top-p of what it left, then min-p. Afterwards heap[n - 1], heap[n - 2], ... are the kept ones, best first. */
+/* Top-k, then top-p of what it left, then min-p. Afterwards heap[n - 1], heap[n - 2], ... are the kept ones, best
+ * first. */
 static int64_t filter(const struct sampler *s, const struct sample_scratch *scratch, int64_t n, double *ret_sum)
 {
     const float *t = scratch->t, *w = scratch->w;

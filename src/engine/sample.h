@@ -1,6 +1,6 @@
-/* Choosing a token from logits, deterministically: the same logits, sampler and position give the same token.
- * Order: raw statistics into the record; then bitset, logit bias, penalties, temperature, top-k, top-p, min-p; then one draw from
- * rng (seed, choice, position). Temperature 0 takes the largest (the lowest id of equals). */
+/* Choosing a token from logits, deterministically: the same logits, sampler and position give the same token. Order:
+ * raw statistics into the record; then bitset, logit bias, penalties, temperature, top-k, top-p, min-p; then one draw
+ * from rng (seed, choice, position). Temperature 0 takes the largest (the lowest id of equals). */
 #ifndef RUNG_ENGINE_SAMPLE_H
 #define RUNG_ENGINE_SAMPLE_H
 
@@ -38,9 +38,9 @@ void sample_scratch_close(struct sample_scratch *scratch);
 
 /* Every number in range, every id inside the vocabulary. */
 bool sampler_check(const struct sampler *s, int64_t n_vocab, struct err *err);
-/* The next token and its record. logits [n_vocab] stay as they are; allowed is a bitset of n_vocab bits or NULL; position is where the
- * token will stand. s has passed sampler_check. ERR_CORRUPT when a logit is NaN or infinitely large, ERR_INVALID when mask and
- * bias leave no token. */
+/* The next token and its record. logits [n_vocab] stay as they are; allowed is a bitset of n_vocab bits or NULL;
+ * position is where the token will stand. s has passed sampler_check. ERR_CORRUPT when a logit is NaN or infinitely
+ * large, ERR_INVALID when mask and bias leave no token. */
 bool sample_token(const struct kernels *k, const float *logits, int64_t n_vocab, const struct sampler *s,
                   const uint64_t *allowed, int64_t position, struct sample_scratch *scratch, struct token_record *ret,
                   struct err *err);

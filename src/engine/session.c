@@ -1,6 +1,6 @@
-/* Session state: for each layer group a table of pages of KV_PAGE positions. Pages are counted: a fork shares them all, and whoever
- * writes into a shared one takes a copy first. Pages that nobody holds wait in the engine's free lists; what they hold then is never
- * read, because the kernels read positions below the length only. */
+/* Session state: for each layer group a table of pages of KV_PAGE positions. Pages are counted: a fork shares them
+ * all, and whoever writes into a shared one takes a copy first. Pages that nobody holds wait in the engine's free
+ * lists; what they hold then is never read, because the kernels read positions below the length only. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* A session's state as bytes: a header, then what the pages hold below the length, so that nothing of an earlier owner of a page
- * leaks. Read back, the bytes may come from anywhere: sizes must agree exactly, the header must fit this model, and a checksum
- * finds damage. Any keys and values that pass are only numbers. */
+/* A session's state as bytes: a header, then what the pages hold below the length, so that nothing of an earlier owner
+ * of a page leaks. Read back, the bytes may come from anywhere: sizes must agree exactly, the header must fit this
+ * model, and a checksum finds damage. Any keys and values that pass are only numbers. */
 #include <string.h>
 
 #include "engine/internal.h"

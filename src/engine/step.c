@@ -1,6 +1,6 @@
-/* engine_step: checks what is asked, makes room in every session, lays all items' tokens into one batch, runs the architecture's
- * lists over it, and reduces logits to what was wanted, a few rows at a time, so that tokens x vocabulary never exists. Sessions
- * move on only at the end. */
+/* engine_step: checks what is asked, makes room in every session, lays all items' tokens into one batch, runs the
+ * architecture's lists over it, and reduces logits to what was wanted, a few rows at a time, so that tokens x
+ * vocabulary never exists. Sessions move on only at the end. */
 #include <math.h>
 #include <string.h>
 
@@ -50,7 +50,8 @@ static bool check_item(const struct engine *e, int i, const struct step_item *it
     return true;
 }
 
-static bool check_step(const struct engine *e, const struct step_item *items, int n_items, int *ret_tokens, struct err *err)
+static bool check_step(const struct engine *e, const struct step_item *items, int n_items, int *ret_tokens,
+                       struct err *err)
 {
     int tokens = 0;
     if (n_items < 0 || n_items > ENGINE_MAX_STEP_ITEMS)
@@ -59,7 +60,8 @@ static bool check_step(const struct engine *e, const struct step_item *items, in
         if (!check_item(e, i, &items[i], err))
             return false;
         if (items[i].n > ENGINE_MAX_STEP_TOKENS - tokens)
-            return err_set(err, ERR_LIMIT, "a step takes %d tokens at most; cut longer prompts", ENGINE_MAX_STEP_TOKENS);
+            return err_set(err, ERR_LIMIT, "a step takes %d tokens at most; cut longer prompts",
+                           ENGINE_MAX_STEP_TOKENS);
         tokens += items[i].n;
     }
     *ret_tokens = tokens;
@@ -192,7 +194,8 @@ static bool give_want(const struct reduction *r, int64_t row, const struct want 
     switch (w->kind) {
     case WANT_SAMPLE:
         return sample_token(r->e->k, logits, h->n_vocab, w->sample.sampler, w->sample.allowed,
-                            r->rows[row].item->session->length + w->at + 1, r->e->sample_scratch[thread], w->sample.ret, err);
+                            r->rows[row].item->session->length + w->at + 1, r->e->sample_scratch[thread],
+                            w->sample.ret, err);
     case WANT_LOGPROBS:
         return want_logprobs(r->e->k, logits, h->n_vocab, w, err);
     case WANT_HIDDEN:
@@ -235,8 +238,8 @@ static bool any_logits(const struct step_item *items, int n_items)
     return false;
 }
 
-/* The output list over rows [first, first + n) of the gathered residual stream, then their wants. Its last stage makes the
- * logits; what that stage reads is the hidden state. */
+/* The output list over rows [first, first + n) of the gathered residual stream, then their wants. Its last stage makes
+ * the logits; what that stage reads is the hidden state. */
 static bool reduce_chunk(struct engine *e, int first, int n, struct err *err)
 {
     struct step_memory *m = &e->memory;

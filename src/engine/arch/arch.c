@@ -1,5 +1,5 @@
-/* What all architectures share: the table of those known, the widths of slots, and the names that files give to weights. What a
- * model does with them stands in its own list beside this file. */
+/* What all architectures share: the table of those known, the widths of slots, and the names that files give to
+ * weights. What a model does with them stands in its own list beside this file. */
 #include "engine/arch/arch.h"
 
 static const struct arch *const archs[] = {&arch_llama, &arch_qwen2, &arch_qwen3};

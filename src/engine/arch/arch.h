@@ -1,8 +1,8 @@
 /* An architecture is data: the lists of operations that turn a token into logits, as a model's paper writes them.
  *
- * A list works on slots, which are per-token vectors of a symbolic width, and names weights by role. Nothing of a model's structure
- * stands anywhere else: the engine runs the lists, a trainer walks them backwards, a planner sums their bytes and operations.
- * A new model is a new list; a new kind of operation is a new enum value with its kernel. */
+ * A list works on slots, which are per-token vectors of a symbolic width, and names weights by role. Nothing of a
+ * model's structure stands anywhere else: the engine runs the lists, a trainer walks them backwards, a planner sums
+ * their bytes and operations. A new model is a new list; a new kind of operation is a new enum value and its kernel. */
 #ifndef RUNG_ENGINE_ARCH_ARCH_H
 #define RUNG_ENGINE_ARCH_ARCH_H
 
@@ -68,7 +68,7 @@ enum op_kind {
     OP_NORM,       /* dst = rms_norm(a) * w [a] */
     OP_HEAD_NORM,  /* dst = the same for each head of a by itself, w [head_dim] */
     OP_MATMUL,     /* dst = w [dst, a] a + bias [dst] */
-    OP_ROPE,       /* dst = each head of a turned by the token's position; w [n_rot / 2]: divisors of the frequencies */
+    OP_ROPE,       /* dst, which is a: each head turned by the token's position; w [n_rot / 2] divides frequencies */
     OP_ATTENTION,  /* a, b, c are q, k, v: b and c join the session's state, dst = softmax(q k) v over it */
     OP_GATE,       /* dst = silu(a) * b */
     OP_ADD,        /* dst = a + b */

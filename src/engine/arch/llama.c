@@ -1,6 +1,6 @@
-/* Llama 2, 3, 3.1 and 3.2, and what shares their shape (Mistral 7B, SmolLM2, ...): "The Llama 3 Herd of Models" (2024). Files hold
- * Q and K with the rows of each head reordered so that rotation pairs are neighbours; the long-context frequency divisors of 3.1 and
- * later stand in a tensor of their own. */
+/* Llama 2, 3, 3.1 and 3.2, and what shares their shape (Mistral 7B, SmolLM2, ...): "The Llama 3 Herd of Models"
+ * (2024). Files hold Q and K with the rows of each head reordered so that rotation pairs are neighbours; the
+ * long-context frequency divisors of 3.1 and later stand in a tensor of their own. */
 #include "engine/arch/arch.h"
 
 static const struct op input[] = {

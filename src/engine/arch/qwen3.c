@@ -1,4 +1,5 @@
-/* Qwen3, the dense ones: "Qwen3 Technical Report" (2025). No biases; Q and K pass a norm per head before they are rotated. */
+/* Qwen3, the dense ones: "Qwen3 Technical Report" (2025). No biases; Q and K pass a norm per head before they are
+ * rotated. */
 #include "engine/arch/arch.h"
 
 static const struct op input[] = {
