@@ -436,12 +436,15 @@ static bool read_origin(const char *url, char *out, size_t size, struct err *err
     if (!parts)
         return err_nomem(err, "a URL");
     CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
-    if (code != CURLUE_OK || curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    if (code != CURLUE_OK) {
         err_set(err, ERR_INVALID, "the upstream's URL is not one: %s", curl_url_strerror(code));
     } else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
         err_set(err, ERR_INVALID, "the upstream's URL must begin with http:// or https://, not %.32s://", scheme);
+    } else if (curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+               curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
+        err_set(err, ERR_INVALID, "the upstream's URL names no host");
     } else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK) {
         err_set(err, ERR_INVALID, "the URL of %.200s holds a user name; give the key as a header instead", host);
     } else {
