@@ -1,5 +1,5 @@
-/* The arena: chunks taken from the system, handed out front to back, all given back at once. It keeps the books on one ceiling;
- * what lives how long is the caller's business. */
+/* The arena: chunks taken from the system, handed out front to back, all given back at once. It keeps the books on
+ * one ceiling; what lives how long is the caller's business. */
 #include "base/arena.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Arena: many allocations, one free. Four lifetimes use it: model, session, step, thread (and each HTTP request).
- * Memory is zeroed, aligned to 16 bytes (arena_alloc_aligned: to any power of two up to 4096). Debug builds poison gaps and what
- * a reset gave back. Not thread-safe: one arena, one owner at a time. */
+ * Memory is zeroed, aligned to 16 bytes (arena_alloc_aligned: to any power of two up to 4096). Debug builds poison
+ * gaps and what a reset gave back. Not thread-safe: one arena, one owner at a time. */
 #ifndef RUNG_BASE_ARENA_H
 #define RUNG_BASE_ARENA_H
 

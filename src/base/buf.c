@@ -1,4 +1,5 @@
-/* The growing buffer. It refuses to pass its ceiling and remembers the first failure; what is written into it is the caller's. */
+/* The growing buffer. It refuses to pass its ceiling and remembers the first failure; what is written into it is the
+ * caller's. */
 #include "base/buf.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* A growing byte buffer with a ceiling declared at birth and a sticky error: append freely, check once.
- * After the first failure (ceiling or memory) appends do nothing and buf_ok is false. p is NUL-terminated when not NULL. */
+/* A growing byte buffer with a ceiling declared at birth and a sticky error: append freely, check once. After the
+ * first failure (ceiling or memory) appends do nothing and buf_ok is false. p is NUL-terminated when not NULL. */
 #ifndef RUNG_BASE_BUF_H
 #define RUNG_BASE_BUF_H
 

@@ -1,5 +1,5 @@
-/* Errors as values: filling one, putting words in front of it, and turning it into the line a user reads. Who prints that line,
- * and when, is the business of the floors above. */
+/* Errors as values: filling one, putting words in front of it, and turning it into the line a user reads. Who prints
+ * that line, and when, is the business of the floors above. */
 #include "base/err.h"
 
 #include <errno.h>
@@ -70,7 +70,8 @@ bool err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     err_fill(err, code, NULL, fmt, args);
     va_end(args);
     size_t n = strlen(err->msg);
-    snprintf(err->msg + n, sizeof err->msg - n, ": %s", strerrordesc_np(saved) ? strerrordesc_np(saved) : "unknown error");
+    const char *reason = strerrordesc_np(saved);
+    snprintf(err->msg + n, sizeof err->msg - n, ": %s", reason ? reason : "unknown error");
     return false;
 }
 

@@ -1,7 +1,8 @@
 /* One error value for the whole house.
  *
- * A function that can fail is `bool f(in..., T *ret_x, struct err *err)`: true and *ret_x set, or false and *err filled
- * (when err is not NULL) and *ret_x untouched. The message is one sentence a user can act on: what, where, what to do. */
+ * A function that can fail is `bool f(in..., T *ret_x, struct err *err)`: true and *ret_x set, or false and *err
+ * filled (when err is not NULL) and *ret_x untouched. The message is one sentence a user can act on: what, where,
+ * what to do. */
 #ifndef RUNG_BASE_ERR_H
 #define RUNG_BASE_ERR_H
 

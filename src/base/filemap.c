@@ -1,5 +1,6 @@
-/* Mapped files that may shrink under us. The SIGBUS handler finds the map by address in a fixed table (nothing it reads is ever
- * freed), lays zero pages over what is lost and marks the map; saying so to the user is left to whoever was computing. */
+/* Mapped files that may shrink under us. The SIGBUS handler finds the map by address in a fixed table (nothing it
+ * reads is ever freed), lays zero pages over what is lost and marks the map; saying so to the user is left to
+ * whoever was computing. */
 #include "base/filemap.h"
 
 #include <errno.h>
@@ -42,8 +43,8 @@ static bool filemap_repair(uintptr_t at)
             continue;
         uintptr_t page = at - at % filemap_page;
         atomic_store(&slot->broken, true);
-        return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
-               MAP_FAILED;
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+        return mmap((void *)page, end - page, PROT_READ, flags, -1, 0) != MAP_FAILED;
     }
     return false;
 }
@@ -70,7 +71,8 @@ static void filemap_on_sigbus(int sig, siginfo_t *info, void *context)
     forwarding = 0;
 }
 
-/* Looked at anew with every map: a host (a test runner, a sanitizer) may have put another handler in our place since. */
+/* Looked at anew with every map: a host (a test runner, a sanitizer) may have put another handler in our place
+ * since. */
 static void filemap_install(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,6 +1,7 @@
-/* A file mapped read-only. Should the file shrink under the map, touching the lost pages does not kill the process: the first
- * such fault maps zero pages there and marks the map broken; whoever computes from it asks filemap_broken afterwards and
- * fails with an error. (One process-wide SIGBUS handler; faults outside registered maps go to the previous handler.) */
+/* A file mapped read-only. Should the file shrink under the map, touching the lost pages does not kill the process:
+ * the first such fault maps zero pages there and marks the map broken; whoever computes from it asks filemap_broken
+ * afterwards and fails with an error. (One process-wide SIGBUS handler; faults outside registered maps go to the
+ * previous handler.) */
 #ifndef RUNG_BASE_FILEMAP_H
 #define RUNG_BASE_FILEMAP_H
 
@@ -16,7 +17,8 @@ bool filemap_memory(const char *name, const void *bytes, size_t n, struct filema
 void filemap_close(struct filemap *map);               /* NULL allowed; no thread may still read the bytes */
 struct str filemap_bytes(const struct filemap *map);   /* good until filemap_close */
 const char *filemap_path(const struct filemap *map);
-bool filemap_broken(const struct filemap *map);        /* lost pages were touched, or the file is shorter than its map now */
+/* Lost pages were touched, or the file is shorter than its map now. */
+bool filemap_broken(const struct filemap *map);
 
 /* A whole small file into memory (malloc'd, NUL after the end, to free()); an error past max_bytes. */
 bool file_read(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n, struct err *err);

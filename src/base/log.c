@@ -1,4 +1,5 @@
-/* Log lines to stderr, one write each so that lines of several threads never mix. What is worth a line, the callers decide. */
+/* Log lines to stderr, one write each so that lines of several threads never mix. What is worth a line, the callers
+ * decide. */
 #include "base/log.h"
 
 #include <stdarg.h>

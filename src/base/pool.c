@@ -1,6 +1,7 @@
-/* The compute pool. A job is a number of pieces not yet handed out (`left`) and not yet finished (`open`). Whoever lowers `left`
- * owns a piece; the job's fields change only while `open` is 0, so a worker that comes late simply takes a piece of the next
- * job. What the pieces compute, and that it does not depend on their borders, is the callers' business. */
+/* The compute pool. A job is a number of pieces not yet handed out (`left`) and not yet finished (`open`). Whoever
+ * lowers `left` owns a piece; the job's fields change only while `open` is 0, so a worker that comes late simply
+ * takes a piece of the next job. What the pieces compute, and that it does not depend on their borders, is the
+ * callers' business. */
 #include "base/pool.h"
 
 #include <limits.h>
@@ -83,7 +84,8 @@ static void pool_work(struct pool *p, int thread)
 {
     uint32_t left = atomic_load_explicit(&p->left, memory_order_acquire);
     while (left > 0) {
-        if (!atomic_compare_exchange_weak_explicit(&p->left, &left, left - 1, memory_order_acq_rel, memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&p->left, &left, left - 1, memory_order_acq_rel,
+                                                   memory_order_acquire))
             continue;
         int64_t begin = (p->pieces - left) * p->piece;
         int64_t end = p->n - begin < p->piece ? p->n : begin + p->piece;
@@ -174,7 +176,7 @@ static bool pool_start(struct pool *p, int thread, struct err *err)
     if (!worker)
         return err_nomem(err, "the compute pool");
     *worker = (struct pool_worker){p, thread};
-    /* Signals belong to the main thread, but a fault (a shrunk file map) must reach its handler on the thread it hits. */
+    /* Signals belong to the main thread, but a fault (a shrunk file map) must reach its handler where it hits. */
     sigset_t most, before;
     sigfillset(&most);
     sigdelset(&most, SIGBUS);

@@ -1,5 +1,6 @@
-/* The compute pool: as many threads as asked for, the caller being one of them. pool_run splits [0, n) and returns when all of it
- * is done. Workers spin briefly between jobs, then park: an idle pool uses no CPU. Not re-entrant; one caller at a time. */
+/* The compute pool: as many threads as asked for, the caller being one of them. pool_run splits [0, n) and returns
+ * when all of it is done. Workers spin briefly between jobs, then park: an idle pool uses no CPU. Not re-entrant;
+ * one caller at a time. */
 #ifndef RUNG_BASE_POOL_H
 #define RUNG_BASE_POOL_H
 
@@ -12,7 +13,8 @@ typedef void pool_fn(void *ctx, int64_t begin, int64_t end, int thread);
 bool pool_open(int threads, struct pool **ret_pool, struct err *err);  /* threads 0: one per CPU of this process */
 void pool_close(struct pool *p);
 int pool_threads(const struct pool *p);
-/* Split n units into pieces that are multiples of `grain` (the last may be shorter) handed to threads as they come free. */
+/* Split n units into pieces that are multiples of `grain` (the last may be shorter) handed to threads as they come
+ * free. */
 void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx);
 
 #endif

@@ -1,5 +1,5 @@
-/* Counter-based random numbers: Philox4x32-10 keyed by the seed, counted by position and choice, so that no draw depends on
- * another. What is drawn for which purpose is the caller's business. */
+/* Counter-based random numbers: Philox4x32-10 keyed by the seed, counted by position and choice, so that no draw
+ * depends on another. What is drawn for which purpose is the caller's business. */
 #include "base/rng.h"
 
 #include <sys/random.h>

@@ -1,5 +1,5 @@
-/* Random numbers that depend on (seed, choice, position) alone: no hidden state, so the same request gives the same answer
- * whatever ran before it. Source: Philox4x32-10 (Salmon et al. 2011). */
+/* Random numbers that depend on (seed, choice, position) alone: no hidden state, so the same request gives the same
+ * answer whatever ran before it. Source: Philox4x32-10 (Salmon et al. 2011). */
 #ifndef RUNG_BASE_RNG_H
 #define RUNG_BASE_RNG_H
 

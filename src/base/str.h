@@ -35,7 +35,8 @@ uint64_t str_hash(struct str s);                   /* not against collisions by 
 uint32_t utf8_decode(struct str s, size_t at, int *ret_len);
 int utf8_encode(uint32_t cp, char out[4]);         /* bytes written, 0 when cp is no scalar value */
 bool utf8_valid(struct str s);
-/* Bytes of the longest prefix of s that ends on a character boundary (an incomplete tail is left out, bad bytes are kept). */
+/* Bytes of the longest prefix of s that ends on a character boundary (an incomplete tail is left out, bad bytes are
+ * kept). */
 size_t utf8_complete(struct str s);
 /* Cut s to at most max bytes on a character boundary. */
 struct str utf8_clip(struct str s, size_t max);

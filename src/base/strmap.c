@@ -1,4 +1,5 @@
-/* The map from byte strings to int32: open addressing with linear probing, at most two thirds full. It borrows its keys. */
+/* The map from byte strings to int32: open addressing with linear probing, at most two thirds full. It borrows its
+ * keys. */
 #include "base/strmap.h"
 
 #include <stdlib.h>

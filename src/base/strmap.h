@@ -1,4 +1,5 @@
-/* A hash map from byte strings to int32. Keys are not copied: they must outlive the map. Built once, then read from any thread. */
+/* A hash map from byte strings to int32. Keys are not copied: they must outlive the map. Built once, then read from
+ * any thread. */
 #ifndef RUNG_BASE_STRMAP_H
 #define RUNG_BASE_STRMAP_H
 

@@ -1,5 +1,5 @@
-/* UTF-8 as the Unicode standard defines well-formedness (table 3-7): no overlong forms, no surrogates, nothing past U+10FFFF.
- * What to do about bad bytes is the caller's decision. Declared in str.h. */
+/* UTF-8 as the Unicode standard defines well-formedness (table 3-7): no overlong forms, no surrogates, nothing past
+ * U+10FFFF. What to do about bad bytes is the caller's decision. Declared in str.h. */
 #include "base/str.h"
 
 #define UTF8_LAST 0x10FFFFu

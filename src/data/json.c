@@ -1,5 +1,6 @@
-/* Reading JSON. One pass of our own over the text settles what a parser must not meet (depth, number of values, bad UTF-8,
- * integers that do not fit) with exact positions; jansson then does the grammar. What a field means is for the floors above. */
+/* Reading JSON. One pass of our own over the text settles what a parser must not meet (depth, number of values, bad
+ * UTF-8, integers that do not fit) with exact positions; jansson then does the grammar. What a field means is for
+ * the floors above. */
 #include "data/json.h"
 
 #include <inttypes.h>
@@ -89,7 +90,8 @@ static bool scan_bounds(struct json_scan *s, struct err *err)
         if (c == '[' || c == '{') {
             s->values++;
             if (++s->depth > JSON_MAX_DEPTH)
-                return err_at_line(err, ERR_LIMIT, s->name, s->line, s->col, "nested deeper than %d levels", JSON_MAX_DEPTH);
+                return err_at_line(err, ERR_LIMIT, s->name, s->line, s->col, "nested deeper than %d levels",
+                                   JSON_MAX_DEPTH);
         } else if (c == ']' || c == '}') {
             s->depth--;
         } else if (c == ',') {
@@ -172,7 +174,8 @@ static size_t skip_string(struct str s, size_t at)
     return SIZE_MAX;
 }
 
-/* Behind the value that starts at `at`: the next comma or closing bracket of this level. SIZE_MAX when the text ends first. */
+/* Behind the value that starts at `at`: the next comma or closing bracket of this level. SIZE_MAX when the text ends
+ * first. */
 static size_t skip_value(struct str s, size_t at)
 {
     int depth = 0;
@@ -288,7 +291,8 @@ bool json_get_i64(const json_t *object, const char *key, int64_t min, int64_t ma
         return wrong_type(key, "an integer", value, err);
     int64_t v = json_integer_value(value);
     if (v < min || v > max)
-        return err_set(err, ERR_INVALID, "'%s' must be between %" PRId64 " and %" PRId64 ", not %" PRId64, key, min, max, v);
+        return err_set(err, ERR_INVALID, "'%s' must be between %" PRId64 " and %" PRId64 ", not %" PRId64, key, min, max,
+                       v);
     *ret = v;
     return true;
 }

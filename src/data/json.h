@@ -1,5 +1,6 @@
-/* JSON from outside to checked values, over jansson: bounded, duplicate keys rejected, key order kept, positions in errors; and JSON
- * to the outside, written straight into a buffer. Members that only pass through are copied as the bytes received (json_members). */
+/* JSON from outside to checked values, over jansson: bounded, duplicate keys rejected, key order kept, positions in
+ * errors; and JSON to the outside, written straight into a buffer. Members that only pass through are copied as the
+ * bytes received (json_members). */
 #ifndef RUNG_DATA_JSON_H
 #define RUNG_DATA_JSON_H
 
@@ -14,7 +15,8 @@
 #define JSON_MAX_VALUES (1u << 20)
 
 /* ---- reading ---- */
-/* Any JSON value. name stands in errors ("request body"). Errors carry line and column. The value is the caller's to json_decref. */
+/* Any JSON value. name stands in errors ("request body"). Errors carry line and column. The value is the caller's to
+ * json_decref. */
 bool json_parse(struct str text, const char *name, json_t **ret_value, struct err *err);
 bool json_parse_object(struct str text, const char *name, json_t **ret_object, struct err *err);
 

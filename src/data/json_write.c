@@ -1,5 +1,5 @@
-/* Writing JSON straight into a buffer: commas, escapes and numbers. Whether the document says the right thing is the caller's
- * business; when it grows too long, the buffer's sticky error says so. */
+/* Writing JSON straight into a buffer: commas, escapes and numbers. Whether the document says the right thing is the
+ * caller's business; when it grows too long, the buffer's sticky error says so. */
 #include "data/json.h"
 
 #include <inttypes.h>

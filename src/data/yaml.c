@@ -1,5 +1,6 @@
-/* YAML text to a node tree, over libyaml's events. This room bounds what a document may cost (nodes counted as a reader of the
- * tree meets them, so that aliases cannot multiply; depth likewise) and keeps positions; meaning is left to yaml_get.c's callers. */
+/* YAML text to a node tree, over libyaml's events. This room bounds what a document may cost (nodes counted as a
+ * reader of the tree meets them, so that aliases cannot multiply; depth likewise) and keeps positions; meaning is
+ * left to yaml_get.c's callers. */
 #include <yaml.h>
 
 #include "data/yaml.h"
@@ -29,7 +30,8 @@ struct yaml_builder {
     size_t n_stack, cap_stack;
 };
 
-static bool build_node(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node, int *ret_height);
+static bool build_node(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node,
+                       int *ret_height);
 
 static bool fail_at(struct yaml_builder *b, const yaml_mark_t *mark, enum err_code code, const char *problem)
 {
@@ -119,8 +121,8 @@ static struct yaml_node **take_children(struct yaml_builder *b, size_t first, si
 /* ---- anchors ---- */
 
 /* *ret_at is -1 when the node has no anchor. A name may be used again; the nearest one above counts. */
-static bool open_anchor(struct yaml_builder *b, const yaml_char_t *name, const yaml_mark_t *mark, struct yaml_node *node,
-                        int *ret_at)
+static bool open_anchor(struct yaml_builder *b, const yaml_char_t *name, const yaml_mark_t *mark,
+                        struct yaml_node *node, int *ret_at)
 {
     *ret_at = -1;
     if (!name)
@@ -144,7 +146,8 @@ static void close_anchor(struct yaml_builder *b, int at, int height)
     b->anchors[at].height = height;
 }
 
-static bool build_alias(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node, int *ret_height)
+static bool build_alias(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node,
+                        int *ret_height)
 {
     const char *name = (const char *)event->data.alias.anchor;
     const yaml_mark_t *mark = &event->start_mark;
@@ -227,8 +230,8 @@ static bool build_collection(struct yaml_builder *b, yaml_event_t *event, int de
     bool mapping = event->type == YAML_MAPPING_START_EVENT;
     int anchor, height = 0;
     if (depth >= YAML_MAX_DEPTH)
-        return err_at_line(b->err, ERR_LIMIT, b->name, (int)event->start_mark.line + 1, (int)event->start_mark.column + 1,
-                           "nested deeper than %d levels", YAML_MAX_DEPTH);
+        return err_at_line(b->err, ERR_LIMIT, b->name, (int)event->start_mark.line + 1,
+                           (int)event->start_mark.column + 1, "nested deeper than %d levels", YAML_MAX_DEPTH);
     struct yaml_node *node = new_node(b, event, mapping ? YAML_MAPPING : YAML_SEQUENCE);
     const yaml_char_t *name = mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
     if (!node || !open_anchor(b, name, &event->start_mark, node, &anchor))
@@ -269,7 +272,8 @@ static const yaml_char_t *tag_of(const yaml_event_t *event)
 }
 
 /* depth: levels above this node. *ret_height: levels below it. */
-static bool build_node(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node, int *ret_height)
+static bool build_node(struct yaml_builder *b, yaml_event_t *event, int depth, struct yaml_node **ret_node,
+                       int *ret_height)
 {
     *ret_height = 0;
     if (tag_of(event))
@@ -324,7 +328,8 @@ static bool build_stream(struct yaml_builder *b, struct yaml_node **ret_root)
     return *ret_root;
 }
 
-bool yaml_parse(struct str text, const char *name, struct arena *arena, const struct yaml_node **ret_root, struct err *err)
+bool yaml_parse(struct str text, const char *name, struct arena *arena, const struct yaml_node **ret_root,
+                struct err *err)
 {
     struct yaml_builder b = {.arena = arena, .name = name, .text = text, .err = err};
     struct yaml_node *root = NULL;

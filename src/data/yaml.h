@@ -1,4 +1,5 @@
-/* YAML (libyaml events) into a bounded, read-only node tree with positions, and typed getters that name file, line and column. */
+/* YAML (libyaml events) into a bounded, read-only node tree with positions, and typed getters that name file, line
+ * and column. */
 #ifndef RUNG_DATA_YAML_H
 #define RUNG_DATA_YAML_H
 
@@ -23,9 +24,11 @@ struct yaml_node {
 };
 
 /* One document. Nodes live in the arena. An empty document is an empty mapping. */
-bool yaml_parse(struct str text, const char *name, struct arena *arena, const struct yaml_node **ret_root, struct err *err);
+bool yaml_parse(struct str text, const char *name, struct arena *arena, const struct yaml_node **ret_root,
+                struct err *err);
 
-const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);  /* NULL when absent or null (`~`, `null`, empty) */
+/* NULL when absent or null (`~`, `null`, empty). */
+const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 /* ERR_INVALID naming the node's position. `name` is the file; `what` names the field in the sentence. */
 bool yaml_fail(const struct yaml_node *node, const char *name, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -35,7 +38,8 @@ bool yaml_to_i64(const struct yaml_node *n, const char *name, const char *what, 
 bool yaml_to_f64(const struct yaml_node *n, const char *name, const char *what, double min, double max, double *ret,
                  struct err *err);
 bool yaml_to_bool(const struct yaml_node *n, const char *name, const char *what, bool *ret, struct err *err);
-/* Every key of the mapping is one of `allowed` (NULL-terminated); else "unknown key 'x'; known keys: ..." with the nearest one named. */
+/* Every key of the mapping is one of `allowed` (NULL-terminated); else "unknown key 'x'; known keys: ..." with the
+ * nearest one named. */
 bool yaml_only_keys(const struct yaml_node *mapping, const char *name, const char *const *allowed, struct err *err);
 
 #endif

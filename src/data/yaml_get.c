@@ -1,5 +1,5 @@
-/* Typed getters over the YAML tree: each wrong value becomes a sentence with file, line and column. Which fields exist and what
- * they mean is for the floors above. */
+/* Typed getters over the YAML tree: each wrong value becomes a sentence with file, line and column. Which fields
+ * exist and what they mean is for the floors above. */
 #include "data/yaml.h"
 
 #include <inttypes.h>
@@ -14,7 +14,8 @@
 
 static bool is_null(const struct yaml_node *n)
 {
-    return n->kind == YAML_SCALAR && !n->quoted && (n->text.n == 0 || str_is(n->text, "~") || str_eq_nocase(n->text, STR("null")));
+    return n->kind == YAML_SCALAR && !n->quoted &&
+           (n->text.n == 0 || str_is(n->text, "~") || str_eq_nocase(n->text, STR("null")));
 }
 
 const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key)
@@ -73,7 +74,8 @@ bool yaml_to_i64(const struct yaml_node *n, const char *name, const char *what, 
     if (n->kind != YAML_SCALAR || n->quoted || !str_to_i64(n->text, &v))
         return wrong(n, name, what, "a whole number", err);
     if (v < min || v > max)
-        return yaml_fail(n, name, err, "%s must be between %" PRId64 " and %" PRId64 ", not %" PRId64, what, min, max, v);
+        return yaml_fail(n, name, err, "%s must be between %" PRId64 " and %" PRId64 ", not %" PRId64, what, min, max,
+                         v);
     *ret = v;
     return true;
 }

@@ -111,7 +111,8 @@ static void test_filemap_sees_a_cut_inside_the_last_page(void **state)
     filemap_close(map);
 }
 
-/* Touch a page behind the end of a file that is mapped without filemap: whoever is asked to handle that, it is not us. */
+/* Touch a page behind the end of a file that is mapped without filemap: whoever is asked to handle that, it is not
+ * us. */
 static void touch_foreign_lost_page(const char *path)
 {
     int fd = open(path, O_RDWR);

@@ -1,4 +1,5 @@
-/* Pool, queue and random numbers: every unit of work is done once, nothing is lost between threads, an idle pool sleeps. */
+/* Pool, queue and random numbers: every unit of work is done once, nothing is lost between threads, an idle pool
+ * sleeps. */
 #include "../support.h"
 
 #include <pthread.h>
