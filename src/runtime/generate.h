@@ -1,7 +1,8 @@
-/* One generation: messages -> template -> tokens -> engine steps -> text with token records, pulled by the request's own thread.
+/* One generation: messages -> template -> tokens -> engine steps -> text with token records, pulled by the request's
+ * own thread.
  *
- * generation_start renders and tokenises on the caller's thread and queues the session; the engine thread takes all live
- * generations together in each step; generation_next pulls events. Cancelling stops it at the next token. */
+ * generation_start renders and tokenises on the caller's thread and queues the session; the engine thread takes all
+ * live generations together in each step; generation_next pulls events. Cancelling stops it at the next token. */
 #ifndef RUNG_RUNTIME_GENERATE_H
 #define RUNG_RUNTIME_GENERATE_H
 
@@ -40,8 +41,8 @@ enum gen_event_kind { GEN_TOKEN, GEN_DONE };
 
 struct gen_event {
     enum gen_event_kind kind;
-    /* GEN_TOKEN: one sampled token. text holds what became certain with it: whole characters, past any stop text; may be empty, or more
-     * than the token's own bytes. Views are good until the next call on this generation. */
+    /* GEN_TOKEN: one sampled token. text holds what became certain with it: whole characters, past any stop text;
+     * may be empty, or more than the token's own bytes. Views are good until the next call on this generation. */
     struct str text;
     struct str piece;                /* the token's own bytes; empty for the end token */
     bool reasoning;                  /* inside the reasoning section */
@@ -54,15 +55,18 @@ struct gen_event {
 };
 
 struct generation;
-/* ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit; ERR_INVALID when the template refuses. */
-bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req, struct generation **ret,
-                      struct err *err);
-/* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events come. */
+/* ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit; ERR_INVALID when the
+ * template refuses. */
+bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
+                      struct generation **ret, struct err *err);
+/* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events
+ * come. */
 bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event);
 void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
 void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
 int64_t generation_prompt_tokens(const struct generation *g);
 /* Tokens the prompt of these messages would have, template included; no generation. */
-bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens, struct err *err);
+bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
+                             struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* Where strings meet the engine: loaded models, and the engine thread that serves all live generations of all models in turns.
- * Threads: every call may come from any thread; the engine thread alone touches engines and sessions. */
+/* Where strings meet the engine: loaded models, and the engine thread that serves all live generations of all models
+ * in turns. Threads: every call may come from any thread; the engine thread alone touches engines and sessions. */
 #ifndef RUNG_RUNTIME_RUNTIME_H
 #define RUNG_RUNTIME_RUNTIME_H
 

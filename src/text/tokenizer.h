@@ -1,8 +1,8 @@
 /* Strings to tokens and back: byte-level BPE (GGUF tokenizer.ggml.model "gpt2") with hand-written pre-tokenizers.
  *
- * Invariants: encoding and decoding round-trip every byte string; control tokens come only from text the caller declares
- * trusted (template text), never from user text (see text/guard.h). Immutable after tokenizer_open, so any thread may use it.
- * Source: the GPT-2 byte-level BPE; merges by rank. */
+ * Invariants: encoding and decoding round-trip every byte string; control tokens come only from text the caller
+ * declares trusted (template text), never from user text (see text/guard.h). Immutable after tokenizer_open, so any
+ * thread may use it. Source: the GPT-2 byte-level BPE; merges by rank. */
 #ifndef RUNG_TEXT_TOKENIZER_H
 #define RUNG_TEXT_TOKENIZER_H
 
@@ -42,15 +42,15 @@ void token_ids_free(struct token_ids *ids);
 bool token_ids_add(struct token_ids *ids, int32_t id, struct err *err);
 
 enum { TOKENIZE_PLAIN = 0, TOKENIZE_SPECIAL = 1 /* control tokens in the text count as such: template text only */ };
-/* Appends to *ids. No BOS or EOS is added. User-defined tokens are recognised always. Work is linear up to a logarithm, also for
- * a megabyte without spaces. */
+/* Appends to *ids. No BOS or EOS is added. User-defined tokens are recognised always. Work is linear up to a
+ * logarithm, also for a megabyte without spaces. */
 bool tokenizer_encode(const struct tokenizer *t, struct str text, int flags, struct token_ids *ids, struct err *err);
 
 int32_t tokenizer_count(const struct tokenizer *t);
 enum token_type tokenizer_type(const struct tokenizer *t, int32_t id);
 struct str tokenizer_piece(const struct tokenizer *t, int32_t id);      /* its bytes; for control tokens their name */
 int32_t tokenizer_find(const struct tokenizer *t, struct str text);    /* the id whose bytes these are, or -1 */
-bool tokenizer_is_end(const struct tokenizer *t, int32_t id);            /* eos, eot and their kin (<|im_end|>, <|eot_id|>, <|endoftext|> ...) */
+bool tokenizer_is_end(const struct tokenizer *t, int32_t id);          /* eos, eot and their kin (<|im_end|>, ...) */
 int32_t tokenizer_bos(const struct tokenizer *t);
 int32_t tokenizer_eos(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);

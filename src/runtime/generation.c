@@ -1,0 +1,308 @@
+/* One generation, seen from both sides. The owner's thread builds the prompt, submits, and pulls events; the engine
+ * thread turns each sampled token into an event: bytes to characters, reasoning apart, stop texts held back. Which
+ * tokens share a step is the scheduler's business. */
+#include "runtime/generate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "runtime/runtime_private.h"
+
+#define GENERATION_MAX_TEXT_BYTES (256u << 20)
+
+const char *finish_reason_name(enum finish_reason r)
+{
+    static const char *const names[] = {"stop", "length", "cancelled", "error"};
+    return names[r];
+}
+
+/* ---- birth and death ---- */
+
+static struct generation *generation_new(struct local_model *m)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    if (!g)
+        return NULL;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->ready, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    g->model = m;
+    g->refs = 1;
+    g->start_us = clock_us();
+    g->text = g->shown = g->decoded = g->fresh = BUF_INIT(GENERATION_MAX_TEXT_BYTES);
+    return g;
+}
+
+static void generation_free(struct generation *g)
+{
+    pthread_mutex_destroy(&g->lock);
+    pthread_cond_destroy(&g->ready);
+    stop_filter_close(&g->stop);
+    token_ids_free(&g->ids);
+    buf_free(&g->text);
+    buf_free(&g->shown);
+    buf_free(&g->decoded);
+    buf_free(&g->fresh);
+    free(g->bias);
+    free(g->events);
+    free(g);
+}
+
+/* Lets go of one reference; g->lock is held. */
+static void generation_release(struct generation *g)
+{
+    bool last = --g->refs == 0;
+    pthread_mutex_unlock(&g->lock);
+    if (last)
+        generation_free(g);
+}
+
+/* ---- the owner's side ---- */
+
+static bool copy_sampler(struct generation *g, const struct sampler *s, struct err *err)
+{
+    g->sampler = *s;
+    if (s->n_bias < 0 || s->n_bias > SAMPLER_MAX_BIAS)
+        return err_set(err, ERR_INVALID, "a logit bias for %d tokens is given; at most %d are allowed", s->n_bias,
+                       SAMPLER_MAX_BIAS);
+    if (s->n_bias == 0)
+        return true;
+    g->bias = malloc((size_t)s->n_bias * sizeof *g->bias);
+    if (!g->bias)
+        return err_nomem(err, "the logit bias");
+    memcpy(g->bias, s->bias, (size_t)s->n_bias * sizeof *g->bias);
+    g->sampler.bias = g->bias;
+    return true;
+}
+
+/* How many tokens may be written: what was asked for, and what the context leaves. */
+static bool choose_length(struct generation *g, int64_t wanted, struct err *err)
+{
+    const struct local_model_info *info = &g->model->info;
+    if (g->n_prompt == 0)
+        return err_set(err, ERR_INVALID, "the prompt is empty");
+    if (g->n_prompt >= info->context)
+        return err_set(err, ERR_LIMIT, "the prompt has %lld tokens, the context of %s holds %lld",
+                       (long long)g->n_prompt,
+                       info->name, (long long)info->context);
+    int64_t room = info->context - g->n_prompt;
+    g->max_tokens = wanted > 0 && wanted < room ? wanted : room;
+    return true;
+}
+
+static bool prepare(struct generation *g, const struct generation_request *req, struct err *err)
+{
+    bool inside;
+    if (!prompt_build(g->model, req, &g->ids, &inside, err))
+        return false;
+    g->n_prompt = g->usage.prompt_tokens = g->ids.n;
+    reasoning_open(&g->reasoning, g->model->think_open, g->model->think_close, inside);
+    return choose_length(g, req->max_tokens, err) && copy_sampler(g, &req->sampler, err) &&
+           stop_filter_open(&g->stop, req->stop, req->n_stop, err);
+}
+
+bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
+                      struct generation **ret,
+                      struct err *err)
+{
+    struct generation *g = generation_new(m);
+    if (!g)
+        return err_nomem(err, "a generation");
+    g->refs = 2;
+    if (!prepare(g, req, err) || !scheduler_submit(rt, g, err)) {
+        generation_free(g);
+        return false;
+    }
+    *ret = g;
+    return true;
+}
+
+bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
+                             struct err *err)
+{
+    struct token_ids ids = {0};
+    bool inside, ok = prompt_build(m, req, &ids, &inside, err);
+    if (ok)
+        *ret_tokens = ids.n;
+    token_ids_free(&ids);
+    return ok;
+}
+
+int64_t generation_prompt_tokens(const struct generation *g)
+{
+    return g->n_prompt;
+}
+
+/* Waits for an event or the end, until deadline_ns (< 0: for ever); g->lock is held. */
+static bool wait_ready(struct generation *g, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+    while (g->next_event == g->n_events && !g->ended) {
+        if (deadline_ns < 0)
+            pthread_cond_wait(&g->ready, &g->lock);
+        else if (pthread_cond_timedwait(&g->ready, &g->lock, &until) == ETIMEDOUT)
+            return g->next_event < g->n_events || g->ended;
+    }
+    return true;
+}
+
+/* The next n bytes of the queue's text to the owner; g->lock is held. */
+static struct str hand_out(struct generation *g, size_t n)
+{
+    buf_clear(&g->shown);
+    if (n > 0)
+        buf_add(&g->shown, g->text.p + g->text_at, n);
+    g->text_at += n;
+    if (g->text_at == g->text.n) {
+        buf_clear(&g->text);
+        g->text_at = 0;
+    }
+    return buf_view(&g->shown);
+}
+
+static void pop_event(struct generation *g, struct gen_event *ret)
+{
+    if (g->next_event < g->n_events) {
+        struct queued_event *q = &g->events[g->next_event++];
+        *ret = (struct gen_event){.kind = GEN_TOKEN, .text = hand_out(g, q->n_text), .piece = q->piece,
+                                  .reasoning = q->reasoning, .end = q->end, .record = q->record, .err = ERR_INIT};
+        if (g->next_event == g->n_events)
+            g->next_event = g->n_events = 0;
+    } else {
+        *ret = g->last;
+        ret->text = hand_out(g, g->text.n - g->text_at);
+        g->done = true;
+    }
+    if (!buf_ok(&g->shown)) {
+        *ret = (struct gen_event){.kind = GEN_DONE, .finish = FINISH_ERROR, .err = ERR_INIT};
+        err_nomem(&ret->err, "the text of an answer");
+        g->done = true;
+    }
+}
+
+bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event)
+{
+    if (g->done)
+        return false;
+    int64_t deadline_ns = timeout_ms < 0 ? -1 : clock_ns() + timeout_ms * 1000000;
+    pthread_mutex_lock(&g->lock);
+    bool ready = wait_ready(g, deadline_ns);
+    if (ready)
+        pop_event(g, ret_event);
+    pthread_mutex_unlock(&g->lock);
+    return ready;
+}
+
+void generation_cancel(struct generation *g)
+{
+    atomic_store(&g->cancelled, true);
+}
+
+void generation_close(struct generation *g)
+{
+    if (!g)
+        return;
+    generation_cancel(g);
+    pthread_mutex_lock(&g->lock);
+    generation_release(g);
+}
+
+/* ---- the engine thread's side ---- */
+
+static bool push_event(struct generation *g, const struct queued_event *event, struct err *err)
+{
+    bool ok = true;
+    pthread_mutex_lock(&g->lock);
+    if (g->n_events == g->cap_events) {
+        int64_t cap = g->cap_events ? g->cap_events * 2 : 16;
+        struct queued_event *events = realloc(g->events, (size_t)cap * sizeof *events);
+        if (events) {
+            g->events = events;
+            g->cap_events = cap;
+        }
+        ok = events != NULL;
+    }
+    buf_str(&g->text, buf_view(&g->fresh));
+    ok = ok && buf_ok(&g->text) && buf_ok(&g->fresh);
+    if (ok)
+        g->events[g->n_events++] = *event;
+    pthread_cond_signal(&g->ready);
+    pthread_mutex_unlock(&g->lock);
+    return ok || err_nomem(err, "the text of an answer");
+}
+
+/* The token's bytes to what of them is certain, in g->fresh; true when they completed a stop text. */
+static bool take_text(struct generation *g, int32_t id, enum answer_part part)
+{
+    buf_clear(&g->decoded);
+    if (part == PART_MARKER)
+        detokenizer_end(&g->detokenizer, &g->decoded);
+    else
+        detokenizer_add(&g->detokenizer, g->model->tokenizer, id, &g->decoded);
+    struct str text = reasoning_trim(&g->reasoning, buf_view(&g->decoded));
+    if (part == PART_ANSWER)
+        return stop_filter_add(&g->stop, text, &g->fresh);
+    buf_str(&g->fresh, text);
+    return false;
+}
+
+static void count_token(struct generation *g, bool reasoning)
+{
+    if (g->usage.completion_tokens++ == 0) {
+        g->usage.ttft_us = clock_us() - g->start_us;
+        g->usage.prefill_us = clock_us() - g->first_step_us;
+    }
+    g->usage.reasoning_tokens += reasoning;
+}
+
+bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,
+                     struct err *err)
+{
+    const struct tokenizer *t = g->model->tokenizer;
+    struct queued_event event = {.record = *record, .end = tokenizer_is_end(t, record->id)};
+    if (!event.end)
+        event.piece = tokenizer_piece(t, record->id);
+    enum answer_part part = reasoning_take(&g->reasoning, record->id, event.piece);
+    event.reasoning = part != PART_ANSWER;
+    count_token(g, event.reasoning);
+    buf_clear(&g->fresh);
+    if (!event.end && take_text(g, record->id, part)) {
+        event.end = true;
+        g->detokenizer = (struct detokenizer){0}; /* what came after the stop text is no part of the answer */
+    }
+    event.n_text = g->fresh.n;
+    if (!token_ids_add(&g->ids, record->id, err) || !push_event(g, &event, err)) {
+        *ret_reason = FINISH_ERROR;
+        return false;
+    }
+    *ret_reason = event.end ? FINISH_STOP : FINISH_LENGTH;
+    return !event.end && g->usage.completion_tokens < g->max_tokens;
+}
+
+void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err)
+{
+    session_close(g->session);
+    g->session = NULL;
+    g->usage.total_us = clock_us() - g->start_us;
+    bool reasoning = reasoning_inside(&g->reasoning);
+    buf_clear(&g->decoded);
+    buf_clear(&g->fresh);
+    detokenizer_end(&g->detokenizer, &g->decoded);
+    if (reasoning)
+        buf_str(&g->fresh, buf_view(&g->decoded));
+    else
+        stop_filter_add(&g->stop, buf_view(&g->decoded), &g->fresh);
+    stop_filter_end(&g->stop, &g->fresh);
+    pthread_mutex_lock(&g->lock);
+    buf_str(&g->text, buf_view(&g->fresh));
+    g->last = (struct gen_event){.kind = GEN_DONE, .reasoning = reasoning, .finish = reason, .usage = g->usage,
+                                 .err = err ? *err : ERR_INIT};
+    g->ended = true;
+    pthread_cond_signal(&g->ready);
+    generation_release(g);
+}

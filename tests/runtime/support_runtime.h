@@ -1,0 +1,34 @@
+/* The starter model behind a runtime, and one request's whole life as a value. */
+#ifndef RUNG_TESTS_SUPPORT_RUNTIME_H
+#define RUNG_TESTS_SUPPORT_RUNTIME_H
+
+#include "runtime/generate.h"
+
+#define MAX_TOKENS 600
+
+struct starter {
+    struct runtime *rt;
+    struct local_model *model;
+};
+
+void starter_open(struct starter *s, int threads);
+void starter_close(struct starter *s);
+
+struct answer {
+    char text[8192], reasoning[8192];
+    int n_tokens;
+    struct token_record records[MAX_TOKENS];
+    char pieces[MAX_TOKENS][64];
+    enum finish_reason finish;
+    struct generation_usage usage;
+};
+
+/* A greedy request of a system prompt and a user's text; `messages` holds both and must outlive it. */
+struct generation_request ask(struct chat_message messages[2], const char *system, const char *user);
+struct generation *begin(struct starter *s, const struct generation_request *req);
+/* Pulls every event and closes the generation; the caller frees the answer. */
+struct answer *collect(struct generation *g);
+struct answer *answer_of(struct starter *s, const struct generation_request *req);
+void assert_same_answer(const struct answer *a, const struct answer *b);
+
+#endif
