@@ -1,0 +1,187 @@
+/* rung serve: opens the gateway and the HTTP server, says where and what, and waits for a signal. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/probe.h"
+#include "gateway/gateway.h"
+#include "store/ledger.h"
+
+#define STOP_GRACE_MS 5000
+
+static const char help[] =
+    "usage: rung serve [--config FILE] [--listen ADDRESS:PORT] [--quiet]\n\n"
+    "Speaks the OpenAI API. Each request goes to the model it names, or with \"model\": \"auto\" to the cheapest tier\n"
+    "that can be trusted with it. Without --config it reads ./rung.yaml, then ~/.config/rung/rung.yaml, else\n"
+    "built-in defaults with the embedded starter model. It connects to nothing that is not configured.\n\n"
+    "  -c, --config FILE     the configuration; rung init writes one\n"
+    "  -l, --listen ADDRESS  where to listen, 127.0.0.1:11434 unless configured; port 0 is any free one\n"
+    "  -q, --quiet           say nothing but errors\n"
+    "  -h, --help            this text\n\n"
+    "examples:\n"
+    "  rung serve\n"
+    "  rung serve --listen 127.0.0.1:11435 --config rung.yaml\n"
+    "  OPENAI_BASE_URL=http://localhost:11434/v1 OPENAI_API_KEY=any python3 your-program.py\n";
+
+struct serve {
+    struct config *config;
+    struct gateway *gateway;
+    struct http_server *server;
+    bool quiet;
+};
+
+static bool port_taken(const char *host, uint16_t port, struct err *err)
+{
+    char who[80];
+    probe_port(host, port, who, sizeof who);
+    return err_set(err, ERR_BUSY, "port %u on %s is taken by %s; try: rung serve --listen %s:%u", port, host, who,
+                   strchr(host, ':') ? "[::1]" : "127.0.0.1", port == 11434 ? 11435 : port + 1);
+}
+
+static bool open_server(struct serve *s, struct err *err)
+{
+    const struct config *c = gateway_config(s->gateway);
+    struct http_server_options options = {
+        .host = c->listen_host,
+        .port = c->listen_port,
+        .max_body_bytes = c->max_body_bytes,
+        .max_workers = c->max_workers,
+        .max_queue = c->max_queue,
+        .handle = gateway_handle,
+        .error_body = gateway_error_body,
+        .ctx = s->gateway,
+    };
+    if (http_server_open(&options, &s->server, err))
+        return true;
+    return err->code == ERR_BUSY ? port_taken(c->listen_host, c->listen_port, err) : false;
+}
+
+static void print_tiers(const struct gateway *g, const struct config *c)
+{
+    for (int t = 0; t < c->n_tiers; t++) {
+        const struct config_model *m = &c->models[c->tiers[t].model];
+        const struct local_model_info *info = gateway_local_model(g, c->tiers[t].model);
+        printf("  %-8s %-10s %s", t ? "" : "tiers", c->tiers[t].name, m->name);
+        if (info)
+            printf(", here, %lld tokens of context\n", (long long)info->context);
+        else if (m->key_missing)
+            printf(" at %s (%s is not set: not used)\n", m->base_url, m->api_key_env);
+        else
+            printf(" at %s\n", m->base_url);
+    }
+}
+
+static void print_example(const struct config *c, const char *url)
+{
+    bool starter = c->n_tiers && c->models[c->tiers[0].model].file && strcmp(c->models[c->tiers[0].model].file, "starter") == 0;
+    printf("\ntry:\n  curl -s %s/chat/completions -H 'content-type: application/json' -d '{\"model\": \"auto\",\n"
+           "    \"messages\": [",
+           url);
+    if (starter)
+        printf("{\"role\": \"system\", \"content\": \"Classify the banking question into one intent.\"},\n      ");
+    printf("{\"role\": \"user\", \"content\": \"%s\"}]}'\n", starter ? "My new card has not come yet." : "Say hello.");
+}
+
+static void print_start(const struct serve *s)
+{
+    const struct config *c = gateway_config(s->gateway);
+    char url[300], path[4096] = "";
+    bool v6 = strchr(c->listen_host, ':') != NULL;
+    snprintf(url, sizeof url, "http://%s%s%s:%u/v1", v6 ? "[" : "", c->listen_host, v6 ? "]" : "", http_server_port(s->server));
+    ledger_default_path(path, sizeof path, NULL);
+    printf("Rung %s listens on %s\n\n  %-8s %s\n  %-8s %s\n  %-8s auto", RUNG_VERSION, url, "config", c->path, "ledger",
+           c->ledger_path ? c->ledger_path : path, "models");
+    for (int i = 0; i < c->n_models; i++)
+        printf(", %s", c->models[i].name);
+    printf("\n");
+    print_tiers(s->gateway, c);
+    print_example(c, url);
+    printf("\nCtrl-C stops.\n");
+    fflush(stdout);
+}
+
+/* Signals are taken here and nowhere else; the second one ends the program at once. */
+static void block_signals(sigset_t *set)
+{
+    signal(SIGHUP, SIG_IGN);
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void wait_for_signal(const struct serve *s, const sigset_t *set)
+{
+    int got = 0;
+    sigwait(set, &got);
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    int running = http_server_inflight(s->server);
+    if (!s->quiet && running)
+        printf("\nstopping; %d running request%s may end within %d seconds\n", running, running == 1 ? "" : "s", STOP_GRACE_MS / 1000);
+    fflush(stdout);
+}
+
+static int serve(const char *config_path, const char *listen, bool quiet)
+{
+    struct serve s = {.quiet = quiet};
+    struct err err = ERR_INIT;
+    sigset_t signals;
+    int rc = EXIT_FAILED;
+    if (!config_load(config_path, &s.config, &err))
+        return cli_fail(&err);
+    if (listen && !config_parse_address(listen, &s.config->arena, &s.config->listen_host, &s.config->listen_port)) {
+        config_free(s.config);
+        return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", listen);
+    }
+    if (!gateway_may_listen(s.config, s.config->listen_host, &err)) {
+        config_free(s.config);
+        return cli_fail(&err);
+    }
+    block_signals(&signals);
+    struct gateway_options options = {.starter = cli_starter()};
+    if (!gateway_open(s.config, &options, &s.gateway, &err))
+        return cli_fail(&err);
+    if (open_server(&s, &err)) {
+        if (!quiet)
+            print_start(&s);
+        wait_for_signal(&s, &signals);
+        http_server_close(s.server, STOP_GRACE_MS);
+        rc = EXIT_OK;
+    } else {
+        cli_fail(&err);
+    }
+    gateway_close(s.gateway);
+    return rc;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"listen", required_argument, NULL, 'l'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    const char *config = NULL, *listen = NULL;
+    bool quiet = false;
+    optind = 1;
+    for (int o; (o = getopt_long(argc, argv, "c:l:qh", options, NULL)) != -1;) {
+        if (o == 'c') {
+            config = optarg;
+        } else if (o == 'l') {
+            listen = optarg;
+        } else if (o == 'q') {
+            quiet = true;
+        } else if (o == 'h') {
+            fputs(help, stdout);
+            return EXIT_OK;
+        } else {
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc)
+        return cli_usage("serve", "'%s' is not expected", argv[optind]);
+    return serve(config, listen, quiet);
+}
