@@ -1,5 +1,6 @@
-/* The HTTP client: one thread around libcurl's multi handle, and a small mailbox per call from which the caller pulls the reply.
- * It carries bytes and keeps time; retries, tiers and what an upstream's answer means belong to its callers. */
+/* The HTTP client: one thread around libcurl's multi handle, and a small mailbox per call from which the caller pulls
+ * the reply. It carries bytes and keeps time; retries, tiers and what an upstream's answer means belong to its
+ * callers. */
 #include "net/client.h"
 
 #include <curl/curl.h>
@@ -328,8 +329,8 @@ static int64_t call_deadline(const struct http_call *call, struct err *ret_err)
     int64_t deadline = INT64_MAX;
     if (limit_ms > 0 && !call->paused) {
         deadline = call->phase_since_ms + limit_ms;
-        err_set(ret_err, ERR_TIMEOUT, "%s %s %lld ms (%s time-out)", call->origin, words[call->phase].what, (long long)limit_ms,
-                words[call->phase].name);
+        err_set(ret_err, ERR_TIMEOUT, "%s %s %lld ms (%s time-out)", call->origin, words[call->phase].what,
+                (long long)limit_ms, words[call->phase].name);
     }
     if (call->total_timeout_ms > 0 && call->started_ms + call->total_timeout_ms < deadline) {
         deadline = call->started_ms + call->total_timeout_ms;
@@ -467,7 +468,8 @@ static bool add_headers(struct http_call *call, const char *const *headers, stru
     for (size_t i = 0; i < 2; i++) {
         for (int n = 0; lists[i] && lists[i][n]; n++) {
             if (n == MAX_REQUEST_HEADERS)
-                return err_set(err, ERR_LIMIT, "a call to %s has more than %d headers", call->origin, MAX_REQUEST_HEADERS);
+                return err_set(err, ERR_LIMIT, "a call to %s has more than %d headers", call->origin,
+                               MAX_REQUEST_HEADERS);
             if (strpbrk(lists[i][n], "\r\n"))
                 return err_set(err, ERR_INVALID, "a header of a call to %s holds a line end", call->origin);
             struct curl_slist *longer = curl_slist_append(call->headers, lists[i][n]);
@@ -505,7 +507,7 @@ static bool set_conduct(struct http_call *call)
            curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* a cancelled call does not wait for its name lookup */
+           curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* nor wait for name lookups */
            curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms + 1000) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_message) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PRIVATE, call) == CURLE_OK &&
@@ -541,7 +543,8 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
     return call;
 }
 
-bool http_call_start(struct http_client *c, const struct http_call_request *req, struct http_call **ret, struct err *err)
+bool http_call_start(struct http_client *c, const struct http_call_request *req, struct http_call **ret,
+                     struct err *err)
 {
     struct http_call *call = call_new(c, req);
     if (!call)

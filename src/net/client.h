@@ -1,8 +1,9 @@
-/* HTTP client over libcurl's multi interface: one thread drives all outgoing calls; callers pull events on their own threads.
+/* HTTP client over libcurl's multi interface: one thread drives all outgoing calls; callers pull events on their own
+ * threads.
  *
- * Invariants: only URLs handed to http_call_start are connected to (no proxies from the environment, no redirects followed,
- * http and https only); certificates are verified; a call that is cancelled closes its connection at once; every call ends with
- * exactly one HTTP_DONE. Secrets in headers are never logged. */
+ * Invariants: only URLs handed to http_call_start are connected to (no proxies from the environment, no redirects
+ * followed, http and https only); certificates are verified; a call that is cancelled closes its connection at once;
+ * every call ends with exactly one HTTP_DONE. Secrets in headers are never logged. */
 #ifndef RUNG_NET_CLIENT_H
 #define RUNG_NET_CLIENT_H
 
@@ -36,12 +37,14 @@ struct http_event {
     int64_t retry_after_s;           /* -1: none */
     struct str data;                 /* HTTP_DATA; good until the next pull */
     bool ok;                         /* HTTP_DONE: the reply came whole */
-    bool sent;                       /* HTTP_DONE: the request reached the other side, at least in part (it may be billed) */
-    struct err err;                  /* HTTP_DONE when not ok: ERR_TIMEOUT names which time-out; ERR_IO; ERR_LIMIT; ERR_CANCELLED */
+    bool sent;                       /* HTTP_DONE: the request left, at least in part: it may be billed */
+    struct err err;                  /* HTTP_DONE, not ok: ERR_TIMEOUT (named), ERR_IO, ERR_LIMIT, ERR_CANCELLED */
 };
 
-bool http_call_start(struct http_client *c, const struct http_call_request *req, struct http_call **ret, struct err *err);
-bool http_call_next(struct http_call *call, int64_t timeout_ms, struct http_event *ret_event);   /* false: nothing yet */
+bool http_call_start(struct http_client *c, const struct http_call_request *req, struct http_call **ret,
+                     struct err *err);
+/* false: nothing within the time, or nothing will come any more (HTTP_DONE was given). */
+bool http_call_next(struct http_call *call, int64_t timeout_ms, struct http_event *ret_event);
 void http_call_cancel(struct http_call *call);    /* any thread */
 void http_call_close(struct http_call *call);     /* cancels if need be */
 

@@ -1,5 +1,5 @@
-/* One request and its reply. This room copies the request's head, and carries a reply from a worker to the event thread, whole or
- * as a bounded stream; accepting, reading and refusing requests is server.c's. */
+/* One request and its reply. This room copies the request's head, and carries a reply from a worker to the event
+ * thread, whole or as a bounded stream; accepting, reading and refusing requests is server.c's. */
 #include "net/exchange.h"
 
 #include <stdlib.h>
@@ -42,8 +42,8 @@ void exchange_unref(struct http_exchange *x)
 
 /* ---- the request ---- */
 
-static enum MHD_Result copy_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
-                                   size_t value_n)
+static enum MHD_Result copy_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n,
+                                   const char *value, size_t value_n)
 {
     struct http_exchange *x = ctx;
     (void)kind;

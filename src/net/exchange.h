@@ -1,8 +1,9 @@
 /* Private to net: one request and its reply, shared by the event thread and a worker.
  *
- * Invariants: the request half is written by the event thread before the hand-over and never after; the reply half is guarded by
- * `lock`; `conn` is touched by a worker only while `suspended` is true, for then libmicrohttpd cannot free it. Whoever holds a
- * reference (the request, the worker, the streamed response) may use the exchange; the last to leave frees it. */
+ * Invariants: the request half is written by the event thread before the hand-over and never after; the reply half is
+ * guarded by `lock`; `conn` is touched by a worker only while `suspended` is true, for then libmicrohttpd cannot free
+ * it. Whoever holds a reference (the request, the worker, the streamed response) may use the exchange; the last to
+ * leave frees it. */
 #ifndef RUNG_NET_EXCHANGE_H
 #define RUNG_NET_EXCHANGE_H
 

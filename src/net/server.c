@@ -1,5 +1,5 @@
-/* The HTTP server: listening, reading whole bounded requests, refusing what is too much, handing the rest to workers, and closing
- * down in order. libmicrohttpd speaks HTTP; what a request means belongs to the handler. */
+/* The HTTP server: listening, reading whole bounded requests, refusing what is too much, handing the rest to workers,
+ * and closing down in order. libmicrohttpd speaks HTTP; what a request means belongs to the handler. */
 #include "net/server.h"
 
 #include <arpa/inet.h>
@@ -54,7 +54,8 @@ static int64_t header_deadline(const struct http_server *s)
     return clock_ms() + s->o.idle_timeout_s * INT64_C(1000) + HEADER_TIME_MS;
 }
 
-static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx, enum MHD_ConnectionNotificationCode code)
+static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx,
+                          enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *s = ctx;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -153,8 +154,8 @@ static int status_of_head(struct http_server *s, struct MHD_Connection *conn)
     return 0;
 }
 
-static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method, const char *path,
-                                 void **request_ctx)
+static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method,
+                                 const char *path, void **request_ctx)
 {
     int place = connection_place(conn);
     if (place >= 0)
@@ -219,8 +220,8 @@ static enum MHD_Result send_reply(struct http_exchange *x)
     return ok;
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
-                                  const char *upload, size_t *upload_n, void **request_ctx)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_n, void **request_ctx)
 {
     struct http_server *s = ctx;
     struct http_exchange *x = *request_ctx;
@@ -237,7 +238,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
     return hand_over(s, x);
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *conn, void **request_ctx, enum MHD_RequestTerminationCode how)
+static void on_completed(void *ctx, struct MHD_Connection *conn, void **request_ctx,
+                         enum MHD_RequestTerminationCode how)
 {
     struct http_server *s = ctx;
     struct http_exchange *x = *request_ctx;
@@ -296,7 +298,8 @@ static bool parse_host(const char *host, uint16_t port, union address *ret, sock
         a.v6.sin6_port = htons(port);
         *ret_n = sizeof a.v6;
     } else {
-        return err_set(err, ERR_INVALID, "cannot listen on '%s': give a numeric address, such as 127.0.0.1, or localhost", host);
+        return err_set(err, ERR_INVALID,
+                       "cannot listen on '%s': give a numeric address, such as 127.0.0.1, or localhost", host);
     }
     *ret = a;
     return true;

@@ -1,10 +1,11 @@
-/* HTTP server over GNU libmicrohttpd. Event threads move bytes only; each whole, bounded request is handed to a worker thread,
- * which runs the handler and may block. A reply is either whole or streamed; a streamed reply's bytes queue up to a ceiling.
+/* HTTP server over GNU libmicrohttpd. Event threads move bytes only; each whole, bounded request is handed to a worker
+ * thread, which runs the handler and may block. A reply is either whole or streamed; a streamed reply's bytes queue up
+ * to a ceiling.
  *
- * Invariants: nothing (no header, no comment) leaves before http_reply_* is called; every request gets exactly one reply (500 when
- * a handler returns without one); a client that hangs up is noticed within milliseconds, also while the handler waits. A client
- * that closes its sending side has hung up: half-closed connections are not kept. What libmicrohttpd itself cannot parse it answers
- * with its own 400 or 431 before this module sees a request. */
+ * Invariants: nothing (no header, no comment) leaves before http_reply_* is called; every request gets exactly one
+ * reply (500 when a handler returns without one); a client that hangs up is noticed within milliseconds, also while the
+ * handler waits. A client that closes its sending side has hung up: half-closed connections are not kept. What
+ * libmicrohttpd itself cannot parse it answers with its own 400 or 431 before this module sees a request. */
 #ifndef RUNG_NET_SERVER_H
 #define RUNG_NET_SERVER_H
 
@@ -47,13 +48,14 @@ struct str http_path(const struct http_exchange *x);              /* without the
 struct str http_header(const struct http_exchange *x, const char *name);   /* empty when absent; p NULL */
 struct str http_body(const struct http_exchange *x);
 int64_t http_arrived_ns(const struct http_exchange *x);           /* clock_ns when its last byte had arrived */
-bool http_client_gone(struct http_exchange *x);                   /* the client hung up; cheap enough to ask at every token */
+bool http_client_gone(struct http_exchange *x);                   /* it hung up; cheap enough to ask at every token */
 
 /* ---- the reply ---- */
 /* Before the reply begins. false past HTTP_MAX_HEADERS. Values with control characters are refused. */
 bool http_reply_header(struct http_exchange *x, const char *name, const char *value);
 void http_reply(struct http_exchange *x, int status, const char *content_type, struct str body);
-/* Streamed (chunked): begin, then writes, then end. A write blocks while the client reads too slowly, and gives false when it is gone. */
+/* Streamed (chunked): begin, then writes, then end. A write blocks while the client reads too slowly, and gives false
+ * when it is gone. */
 void http_reply_begin(struct http_exchange *x, int status, const char *content_type);
 bool http_reply_write(struct http_exchange *x, struct str bytes);
 void http_reply_end(struct http_exchange *x);

@@ -1,5 +1,5 @@
-/* Server-sent events. This room cuts a byte stream into events and writes events out; what the data means, and the ids and retry
- * times that only a reconnecting browser needs, it leaves to others. */
+/* Server-sent events. This room cuts a byte stream into events and writes events out; what the data means, and the ids
+ * and retry times that only a reconnecting browser needs, it leaves to others. */
 #include "net/sse.h"
 
 void sse_parser_init(struct sse_parser *p)
@@ -24,7 +24,8 @@ static bool dispatch(struct sse_parser *p, bool (*on_event)(void *, struct str, 
     bool ok = true;
     if (p->data.n > 0) {
         struct str data = {p->data.p, p->data.n - 1}; /* without the line feed behind the last data line */
-        ok = on_event(ctx, buf_view(&p->event), data) || err_set(err, ERR_CANCELLED, "the reader of the event stream stopped");
+        ok = on_event(ctx, buf_view(&p->event), data) ||
+             err_set(err, ERR_CANCELLED, "the reader of the event stream stopped");
     }
     buf_clear(&p->data);
     buf_clear(&p->event);
@@ -65,8 +66,8 @@ static bool end_line(struct sse_parser *p, bool (*on_event)(void *, struct str, 
     return ok;
 }
 
-bool sse_feed(struct sse_parser *p, struct str bytes, bool (*on_event)(void *ctx, struct str type, struct str data), void *ctx,
-              struct err *err)
+bool sse_feed(struct sse_parser *p, struct str bytes, bool (*on_event)(void *ctx, struct str type, struct str data),
+              void *ctx, struct err *err)
 {
     size_t at = 0;
     while (at < bytes.n) {

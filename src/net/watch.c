@@ -1,5 +1,5 @@
-/* The watcher: an epoll of its own beside the HTTP library's. It knows sockets and deadlines; what a connection is doing, and
- * what a hang-up means for it, its owner knows. */
+/* The watcher: an epoll of its own beside the HTTP library's. It knows sockets and deadlines; what a connection is
+ * doing, and what a hang-up means for it, its owner knows. */
 #include "net/watch.h"
 
 #include <errno.h>

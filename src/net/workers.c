@@ -1,5 +1,5 @@
-/* The request workers: a bounded queue and as many threads as there are unfinished jobs, up to a ceiling. What a job is, and who
- * is told that the queue is full, belongs to the server. */
+/* The request workers: a bounded queue and as many threads as there are unfinished jobs, up to a ceiling. What a job
+ * is, and who is told that the queue is full, belongs to the server. */
 #include "net/workers.h"
 
 #include <pthread.h>
@@ -24,8 +24,8 @@ struct workers {
     int unfinished; /* jobs waiting or running */
 };
 
-/* The next job. NULL: this thread ends; the count is taken down under the lock that workers_push decides under, so that no job
- * is left to a thread that has just given up. */
+/* The next job. NULL: this thread ends; the count is taken down under the lock that workers_push decides under, so that
+ * no job is left to a thread that has just given up. */
 static void *next_job(struct workers *w)
 {
     void *job = queue_pop(w->queue, WORKER_IDLE_MS);

@@ -1,5 +1,5 @@
-/* The event-stream parser. Whatever arrives, cutting it differently must give the same events, and what sse_write writes from them
- * must parse to them again. */
+/* The event-stream parser. Whatever arrives, cutting it differently must give the same events, and what sse_write
+ * writes from them must parse to them again. */
 #include <stdlib.h>
 
 #include "net/sse.h"

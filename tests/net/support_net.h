@@ -1,4 +1,5 @@
-/* What the net tests share: raw sockets with patience, a small HTTP server on a free port, and a scripted other side. */
+/* What the net tests share: raw sockets with patience, a small HTTP server on a free port, and a scripted other
+ * side. */
 #ifndef RUNG_TESTS_SUPPORT_NET_H
 #define RUNG_TESTS_SUPPORT_NET_H
 

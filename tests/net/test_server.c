@@ -1,5 +1,5 @@
-/* The server with well-behaved clients: whole and streamed replies, keep-alive, pipelining, chunked and announced bodies, many
- * requests at once, closing down. */
+/* The server with well-behaved clients: whole and streamed replies, keep-alive, pipelining, chunked and announced
+ * bodies, many requests at once, closing down. */
 #include "support_net.h"
 
 #include "base/clock.h"
@@ -10,7 +10,8 @@ static void echo(void *ctx, struct http_exchange *x)
     (void)ctx;
     struct buf out = BUF_INIT(64 << 20);
     struct str tag = http_header(x, "X-TAG"), body = http_body(x);
-    buf_printf(&out, STR_FMT " " STR_FMT " " STR_FMT " %zu ", STR_ARG(http_method(x)), STR_ARG(http_path(x)), STR_ARG(tag), body.n);
+    buf_printf(&out, STR_FMT " " STR_FMT " " STR_FMT " %zu ", STR_ARG(http_method(x)), STR_ARG(http_path(x)),
+               STR_ARG(tag), body.n);
     buf_str(&out, body);
     assert_true(http_reply_header(x, "x-rung-tier", "local"));
     http_reply(x, 200, "text/plain", buf_view(&out));
@@ -30,7 +31,8 @@ static void test_server_answers_a_whole_request(void **state)
     (void)state;
     struct http_server *s = serve((struct http_server_options){0}, echo, NULL);
     struct buf in = BUF_INIT(1 << 20);
-    ask(http_server_port(s), "POST /v1/x?y=1 HTTP/1.1\r\nHost: a\r\nx-tag: seven\r\nContent-Length: 5\r\n\r\nhello", "5 hello", &in);
+    ask(http_server_port(s), "POST /v1/x?y=1 HTTP/1.1\r\nHost: a\r\nx-tag: seven\r\nContent-Length: 5\r\n\r\nhello",
+        "5 hello", &in);
     assert_true(has(&in, "HTTP/1.1 200"));
     assert_true(has(&in, "x-rung-tier: local\r\n"));
     assert_true(has(&in, "Content-Type: text/plain\r\n"));
@@ -44,7 +46,8 @@ static void test_server_reads_chunked_bodies(void **state)
     (void)state;
     struct http_server *s = serve((struct http_server_options){0}, echo, NULL);
     struct buf in = BUF_INIT(1 << 20);
-    ask(http_server_port(s), "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+    ask(http_server_port(s),
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
         "7 abcdefg", &in);
     buf_free(&in);
     http_server_close(s, 1000);
@@ -293,7 +296,8 @@ static void test_server_says_when_the_port_is_taken(void **state)
     (void)state;
     struct http_server *s = serve((struct http_server_options){0}, echo, NULL), *second = NULL;
     struct err err = ERR_INIT;
-    struct http_server_options o = {.host = "127.0.0.1", .port = http_server_port(s), .handle = echo, .error_body = error_json};
+    struct http_server_options o = {
+        .host = "127.0.0.1", .port = http_server_port(s), .handle = echo, .error_body = error_json};
     assert_false(http_server_open(&o, &second, &err));
     assert_int_equal(err.code, ERR_BUSY);
     o.host = "example.org";

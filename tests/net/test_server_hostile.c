@@ -73,7 +73,8 @@ static void test_server_refuses_large_chunked_bodies(void **state)
     struct http_server *s = serve((struct http_server_options){.max_body_bytes = 8}, answer, &calls);
     struct buf in = BUF_INIT(1 << 20);
     int fd = dial(http_server_port(s));
-    send_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n");
+    send_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n");
     assert_true(read_to_end(fd, &in));
     assert_true(has(&in, "HTTP/1.1 413"));
     assert_int_equal(atomic_load(&calls), 0);
@@ -349,7 +350,8 @@ static void test_server_frees_connections_left_in_mid_request(void **state)
 {
     (void)state;
     struct http_server *s = serve((struct http_server_options){.max_connections = 4}, answer, NULL);
-    static const char *const beginnings[] = {"", "\r\n\r\n", "GET / HT", "\x16\x03\x01\x02", "GET / HTTP/1.1\r\nHost: a\r\nx",
+    static const char *const beginnings[] = {"", "\r\n\r\n", "GET / HT", "\x16\x03\x01\x02",
+                                             "GET / HTTP/1.1\r\nHost: a\r\nx",
                                              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"};
     for (int i = 0; i < 60; i++) {
         int fd = dial(http_server_port(s));
