@@ -1,0 +1,269 @@
+/* Proves attention right against a naive softmax in double precision, equal bit for bit at every level, blind to how a prompt
+ * was cut into calls, and ignorant of positions it may not see; and that the cache stores what halves and floats say. */
+#include "support_kernels.h"
+
+#include <math.h>
+
+/* A session: its pages, queries and what attention wrote. */
+struct scene {
+    struct attention a;
+    char **pages;
+    int n_pages;
+    float *q, *out;
+    float *k, *v;          /* [tokens, n_kv_head, head_dim], rounded as stored */
+    int64_t positions;
+};
+
+static size_t page_half(const struct attention *a)
+{
+    return (size_t)a->n_kv_head * KV_PAGE * (size_t)a->head_dim * (a->kv_type == TENSOR_F16 ? 2 : 4);
+}
+
+/* Positions [0, positions); the last `tokens` of them ask. What is not stored in the pages is NaN. */
+static void scene_open(struct scene *s, struct attention shape, int64_t positions, uint64_t *state)
+{
+    const struct kernels *ref = test_level("ref");
+    int64_t width = (int64_t)shape.n_kv_head * shape.head_dim, q_width = (int64_t)shape.n_head * shape.head_dim;
+    *s = (struct scene){.a = shape, .positions = positions, .n_pages = (int)((positions - 1) / KV_PAGE + 1)};
+    s->a.pos0 = positions - shape.tokens;
+    s->a.q_stride = q_width + 5;
+    s->a.out_stride = q_width + 2;
+    s->a.k_offset = 64;
+    s->a.v_offset = 64 + page_half(&shape) + 32;
+    s->pages = test_alloc((size_t)s->n_pages * sizeof *s->pages);
+    for (int p = 0; p < s->n_pages; p++) {
+        size_t bytes = s->a.v_offset + page_half(&shape);
+        s->pages[p] = test_alloc(bytes);
+        memset(s->pages[p], 0xff, bytes + 64);
+    }
+    s->k = test_alloc((size_t)(positions * width) * sizeof *s->k);
+    s->v = test_alloc((size_t)(positions * width) * sizeof *s->v);
+    for (int64_t i = 0; i < positions * width; i++) {
+        s->k[i] = f16_to_f32(f32_to_f16(test_random_float(state)));
+        s->v[i] = f16_to_f32(f32_to_f16(test_random_float(state)));
+    }
+    for (int64_t pos = 0; pos < positions; pos++) {
+        char *page = s->pages[pos / KV_PAGE];
+        int slot = (int)(pos % KV_PAGE);
+        ref->attention.kv_store(s->k + pos * width, page + s->a.k_offset, shape.kv_type, shape.n_kv_head, shape.head_dim, slot);
+        ref->attention.kv_store(s->v + pos * width, page + s->a.v_offset, shape.kv_type, shape.n_kv_head, shape.head_dim, slot);
+    }
+    s->q = test_alloc((size_t)(s->a.q_stride * shape.tokens) * sizeof *s->q);
+    s->out = test_alloc((size_t)(s->a.out_stride * shape.tokens) * sizeof *s->out);
+    for (int64_t i = 0; i < s->a.q_stride * shape.tokens; i++)
+        s->q[i] = 3 * test_random_float(state);
+    s->a.q = s->q;
+    s->a.out = s->out;
+    s->a.pages = (const char *const *)s->pages;
+}
+
+static void scene_close(struct scene *s)
+{
+    for (int p = 0; p < s->n_pages; p++)
+        free(s->pages[p]);
+    free(s->pages);
+    free(s->k);
+    free(s->v);
+    free(s->q);
+    free(s->out);
+}
+
+static struct attention shape_of(int n_head, int n_kv_head, int head_dim, int tokens)
+{
+    return (struct attention){.n_head = n_head, .n_kv_head = n_kv_head, .head_dim = head_dim, .tokens = tokens,
+                              .kv_type = TENSOR_F16, .scale = 1 / sqrtf((float)head_dim)};
+}
+
+static double naive_score(const struct scene *s, int64_t token, int head, int64_t pos)
+{
+    const struct attention *a = &s->a;
+    int kv_head = head / (a->n_head / a->n_kv_head);
+    const float *q = s->q + token * a->q_stride + (int64_t)head * a->head_dim;
+    const float *k = s->k + (pos * a->n_kv_head + kv_head) * a->head_dim;
+    double dot = 0;
+    for (int d = 0; d < a->head_dim; d++)
+        dot += (double)q[d] * k[d];
+    dot *= a->scale;
+    return a->softcap != 0 ? a->softcap * tanh(dot / a->softcap) : dot;
+}
+
+static double naive_value(const struct scene *s, int64_t token, int head, int d)
+{
+    const struct attention *a = &s->a;
+    int64_t pos = a->pos0 + token, first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
+    int kv_head = head / (a->n_head / a->n_kv_head);
+    double sum = 0, value = 0;
+    for (int64_t j = first; j <= pos; j++) {
+        double p = exp(naive_score(s, token, head, j));
+        sum += p;
+        value += p * s->v[(j * a->n_kv_head + kv_head) * a->head_dim + d];
+    }
+    return value / sum;
+}
+
+static void assert_near_naive(struct attention shape, int64_t positions)
+{
+    uint64_t state = 5;
+    struct scene s;
+    scene_open(&s, shape, positions, &state);
+    test_level("ref")->attention.attention(&s.a, 0, (int64_t)shape.tokens * shape.n_kv_head);
+    for (int t = 0; t < shape.tokens; t++)
+        for (int h = 0; h < shape.n_head; h++)
+            for (int d = 0; d < shape.head_dim; d += 7) {
+                double got = s.out[t * s.a.out_stride + (int64_t)h * shape.head_dim + d];
+                assert_true(fabs(got - naive_value(&s, t, h, d)) < 2e-6);
+            }
+    scene_close(&s);
+}
+
+static void test_reference_is_near_a_naive_softmax(void **state)
+{
+    (void)state;
+    struct attention plain = shape_of(4, 2, 64, 5), windowed = shape_of(2, 2, 32, 9), capped = shape_of(3, 1, 20, 3);
+    windowed.window = 70;
+    capped.softcap = 2.5f;
+    capped.kv_type = TENSOR_F32;
+    assert_near_naive(plain, 5);
+    assert_near_naive(plain, 150);
+    assert_near_naive(windowed, 200);
+    assert_near_naive(capped, 131);
+}
+
+static void compare_levels(struct attention shape, int64_t positions, uint64_t *state)
+{
+    struct scene s;
+    scene_open(&s, shape, positions, state);
+    int64_t units = (int64_t)shape.tokens * shape.n_kv_head, outputs = s.a.out_stride * shape.tokens;
+    float *expected = test_alloc((size_t)outputs * sizeof *expected);
+    s.a.out = expected;
+    test_level("ref")->attention.attention(&s.a, 0, units);
+    for (size_t l = 0; l < 2; l++) {
+        const struct kernels *fast = test_level(test_levels[l]);
+        if (!fast)
+            continue;
+        memset(s.out, 0, (size_t)outputs * sizeof *s.out);
+        s.a.out = s.out;
+        fast->attention.attention(&s.a, 0, units / 2);
+        fast->attention.attention(&s.a, units / 2, units);
+        if (!test_same_floats(expected, s.out, outputs))
+            fail_msg("%s: heads %d of %d, dim %d, positions %d, window %d, type %d", fast->level, shape.n_head,
+                     shape.n_kv_head, shape.head_dim, (int)positions, (int)shape.window, shape.kv_type);
+    }
+    free(expected);
+    scene_close(&s);
+}
+
+static void test_levels_equal_the_reference(void **state)
+{
+    (void)state;
+    static const int dims[] = {16, 20, 64, 80, 96, 128, 7, ATTENTION_MAX_HEAD_DIM};
+    static const int64_t lengths[] = {1, 2, 17, 63, 64, 65, 130, 193};
+    uint64_t seed = 9;
+    for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++)
+        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+            for (int group = 1; group <= 7; group += 2) {
+                struct attention shape = shape_of(2 * group, 2, dims[d], lengths[l] < 3 ? 1 : 3);
+                shape.kv_type = (d + l) % 3 ? TENSOR_F16 : TENSOR_F32;
+                shape.window = group == 5 ? 50 : group == 7 ? 1 : 0;
+                shape.softcap = group == 3 ? 30.0f : 0;
+                compare_levels(shape, lengths[l], &seed);
+            }
+}
+
+static void test_levels_equal_the_reference_on_queries_that_are_no_numbers(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    struct scene s;
+    scene_open(&s, shape_of(4, 1, 32, 4), 90, &seed);
+    s.q[0] = NAN;
+    s.q[s.a.q_stride] = INFINITY;
+    s.q[2 * s.a.q_stride + 32] = -INFINITY;
+    s.q[3 * s.a.q_stride] = 3e38f;
+    float expected[4 * 130];
+    test_level("ref")->attention.attention(&s.a, 0, 4);
+    memcpy(expected, s.out, sizeof expected);
+    assert_true(isnan(expected[0]) && !isnan(expected[40]));
+    for (size_t l = 0; l < 2; l++) {
+        const struct kernels *fast = test_level(test_levels[l]);
+        if (fast) {
+            fast->attention.attention(&s.a, 0, 4);
+            assert_true(test_same_floats(expected, s.out, 4 * 130));
+        }
+    }
+    scene_close(&s);
+}
+
+static void test_many_tokens_in_one_call_equal_many_calls(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    struct scene s;
+    struct attention shape = shape_of(8, 2, 64, 100);
+    shape.window = 77;
+    scene_open(&s, shape, 150, &seed);
+    const struct kernels *best = kernels_get();
+    best->attention.attention(&s.a, 0, 100 * 2);
+    for (int t = 0; t < 100; t++) {
+        float out[8 * 64];
+        struct attention one = s.a;
+        one.tokens = 1;
+        one.pos0 += t;
+        one.q += t * one.q_stride;
+        one.out = out;
+        best->attention.attention(&one, 0, 2);
+        assert_memory_equal(out, s.out + t * s.a.out_stride, sizeof out);
+    }
+    scene_close(&s);
+}
+
+static void assert_stores_like_the_reference(const struct kernels *fast, enum tensor_type type, const float *src, int heads, int dim)
+{
+    size_t bytes = (size_t)heads * KV_PAGE * (size_t)dim * 4;
+    char *expected = test_alloc(bytes), *got = test_alloc(bytes);
+    for (int slot = 0; slot < KV_PAGE; slot += 21) {
+        test_level("ref")->attention.kv_store(src, expected, type, heads, dim, slot);
+        fast->attention.kv_store(src, got, type, heads, dim, slot);
+    }
+    assert_memory_equal(expected, got, bytes);
+    free(expected);
+    free(got);
+}
+
+/* Each half itself, and the floats on both sides of the middle between it and the next. */
+static void test_stores_round_like_the_reference_around_every_half(void **state)
+{
+    (void)state;
+    enum { DIM = 256 };
+    float src[4 * DIM];
+    for (size_t l = 0; l < 2; l++) {
+        const struct kernels *fast = test_level(test_levels[l]);
+        for (uint32_t h = 0; fast && h < 65536; h += DIM) {
+            for (uint32_t i = 0; i < DIM; i++) {
+                float low = f16_to_f32((uint16_t)(h + i)), high = f16_to_f32((uint16_t)(h + i + 1));
+                float middle = low + (high - low) / 2;
+                src[i] = low;
+                src[DIM + i] = middle;
+                src[2 * DIM + i] = nextafterf(middle, low);
+                src[3 * DIM + i] = nextafterf(middle, high);
+            }
+            assert_stores_like_the_reference(fast, TENSOR_F16, src, 4, DIM);
+        }
+        if (fast) {
+            assert_stores_like_the_reference(fast, TENSOR_F16, src, 3, 21);
+            assert_stores_like_the_reference(fast, TENSOR_F32, src, 3, 21);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference_is_near_a_naive_softmax),
+        cmocka_unit_test(test_levels_equal_the_reference),
+        cmocka_unit_test(test_levels_equal_the_reference_on_queries_that_are_no_numbers),
+        cmocka_unit_test(test_many_tokens_in_one_call_equal_many_calls),
+        cmocka_unit_test(test_stores_round_like_the_reference_around_every_half),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
