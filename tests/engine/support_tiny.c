@@ -1,0 +1,176 @@
+/* Tiny random models of each architecture as GGUF files, sound or spoilt in one place. */
+#include "base/rng.h"
+#include "tests/engine/support_engine.h"
+#include "model/gguf_write.h"
+
+#define TINY_MAX_TENSORS 64
+
+const struct tiny tiny_llama = {
+    .arch = "llama", .n_layer = 2, .n_embd = 48, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .n_ff = 80, .n_vocab = 97,
+    .untied = true, .rope_factors = true,
+};
+const struct tiny tiny_qwen2 = {
+    .arch = "qwen2", .n_layer = 2, .n_embd = 64, .n_head = 4, .n_kv_head = 1, .head_dim = 16, .n_ff = 96, .n_vocab = 101,
+    .biases = true, .rope_scale = 2,
+};
+const struct tiny tiny_qwen3 = {
+    .arch = "qwen3", .n_layer = 3, .n_embd = 32, .n_head = 6, .n_kv_head = 3, .head_dim = 20, .n_ff = 72, .n_vocab = 103,
+    .qk_norm = true,
+};
+
+struct tiny_tensor {
+    char name[64];
+    int64_t ne[2];                 /* ne[1] 0: a vector */
+};
+
+struct tiny_tensors {
+    struct tiny_tensor list[TINY_MAX_TENSORS];
+    int n;
+};
+
+static void add(struct tiny_tensors *t, int layer, const char *name, int64_t k, int64_t n)
+{
+    struct tiny_tensor *tensor = &t->list[t->n++];
+    assert_true(t->n <= TINY_MAX_TENSORS);
+    if (layer >= 0)
+        snprintf(tensor->name, sizeof tensor->name, "blk.%d.%s", layer, name);
+    else
+        snprintf(tensor->name, sizeof tensor->name, "%s", name);
+    tensor->ne[0] = k;
+    tensor->ne[1] = n;
+}
+
+static void add_layer(struct tiny_tensors *list, const struct tiny *t, int l)
+{
+    int heads = t->n_head * t->head_dim, kv = t->n_kv_head * t->head_dim;
+    add(list, l, "attn_norm.weight", t->n_embd, 0);
+    add(list, l, "attn_q.weight", t->n_embd, heads);
+    add(list, l, "attn_k.weight", t->n_embd, kv);
+    add(list, l, "attn_v.weight", t->n_embd, kv);
+    add(list, l, "attn_output.weight", heads, t->n_embd);
+    if (t->biases) {
+        add(list, l, "attn_q.bias", heads, 0);
+        add(list, l, "attn_k.bias", kv, 0);
+        add(list, l, "attn_v.bias", kv, 0);
+    }
+    if (t->qk_norm) {
+        add(list, l, "attn_q_norm.weight", t->head_dim, 0);
+        add(list, l, "attn_k_norm.weight", t->head_dim, 0);
+    }
+    add(list, l, "ffn_norm.weight", t->n_embd, 0);
+    add(list, l, "ffn_gate.weight", t->n_embd, t->n_ff);
+    add(list, l, "ffn_up.weight", t->n_embd, t->n_ff);
+    add(list, l, "ffn_down.weight", t->n_ff, t->n_embd);
+}
+
+static void list_tensors(const struct tiny *t, const struct tiny_spoil *spoil, struct tiny_tensors *list)
+{
+    list->n = 0;
+    add(list, -1, "token_embd.weight", t->n_embd, t->n_vocab);
+    add(list, -1, "output_norm.weight", t->n_embd, 0);
+    if (t->untied)
+        add(list, -1, "output.weight", t->n_embd, t->n_vocab);
+    if (t->rope_factors)
+        add(list, -1, "rope_freqs.weight", t->head_dim / 2, 0);
+    for (int l = 0; l < t->n_layer; l++)
+        add_layer(list, t, l);
+    if (spoil->kind == SPOIL_EXTRA_TENSOR)
+        add(list, -1, spoil->name, spoil->ne[0], spoil->ne[1]);
+    for (int i = 0; i < list->n; i++) {
+        if (!spoil->name || strcmp(list->list[i].name, spoil->name) != 0)
+            continue;
+        if (spoil->kind == SPOIL_SHAPE)
+            memcpy(list->list[i].ne, spoil->ne, sizeof spoil->ne);
+        if (spoil->kind == SPOIL_DROP_TENSOR)
+            list->list[i--] = list->list[--list->n];
+    }
+}
+
+/* A key of the model unless the spoil drops or replaces it. */
+static bool spoilt(const struct tiny_spoil *spoil, const char *name)
+{
+    bool key = spoil->kind == SPOIL_KEY_U32 || spoil->kind == SPOIL_KEY_F32 || spoil->kind == SPOIL_KEY_STR ||
+               spoil->kind == SPOIL_DROP_KEY;
+    return key && strcmp(spoil->name, name) == 0;
+}
+
+static void key_u32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name, int v)
+{
+    char key[96];
+    snprintf(key, sizeof key, "%s.%s", t->arch, name);
+    if (!spoilt(spoil, name))
+        gguf_write_u32(w, key, (uint32_t)v);
+}
+
+static void key_f32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name, float v)
+{
+    char key[96];
+    snprintf(key, sizeof key, "%s.%s", t->arch, name);
+    if (!spoilt(spoil, name))
+        gguf_write_f32(w, key, v);
+}
+
+static void write_keys(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil)
+{
+    char key[96];
+    gguf_write_str(w, "general.architecture", str_of(t->arch));
+    key_u32(w, t, spoil, "block_count", t->n_layer);
+    key_u32(w, t, spoil, "context_length", 256);
+    key_u32(w, t, spoil, "embedding_length", t->n_embd);
+    key_u32(w, t, spoil, "feed_forward_length", t->n_ff);
+    key_u32(w, t, spoil, "attention.head_count", t->n_head);
+    key_u32(w, t, spoil, "attention.head_count_kv", t->n_kv_head);
+    key_u32(w, t, spoil, "attention.key_length", t->head_dim);
+    key_u32(w, t, spoil, "attention.value_length", t->head_dim);
+    key_f32(w, t, spoil, "attention.layer_norm_rms_epsilon", 1e-5f);
+    key_f32(w, t, spoil, "rope.freq_base", 10000);
+    if (t->rope_scale > 0) {
+        snprintf(key, sizeof key, "%s.rope.scaling.type", t->arch);
+        gguf_write_str(w, key, STR("linear"));
+        key_f32(w, t, spoil, "rope.scaling.factor", t->rope_scale);
+    }
+    snprintf(key, sizeof key, "%s.%s", t->arch, spoil->name ? spoil->name : "");
+    if (spoil->kind == SPOIL_KEY_U32)
+        gguf_write_u32(w, key, spoil->u32);
+    else if (spoil->kind == SPOIL_KEY_F32)
+        gguf_write_f32(w, key, spoil->f32);
+    else if (spoil->kind == SPOIL_KEY_STR)
+        gguf_write_str(w, key, str_of(spoil->str));
+}
+
+/* Norms and frequency divisors around 1, matrices such that activations keep their size. */
+static float weight_value(const struct tiny_tensor *tensor, uint64_t i)
+{
+    double u = rng_unit(str_hash(str_of(tensor->name)), 7, i);
+    if (strstr(tensor->name, "norm") || strstr(tensor->name, "rope"))
+        return (float)(0.75 + 0.5 * u);
+    return (float)((u - 0.5) * 4 / 7);
+}
+
+const char *tiny_write(const struct tiny *t, const struct tiny_spoil *spoil)
+{
+    static char path[64];
+    static struct tiny_tensors list;
+    static const struct tiny_spoil nothing;
+    struct err err = ERR_INIT;
+    struct gguf_writer *w;
+    spoil = spoil ? spoil : &nothing;
+    snprintf(path, sizeof path, "/tmp/rung-tiny-%d.gguf", (int)getpid());
+    list_tensors(t, spoil, &list);
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    write_keys(w, t, spoil);
+    for (int i = 0; i < list.n; i++)
+        gguf_write_tensor(w, list.list[i].name, TENSOR_F32, list.list[i].ne[1] ? 2 : 1, list.list[i].ne);
+    for (int i = 0; i < list.n; i++) {
+        const struct tiny_tensor *tensor = &list.list[i];
+        bool flat = spoil->kind == SPOIL_WEIGHTS && strcmp(spoil->name, tensor->name) == 0;
+        int64_t n = tensor->ne[0] * (tensor->ne[1] ? tensor->ne[1] : 1);
+        for (int64_t j = 0; j < n; j++) {
+            float v = flat ? spoil->f32 : weight_value(tensor, (uint64_t)j);
+            assert_ok(gguf_write_data(w, &v, sizeof v, &err), err);
+        }
+    }
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    return path;
+}

@@ -1,0 +1,218 @@
+/* The operation lists say what the papers say: logits against double arithmetic without lists, against an independent
+ * implementation on the shared vectors, and the lists' own rules. */
+#include <math.h>
+
+#include "tests/engine/support_engine.h"
+
+#define TOKENS 150
+
+/* ---- against plain arithmetic ---- */
+
+static void check_against_naive(const struct tiny *t)
+{
+    struct rig rig;
+    int32_t ids[TOKENS];
+    const char *path = tiny_write(t, NULL);
+    rig_open(&rig, path, 2);
+    unlink(path);
+    random_ids(1, rig.n_vocab, ids, TOKENS);
+    float *logits = alloc_floats(TOKENS * rig.n_vocab);
+    double *expected = calloc((size_t)(TOKENS * rig.n_vocab), sizeof *expected);
+    assert_non_null(expected);
+    struct session *s = rig_session(&rig, TOKENS, TENSOR_F32);
+    run_tokens(&rig, s, ids, TOKENS, logits);
+    naive_logits(rig.g, t, ids, TOKENS, expected);
+    double error = 0, power = 0;
+    for (int64_t i = 0; i < TOKENS * rig.n_vocab; i++) {
+        error += (logits[i] - expected[i]) * (logits[i] - expected[i]);
+        power += expected[i] * expected[i];
+    }
+    assert_true(power > 1);
+    assert_true(error / power < 1e-9);
+    session_close(s);
+    free(logits);
+    free(expected);
+    rig_close(&rig);
+}
+
+static void test_llama_equals_plain_arithmetic(void **state)
+{
+    (void)state;
+    check_against_naive(&tiny_llama);
+}
+
+static void test_qwen2_equals_plain_arithmetic(void **state)
+{
+    (void)state;
+    check_against_naive(&tiny_qwen2);
+}
+
+static void test_qwen3_equals_plain_arithmetic(void **state)
+{
+    (void)state;
+    check_against_naive(&tiny_qwen3);
+}
+
+/* ---- against an independent implementation ---- */
+
+struct reference {
+    char *bytes;
+    int n, n_vocab;
+    const int32_t *ids, *argmax;
+    const char *rows;              /* eight times a position and n_vocab floats */
+};
+
+static void reference_read(const char *path, struct reference *r)
+{
+    struct err err = ERR_INIT;
+    size_t bytes;
+    int32_t header[4];
+    assert_ok(file_read(path, 64 << 20, &r->bytes, &bytes, &err), err);
+    memcpy(header, r->bytes, sizeof header);
+    assert_int_equal(header[0], 0x52454631);
+    r->n = header[1];
+    r->n_vocab = header[2];
+    assert_int_equal(bytes, 16 + 8 * (size_t)r->n + 8 * (4 + 4 * (size_t)r->n_vocab));
+    r->ids = (const int32_t *)(r->bytes + 16);
+    r->argmax = r->ids + r->n;
+    r->rows = (const char *)(r->argmax + r->n);
+}
+
+/* Normalised mean squared error over the eight rows. */
+static double reference_error(const struct reference *r, const float *logits)
+{
+    double error = 0, power = 0;
+    for (int row = 0; row < 8; row++) {
+        const char *p = r->rows + (size_t)row * (4 + 4 * (size_t)r->n_vocab);
+        int32_t pos;
+        memcpy(&pos, p, sizeof pos);
+        assert_in_range(pos, 0, r->n - 1);
+        const float *expected = (const float *)(p + 4);
+        for (int i = 0; i < r->n_vocab; i++) {
+            double d = (double)logits[(int64_t)pos * r->n_vocab + i] - expected[i];
+            error += d * d;
+            power += (double)expected[i] * expected[i];
+        }
+    }
+    return error / power;
+}
+
+static void check_vector(const char *model, const char *ref, double limit)
+{
+    struct rig rig;
+    struct reference r;
+    reference_read(ref, &r);
+    rig_open(&rig, model, 2);
+    assert_int_equal(rig.n_vocab, r.n_vocab);
+    float *logits = alloc_floats((int64_t)r.n * r.n_vocab);
+    struct session *s = rig_session(&rig, r.n, TENSOR_F32);
+    run_tokens(&rig, s, r.ids, r.n, logits);
+    double error = reference_error(&r, logits);
+    print_message("  %s: %.2g\n", strrchr(model, '/') + 1, error);
+    assert_true(error < limit);
+    session_close(s);
+    free(logits);
+    rig_close(&rig);
+    free(r.bytes);
+}
+
+static void test_architectures_equal_independent_implementation(void **state)
+{
+    static const char *const names[] = {"llama", "llama-untied", "qwen2", "qwen3"};
+    SKIP_WITHOUT_SHARED(folder, "vectors/arch")
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char model[4200], ref[4200];
+        snprintf(model, sizeof model, "%s/%s.gguf", folder, names[i]);
+        snprintf(ref, sizeof ref, "%s/%s.ref", folder, names[i]);
+        check_vector(model, ref, 1e-6);
+    }
+}
+
+static void test_quantised_weights_stay_within_stated_errors(void **state)
+{
+    static const struct {
+        const char *type;
+        double limit;
+    } cases[] = {
+        {"F16", 1e-6}, {"BF16", 1e-4}, {"Q4_0", 1e-3}, {"Q5_0", 1e-3}, {"Q5_1", 1e-3}, {"Q8_0", 1e-3}, {"Q4_K_S", 1e-3},
+        {"Q4_K_M", 1e-3}, {"Q5_K_M", 1e-3}, {"Q6_K", 1e-3},
+    };
+    SKIP_WITHOUT_SHARED(folder, "vectors/quant")
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char model[4200], ref[4200];
+        snprintf(model, sizeof model, "%s/qwen3-%s.gguf", folder, cases[i].type);
+        snprintf(ref, sizeof ref, "%s/qwen3-%s.exact.ref", folder, cases[i].type);
+        check_vector(model, ref, cases[i].limit);
+    }
+}
+
+/* ---- the lists themselves ---- */
+
+static void check_list(const struct arch *arch, struct op_list list, bool written[SLOTS])
+{
+    for (int i = 0; i < list.n; i++) {
+        const struct op *op = &list.ops[i];
+        assert_true(op->dst != SLOT_NONE && op->kind < OP_KINDS);
+        const enum slot reads[] = {op->a, op->b, op->c};
+        for (int j = 0; j < 3; j++)
+            if (reads[j] != SLOT_NONE && !written[reads[j]])
+                fail_msg("%s: operation %d reads slot %d before anything wrote it", arch->name, i, (int)reads[j]);
+        if (op->kind == OP_ROPE)
+            assert_int_equal(op->a, op->dst);
+        assert_int_equal(op->kind == OP_ATTENTION, op->state != STATE_NONE);
+        written[op->dst] = true;
+    }
+}
+
+static void test_lists_read_only_what_was_written(void **state)
+{
+    static const struct arch *const all[] = {&arch_llama, &arch_qwen2, &arch_qwen3};
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        bool written[SLOTS] = {false};
+        check_list(all[i], all[i]->input, written);
+        check_list(all[i], all[i]->block, written);
+        check_list(all[i], all[i]->output, written);
+        assert_true(written[SLOT_LOGITS]);
+        assert_ptr_equal(arch_find(str_of(all[i]->name)), all[i]);
+        assert_non_null(strstr(arch_names(), all[i]->name));
+    }
+}
+
+static void test_plan_meets_five_times_a_layer_and_keeps_the_order(void **state)
+{
+    struct arena arena = ARENA_INIT(1 << 20);
+    struct err err = ERR_INIT;
+    struct plan plan;
+    int meetings = 0;
+    const struct op *next = arch_qwen3.block.ops;
+    (void)state;
+    assert_ok(plan_make(arch_qwen3.block, &arena, &plan, &err), err);
+    for (int i = 0; i < plan.n; i++) {
+        assert_ptr_equal(plan.stages[i].ops, next);
+        next += plan.stages[i].n;
+        if (plan.stages[i].kind == STAGE_TOKENS)
+            continue;
+        meetings++;
+        assert_int_equal(plan.stages[i - 1].kind, STAGE_TOKENS);
+    }
+    assert_ptr_equal(next, arch_qwen3.block.ops + arch_qwen3.block.n);
+    assert_int_equal(meetings, 5);   /* q k v, attention, output, gate and up, down */
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_llama_equals_plain_arithmetic),
+        cmocka_unit_test(test_qwen2_equals_plain_arithmetic),
+        cmocka_unit_test(test_qwen3_equals_plain_arithmetic),
+        cmocka_unit_test(test_architectures_equal_independent_implementation),
+        cmocka_unit_test(test_quantised_weights_stay_within_stated_errors),
+        cmocka_unit_test(test_lists_read_only_what_was_written),
+        cmocka_unit_test(test_plan_meets_five_times_a_layer_and_keeps_the_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
