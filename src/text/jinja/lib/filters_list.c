@@ -89,11 +89,44 @@ static bool filter_join(struct render *r, const struct call *c, struct value *re
     return jinja_join(r, glue, &parts, ret);
 }
 
+/* v under several attributes, "a,b": a list of them, which orders as the first that differs. */
+static bool several_attributes(struct render *r, struct value v, struct str paths, bool fold, struct value *ret)
+{
+    struct list *l;
+    size_t n = 1;
+    for (size_t i = 0; i < paths.n; i++)
+        n += paths.p[i] == ',';
+    if (!jinja_list(r, n, &l))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        size_t comma = str_find(paths, STR(","));
+        struct str path = {paths.p, comma == SIZE_MAX ? paths.n : comma};
+        if (!lib_path(r, v, value_str(path), &l->v[i]) || (fold && !lib_fold(r, l->v[i], &l->v[i])))
+            return false;
+        paths.p += path.n + (comma != SIZE_MAX);
+        paths.n -= path.n + (comma != SIZE_MAX);
+    }
+    *ret = value_list(l);
+    return jinja_seal(r, l);
+}
+
+static bool sort_keys(struct render *r, const struct list *l, struct value path, bool fold, struct value **ret)
+{
+    if (path.kind != VALUE_STRING || str_find(path.s, STR(",")) == SIZE_MAX)
+        return attributes(r, l, path, fold, ret);
+    if (!(*ret = jinja_alloc(r, l->n, sizeof **ret)))
+        return false;
+    for (size_t i = 0; i < l->n; i++)
+        if (!several_attributes(r, l->v[i], path.s, fold, &(*ret)[i]))
+            return false;
+    return true;
+}
+
 static bool filter_sort(struct render *r, const struct call *c, struct value *ret)
 {
     struct list *l;
     struct value *keys;
-    if (!copy_list(r, c->self, &l) || !attributes(r, l, c->v[2], !value_truth(c->v[1]), &keys) ||
+    if (!copy_list(r, c->self, &l) || !sort_keys(r, l, c->v[2], !value_truth(c->v[1]), &keys) ||
         !lib_sort(r, l->v, keys, l->n, value_truth(c->v[0])))
         return false;
     *ret = value_list(l);
@@ -223,7 +256,7 @@ static bool source(struct render *r, struct value v, struct list **ret)
 static struct args rest_of(const struct args *args, int n)
 {
     struct args rest = *args;
-    rest.v += n;
+    rest.v = n > 0 ? rest.v + n : rest.v; /* without arguments there is no array */
     rest.n -= n;
     return rest;
 }
