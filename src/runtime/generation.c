@@ -265,8 +265,7 @@ bool generation_take(struct generation *g, const struct token_record *record, en
 {
     const struct tokenizer *t = g->model->tokenizer;
     struct queued_event event = {.record = *record, .end = tokenizer_is_end(t, record->id)};
-    if (!event.end)
-        event.piece = tokenizer_piece(t, record->id);
+    event.piece = event.end ? STR("") : tokenizer_piece(t, record->id);
     enum answer_part part = reasoning_take(&g->reasoning, record->id, event.piece);
     event.reasoning = part != PART_ANSWER;
     count_token(g, event.reasoning);

@@ -3,6 +3,8 @@
 
 #include "../support.h"
 
+#include "model/gguf_write.h"
+
 void starter_open(struct starter *s, int threads)
 {
     struct err err = ERR_INIT;
@@ -16,6 +18,101 @@ void starter_close(struct starter *s)
 {
     runtime_close(s->rt);
 }
+
+/* ---- variants ---- */
+
+#define VARIANT_MAX_TOKENS 4096
+
+static void write_tokens(struct gguf_writer *w, const struct gguf *g, const struct variant *v)
+{
+    static struct str names[VARIANT_MAX_TOKENS];
+    static int32_t types[VARIANT_MAX_TOKENS];
+    struct err err = ERR_INIT;
+    struct gguf_array tokens, old_types;
+    assert_ok(gguf_get_array(g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens, &err), err);
+    assert_ok(gguf_get_array(g, "tokenizer.ggml.token_type", GGUF_I32, &old_types, &err), err);
+    assert_int_equal(tokens.n, VARIANT_MAX_TOKENS);
+    for (int i = 0; i < VARIANT_MAX_TOKENS; i++) {
+        names[i] = tokens.strings[i];
+        types[i] = (int32_t)gguf_array_i64(&old_types, i);
+        for (int k = 0; k < 4 && v->renames[k].from; k++) {
+            if (str_is(tokens.strings[i], v->renames[k].from)) {
+                names[i] = str_of(v->renames[k].to);
+                types[i] = v->renames[k].type;
+            }
+        }
+    }
+    gguf_write_strs(w, "tokenizer.ggml.tokens", names, VARIANT_MAX_TOKENS);
+    gguf_write_i32s(w, "tokenizer.ggml.token_type", types, VARIANT_MAX_TOKENS);
+}
+
+static void write_metadata(struct gguf_writer *w, const struct gguf *g, const struct variant *v)
+{
+    static const char *const numbers[] = {
+        "qwen3.block_count", "qwen3.context_length", "qwen3.embedding_length", "qwen3.feed_forward_length",
+        "qwen3.attention.head_count", "qwen3.attention.head_count_kv", "qwen3.attention.key_length",
+        "qwen3.attention.value_length", "qwen3.rope.dimension_count", "qwen3.vocab_size",
+        "tokenizer.ggml.eos_token_id", "tokenizer.ggml.bos_token_id",
+    };
+    static const char *const floats[] = {"qwen3.attention.layer_norm_rms_epsilon", "qwen3.rope.freq_base"};
+    struct err err = ERR_INIT;
+    gguf_write_str(w, "general.architecture", STR("qwen3"));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint32_t value;
+        assert_ok(gguf_need_u32(g, numbers[i], &value, &err), err);
+        gguf_write_u32(w, numbers[i], value);
+    }
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
+        float value;
+        assert_ok(gguf_need_f32(g, floats[i], &value, &err), err);
+        gguf_write_f32(w, floats[i], value);
+    }
+    struct gguf_array merges;
+    assert_ok(gguf_get_array(g, "tokenizer.ggml.merges", GGUF_STRING, &merges, &err), err);
+    gguf_write_strs(w, "tokenizer.ggml.merges", merges.strings, merges.n);
+    gguf_write_str(w, "tokenizer.ggml.model", STR("gpt2"));
+    gguf_write_str(w, "tokenizer.ggml.pre", STR("qwen2"));
+    gguf_write_bool(w, "tokenizer.ggml.add_bos_token", v->add_bos);
+    if (v->template)
+        gguf_write_str(w, "tokenizer.chat_template", str_of(v->template));
+    write_tokens(w, g, v);
+}
+
+static void write_variant(const char *path, const struct variant *v)
+{
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    struct gguf_writer *w;
+    assert_ok(gguf_open(RUNG_ROOT "/models/starter.gguf", &g, &err), err);
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    write_metadata(w, g, v);
+    for (int64_t i = 0; i < gguf_tensor_count(g); i++) {
+        const struct tensor *t = gguf_tensor_at(g, i);
+        gguf_write_tensor(w, t->name, t->type, t->n_dims, t->ne);
+    }
+    for (int64_t i = 0; i < gguf_tensor_count(g); i++) {
+        const struct tensor *t = gguf_tensor_at(g, i);
+        assert_ok(gguf_write_data(w, t->data, t->bytes, &err), err);
+    }
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    gguf_close(g);
+}
+
+bool variant_open(struct starter *s, const char *name, const struct variant *v, struct err *err)
+{
+    char path[] = "/tmp/rung-variant-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_variant(path, v);
+    struct filemap *map = NULL;
+    bool ok = filemap_open(path, &map, err) && runtime_load(s->rt, name, map, NULL, &s->model, err);
+    unlink(path);
+    return ok;
+}
+
+/* ---- requests ---- */
 
 struct generation_request ask(struct chat_message messages[2], const char *system, const char *user)
 {

@@ -23,6 +23,18 @@ struct answer {
     struct generation_usage usage;
 };
 
+/* The starter's file with another vocabulary or template: how models of other makers look to the runtime. */
+struct variant {
+    const char *template;                  /* NULL: none */
+    struct {
+        const char *from, *to;
+        int type;
+    } renames[4];                          /* tokens with another name and type */
+    bool add_bos;
+};
+/* Loads it as `name` into s->rt, s->model. */
+bool variant_open(struct starter *s, const char *name, const struct variant *v, struct err *err);
+
 /* A greedy request of a system prompt and a user's text; `messages` holds both and must outlive it. */
 struct generation_request ask(struct chat_message messages[2], const char *system, const char *user);
 struct generation *begin(struct starter *s, const struct generation_request *req);
