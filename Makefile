@@ -96,6 +96,11 @@ $(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(call object,$(wildcard tests/$(1)/s
 endef
 $(foreach f,$(FLOORS),$(eval $(call test_rules,$(f))))
 
+# A stand-in for a paid API, which tests, benches and the client tests talk to.
+$(B)/tests/standin: $(B)/obj/tests/standin.o $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+
 # Fuzzers: tests/fuzz/fuzz_NAME.c with corpus tests/fuzz/corpus/NAME.  make test replays the corpus.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(B)/tests/fuzz/replay_%)
@@ -103,7 +108,7 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
-test: $(TESTS) $(REPLAYS) $(B)/rung tools man
+test: $(TESTS) $(REPLAYS) $(B)/rung $(B)/tests/standin tools man
 	$(Q)B=$(B) tests/run.sh $(TESTS) $(REPLAYS)
 
 FUZZ_SECONDS ?= 60
@@ -111,7 +116,7 @@ fuzz:
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 .PHONY: test-clients
-test-clients: $(B)/rung
+test-clients: $(B)/rung $(B)/tests/standin
 	$(Q)B=$(CURDIR)/$(B) tests/clients/run.sh
 
 # ---- measurements: bench/NAME.c -> build/bench/NAME ----------------------------------------------------
@@ -119,7 +124,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(B)/bench/%: $(B)/obj/bench/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
-bench: $(BENCHES) $(B)/rung
+bench: $(BENCHES) $(B)/rung $(B)/tests/standin
 	$(Q)B=$(B) bench/run.sh
 
 # ---- the demo, man pages, installation -----------------------------------------------------------------
