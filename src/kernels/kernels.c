@@ -51,6 +51,11 @@ static void fill(struct kernels *k, enum level level)
     matmul_fill_ref(&k->matmul);
     attention_fill_ref(&k->attention);
     vector_fill_ref(&k->vector);
+    if (level >= LEVEL_AVX2) {
+        matmul_fill_avx2(&k->matmul);
+        attention_fill_avx2(&k->attention);
+        vector_fill_avx2(&k->vector);
+    }
     if (level >= LEVEL_AVX512) {
         matmul_fill_avx512(&k->matmul);
         attention_fill_avx512(&k->attention);

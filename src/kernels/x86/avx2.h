@@ -1,0 +1,236 @@
+/* What the AVX2 kernels share: sixteen lanes as two vectors, their folds, exp, and quantised blocks as vectors of 32 bytes in
+ * the order of K. Static inline throughout, for the reason level.h gives. */
+#ifndef RUNG_KERNELS_X86_AVX2_H
+#define RUNG_KERNELS_X86_AVX2_H
+
+#include <immintrin.h>
+
+#include "kernels/level.h"
+
+#define INLINE static inline __attribute__((always_inline))
+/* Before a loop whose vectors must stay in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* Quantised products, all types: one token, and many tokens on tiles. */
+void decode_avx2(const struct matmul *mm, int64_t begin, int64_t end);
+void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
+
+/* ---- tails ---- */
+
+/* All ones in the first `left` lanes (all eight beyond 8, none below 1). */
+INLINE __m256i mask_of(int64_t left)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(left > 8 ? 8 : (int)left), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+INLINE __m256 load_part(const float *p, int64_t left)
+{
+    return left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, mask_of(left));
+}
+
+INLINE void store_part(float *p, int64_t left, __m256 v)
+{
+    if (left >= 8)
+        _mm256_storeu_ps(p, v);
+    else
+        _mm256_maskstore_ps(p, mask_of(left), v);
+}
+
+/* Up to eight halves; only `left` of them are read. */
+INLINE __m256 load_part_f16(const uint16_t *p, int64_t left)
+{
+    uint16_t h[8] = {0};
+    if (left >= 8)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+    if (left > 0)
+        memcpy(h, p, (size_t)left * sizeof *p);
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)h));
+}
+
+/* acc where the lane is past the tail, else a b + acc. */
+INLINE __m256 fmadd_part(__m256 a, __m256 b, __m256 acc, int64_t left)
+{
+    __m256 sum = _mm256_fmadd_ps(a, b, acc);
+    return left >= 8 ? sum : _mm256_blendv_ps(acc, sum, _mm256_castsi256_ps(mask_of(left)));
+}
+
+/* ---- sixteen lanes and their folds: each step adds lane i + n to lane i and packs two vectors into one ---- */
+
+struct lanes {
+    __m256 lo, hi;
+};
+
+INLINE struct lanes lanes_zero(void)
+{
+    return (struct lanes){_mm256_setzero_ps(), _mm256_setzero_ps()};
+}
+
+INLINE __m256 fold8(struct lanes v)
+{
+    return _mm256_add_ps(v.lo, v.hi);
+}
+
+INLINE __m256 fold4(__m256 a, __m256 b)
+{
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+INLINE __m256 fold2(__m256 a, __m256 b)
+{
+    __m256d x = _mm256_castps_pd(a), y = _mm256_castps_pd(b);
+    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+}
+
+INLINE __m256 fold1(__m256 a, __m256 b)
+{
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+}
+
+INLINE float fold(struct lanes v)
+{
+    __m256 sum = fold4(fold8(v), fold8(v));
+    return _mm256_cvtss_f32(fold1(fold2(sum, sum), fold2(sum, sum)));
+}
+
+/* The integer sums of the lanes of v[0..7] in lanes 0..7. */
+INLINE __m256i fold_eight_int(const __m256i v[8])
+{
+    __m256i part[4], half[2];
+    for (int e = 0; e < 4; e++)
+        part[e] = _mm256_add_epi32(_mm256_permute2x128_si256(v[e], v[e + 4], 0x20),
+                                   _mm256_permute2x128_si256(v[e], v[e + 4], 0x31));
+    for (int i = 0; i < 2; i++)
+        half[i] = _mm256_add_epi32(_mm256_unpacklo_epi64(part[2 * i], part[2 * i + 1]),
+                                   _mm256_unpackhi_epi64(part[2 * i], part[2 * i + 1]));
+    __m256 a = _mm256_castsi256_ps(half[0]), b = _mm256_castsi256_ps(half[1]);
+    return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
+                            _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)));
+}
+
+INLINE __m256 exp_avx2(__m256 x)
+{
+    /* The operand order lets a NaN through: max and min return the second operand for it. */
+    x = _mm256_max_ps(_mm256_set1_ps(EXP_MIN), x);
+    x = _mm256_min_ps(_mm256_set1_ps(EXP_MAX), x);
+    __m256 rounded = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_LOG2E), _mm256_set1_ps(EXP_ROUND));
+    __m256 nf = _mm256_sub_ps(rounded, _mm256_set1_ps(EXP_ROUND));
+    __m256i n = _mm256_sub_epi32(_mm256_castps_si256(rounded), _mm256_set1_epi32(EXP_ROUND_BITS));
+    __m256 r = _mm256_fmadd_ps(nf, _mm256_set1_ps(-EXP_LN2_HIGH), x);
+    r = _mm256_fmadd_ps(nf, _mm256_set1_ps(-EXP_LN2_LOW), r);
+    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(EXP_C7), r, _mm256_set1_ps(EXP_C6));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(EXP_C5));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(EXP_C4));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(EXP_C3));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(EXP_C2));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    __m256i half = _mm256_srai_epi32(n, 1), bias = _mm256_set1_epi32(127);
+    __m256i low = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i high = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
+}
+
+/* ---- blocks of 32 ---- */
+
+struct kind_32 {
+    int bytes;
+    int offset;      /* what the bytes are above the weights */
+    int run;         /* products of weight and activation pairs that a 16-bit sum holds; 0: the bytes are signed */
+    bool has_min;
+    __m256i (*load)(const uint8_t *block);
+};
+
+INLINE __m256i load_nibbles(const uint8_t *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(v, 4), v), _mm256_set1_epi8(15));
+}
+
+/* 16 where the mask's bit is set. */
+INLINE __m256i load_fifth_bits(const uint8_t *p)
+{
+    int32_t mask;
+    memcpy(&mask, p, 4);
+    const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    __m256i v = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(mask), byte), bit);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(v, bit), _mm256_set1_epi8(16));
+}
+
+INLINE __m256i load_q4_0(const uint8_t *block)
+{
+    return load_nibbles(block + 2);
+}
+
+INLINE __m256i load_q5_0(const uint8_t *block)
+{
+    return _mm256_or_si256(load_nibbles(block + 6), load_fifth_bits(block + 2));
+}
+
+INLINE __m256i load_q5_1(const uint8_t *block)
+{
+    return _mm256_or_si256(load_nibbles(block + 8), load_fifth_bits(block + 4));
+}
+
+INLINE __m256i load_q8_0(const uint8_t *block)
+{
+    return _mm256_loadu_si256((const __m256i *)(block + 2));
+}
+
+#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, 8, false, load_q4_0})
+#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, 4, false, load_q5_0})
+#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, 4, true, load_q5_1})
+#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 0, 0, false, load_q8_0})
+
+/* Sums of two products, in words. Unsigned weights of at most 6 bits cannot pass 16 bits: 2 * 63 * 127. Signed ones give their
+ * sign to the activation: 2 * 128 * 127 is below 2^15 still, and an activation is never -128. */
+INLINE __m256i multiply_pairs(__m256i w, __m256i a, bool is_signed)
+{
+    if (is_signed)
+        return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
+    return _mm256_maddubs_epi16(w, a);
+}
+
+/* ---- blocks of 256: 32 weights at a time ---- */
+
+struct kind_256 {
+    int bytes;
+    int d_at;        /* offset of the scale; where there are minima, theirs follows it */
+    int scales_at;
+    int run;         /* as in kind_32 */
+    bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    __m256i (*load)(const uint8_t *block, int sub);
+};
+
+INLINE __m256i nibbles_of_sub(const uint8_t *qs, int sub)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(qs + sub / 2 * 32));
+    return _mm256_and_si256(sub % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
+}
+
+INLINE __m256i load_q4_k(const uint8_t *block, int sub)
+{
+    return nibbles_of_sub(block + 16, sub);
+}
+
+INLINE __m256i load_q5_k(const uint8_t *block, int sub)
+{
+    __m256i bit = _mm256_set1_epi8((char)(1 << sub)), high = _mm256_loadu_si256((const __m256i *)(block + 16));
+    high = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(high, bit), bit), _mm256_set1_epi8(16));
+    return _mm256_or_si256(nibbles_of_sub(block + 48, sub), high);
+}
+
+INLINE __m256i load_q6_k(const uint8_t *block, int sub)
+{
+    __m256i low = _mm256_loadu_si256((const __m256i *)(block + sub / 4 * 64 + sub % 2 * 32));
+    __m256i high = _mm256_loadu_si256((const __m256i *)(block + 128 + sub / 4 * 32));
+    low = _mm256_and_si256(sub % 4 / 2 ? _mm256_srli_epi16(low, 4) : low, _mm256_set1_epi8(15));
+    high = _mm256_and_si256(_mm256_srli_epi16(high, sub % 4 * 2), _mm256_set1_epi8(3));
+    return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
+}
+
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 4, 8, false, load_q4_k})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 4, 4, false, load_q5_k})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 208, 192, 2, true, load_q6_k})
+
+#endif

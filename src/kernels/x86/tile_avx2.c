@@ -1,0 +1,344 @@
+/* Quantised products with many tokens: a panel of 16 rows and a stretch of K is unpacked, losslessly, into bytes that lie
+ * four of K by row, and then meets the tokens in register tiles whose lanes are rows. Products gather in 16-bit sums for as
+ * many steps as these can hold (the kind's `run`) before they are widened and scaled. */
+#include "kernels/x86/avx2.h"
+
+#define ROWS 16              /* of a panel: two vectors of eight */
+#define PANEL_K 1024
+#define PANEL_TOKENS 256
+#define MAX_TILE 4           /* tokens; 2 x 4 sums leave registers for the operands */
+
+struct panel {
+    uint8_t q[PANEL_K / 4][ROWS][4];
+    float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
+    int32_t scale[PANEL_K / 16][ROWS];         /* the scale in both words */
+    int32_t pairs[PANEL_K / 32][ROWS];         /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
+    float y[PANEL_TOKENS][ROWS];               /* sums so far */
+};
+_Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
+
+/* What a panel is cut from. */
+struct cut {
+    const struct matmul *mm;
+    int64_t row, end;       /* rows [row, row + ROWS); past end the last one stands in */
+    int64_t k, k_end;
+};
+
+INLINE const uint8_t *cut_row(const struct cut *cut, int r)
+{
+    int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
+    return (const uint8_t *)cut->mm->w + row * (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
+}
+
+/* ---- unpacking ---- */
+
+/* v[r] holds 32 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all eight. */
+INLINE void transpose(const __m256i v[8], uint8_t (*to)[ROWS][4])
+{
+    __m256i w[8];
+    UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        __m256i a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]);
+        __m256i c = _mm256_unpackhi_epi32(v[i], v[i + 1]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
+        w[i] = _mm256_unpacklo_epi64(a, b);
+        w[i + 1] = _mm256_unpackhi_epi64(a, b);
+        w[i + 2] = _mm256_unpacklo_epi64(c, d);
+        w[i + 3] = _mm256_unpackhi_epi64(c, d);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        _mm256_store_si256((__m256i *)to[i], _mm256_permute2x128_si256(w[i], w[i + 4], 0x20));
+        _mm256_store_si256((__m256i *)to[i + 4], _mm256_permute2x128_si256(w[i], w[i + 4], 0x31));
+    }
+}
+
+INLINE float half_at(const uint8_t *p)
+{
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
+
+INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *p)
+{
+    int blocks = (int)((cut->k_end - cut->k) / 32);
+    const uint8_t *rows[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        rows[r] = cut_row(cut, r) + cut->k / 32 * kind.bytes;
+        for (int b = 0; b < blocks; b++) {
+            p->d[b][r] = half_at(rows[r] + b * kind.bytes);
+            if (kind.has_min)
+                p->m[b][r] = half_at(rows[r] + b * kind.bytes + 2);
+        }
+    }
+    for (int b = 0; b < blocks; b++)
+        for (int r = 0; r < ROWS; r += 8) {
+            __m256i v[8];
+            UNROLL
+            for (int i = 0; i < 8; i++)
+                v[i] = kind.load(rows[r + i] + b * kind.bytes);
+            transpose(v, (uint8_t (*)[ROWS][4])p->q[8 * b][r]);
+        }
+}
+
+INLINE int32_t two_words(int low, int high)
+{
+    return (int32_t)((uint16_t)low | (uint32_t)high << 16);
+}
+
+INLINE void unpack_scales(struct kind_256 kind, const uint8_t *block, struct panel *p, int b, int r)
+{
+    p->d[b][r] = half_at(block + kind.d_at);
+    if (kind.is_q6) {
+        const int8_t *scales = (const int8_t *)block + kind.scales_at;
+        for (int i = 0; i < 16; i++)
+            p->scale[16 * b + i][r] = two_words(scales[i], scales[i]);
+        for (int i = 0; i < 8; i++)
+            p->pairs[8 * b + i][r] = two_words(scales[2 * i], scales[2 * i + 1]);
+        return;
+    }
+    struct k_scales s = k_scales_unpack(block + kind.scales_at);
+    p->m[b][r] = half_at(block + kind.d_at + 2);
+    for (int i = 0; i < 8; i++)
+        p->scale[8 * b + i][r] = (int32_t)((s.scale[i / 4] >> i % 4 * 8 & 63) * 0x10001);
+    for (int half = 0; half < 2; half++) {
+        p->pairs[4 * b + 2 * half][r] = (int32_t)(s.min[half] & 0x00ff00ff);
+        p->pairs[4 * b + 2 * half + 1][r] = (int32_t)(s.min[half] >> 8 & 0x00ff00ff);
+    }
+}
+
+INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
+{
+    int blocks = (int)((cut->k_end - cut->k) / 256);
+    const uint8_t *rows[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        rows[r] = cut_row(cut, r) + cut->k / 256 * kind.bytes;
+        for (int b = 0; b < blocks; b++)
+            unpack_scales(kind, rows[r] + b * kind.bytes, p, b, r);
+    }
+    for (int b = 0; b < blocks; b++)
+        UNROLL
+        for (int sub = 0; sub < 8; sub++)
+            for (int r = 0; r < ROWS; r += 8) {
+                __m256i v[8];
+                UNROLL
+                for (int i = 0; i < 8; i++)
+                    v[i] = kind.load(rows[r + i] + b * kind.bytes, sub);
+                transpose(v, (uint8_t (*)[ROWS][4])p->q[64 * b + 8 * sub][r]);
+            }
+}
+
+/* ---- tiles: [tile] tokens by 16 rows, sums[2 t + half] ---- */
+
+/* A token's four bytes (or two words) in every lane. */
+INLINE __m256i broadcast_dword(const void *p)
+{
+    int32_t dword;
+    memcpy(&dword, p, sizeof dword);
+    return _mm256_set1_epi32(dword);
+}
+
+INLINE __m256i rows_of(const void *row_values, int half)
+{
+    return _mm256_load_si256((const __m256i *)row_values + half);
+}
+
+/* sums[i] += words of `steps` steps of four along K, times the words of scale[i % 2]. q[t] is where token t's bytes begin. */
+INLINE void add_run(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, bool is_signed, const __m256i scale[2],
+                    __m256i *sums)
+{
+    __m256i words[2 * MAX_TILE];
+    UNROLL
+    for (int i = 0; i < 2 * tile; i++)
+        words[i] = _mm256_setzero_si256();
+    UNROLL
+    for (int step = 0; step < steps; step++) {
+        __m256i w0 = rows_of(w[step], 0), w1 = rows_of(w[step], 1);
+        UNROLL
+        for (int t = 0; t < tile; t++) {
+            __m256i a = broadcast_dword(q[t] + 4 * step);
+            words[2 * t] = _mm256_add_epi16(words[2 * t], multiply_pairs(w0, a, is_signed));
+            words[2 * t + 1] = _mm256_add_epi16(words[2 * t + 1], multiply_pairs(w1, a, is_signed));
+        }
+    }
+    UNROLL
+    for (int i = 0; i < 2 * tile; i++)
+        sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(words[i], scale[i % 2]));
+}
+
+/* y += scaled terms of one block, for one half of the panel's rows. */
+INLINE void add_term(float *y, __m256 w_scale, float act_scale, __m256i isum)
+{
+    __m256 factor = _mm256_mul_ps(w_scale, _mm256_set1_ps(act_scale));
+    _mm256_store_ps(y, _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(isum), _mm256_load_ps(y)));
+}
+
+INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile, int token)
+{
+    const __m256i ones[2] = {_mm256_set1_epi16(1), _mm256_set1_epi16(1)};
+    int run = kind.run ? kind.run : 1;
+    for (int b = 0; b < blocks; b++) {
+        __m256i sums[2 * MAX_TILE];
+        UNROLL
+        for (int t = 0; t < tile; t++)
+            sums[2 * t] = sums[2 * t + 1] = _mm256_set1_epi32(-kind.offset * acts[t][b].sum);
+        UNROLL
+        for (int step = 0; step < 8; step += run) {
+            const int8_t *q[MAX_TILE];
+            UNROLL
+            for (int t = 0; t < tile; t++)
+                q[t] = acts[t][b].q + 4 * step;
+            add_run(&p->q[8 * b + step], q, run, tile, kind.run == 0, ones, sums);
+        }
+        for (int i = 0; i < 2 * tile; i++) {
+            const struct act_block_32 *a = &acts[i / 2][b];
+            float *y = p->y[token + i / 2] + i % 2 * 8;
+            add_term(y, _mm256_load_ps(p->d[b] + i % 2 * 8), a->d, sums[i]);
+            if (kind.has_min)
+                add_term(y, _mm256_load_ps(p->m[b] + i % 2 * 8), a->d, _mm256_set1_epi32(a->sum));
+        }
+    }
+}
+
+/* The sum of word pairs times the token's words; `n` pairs from the block's first. */
+INLINE __m256i sum_pairs(struct panel *p, int first, int n, const int16_t *words, int half)
+{
+    __m256i sum = _mm256_setzero_si256();
+    for (int i = 0; i < n; i++)
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(rows_of(p->pairs[first + i], half), broadcast_dword(words + 2 * i)));
+    return sum;
+}
+
+INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts, int tile, int token)
+{
+    int steps_of_scale = kind.is_q6 ? 4 : 8;
+    for (int b = 0; b < blocks; b++) {
+        __m256i sums[2 * MAX_TILE];
+        for (int i = 0; i < 2 * tile; i++)
+            sums[i] = _mm256_setzero_si256();
+        for (int step = 0; step < 64; step += kind.run) {
+            const int32_t *scales = p->scale[(64 * b + step) / steps_of_scale];
+            const __m256i scale[2] = {rows_of(scales, 0), rows_of(scales, 1)};
+            const int8_t *q[MAX_TILE];
+            UNROLL
+            for (int t = 0; t < tile; t++)
+                q[t] = acts[t][b].q + 4 * step;
+            add_run(&p->q[64 * b + step], q, kind.run, tile, false, scale, sums);
+        }
+        for (int i = 0; i < 2 * tile; i++) {
+            const struct act_block_256 *a = &acts[i / 2][b];
+            float *y = p->y[token + i / 2] + i % 2 * 8;
+            if (kind.is_q6)
+                sums[i] = _mm256_sub_epi32(sums[i], _mm256_slli_epi32(sum_pairs(p, 8 * b, 8, a->sums, i % 2), 5));
+            add_term(y, _mm256_load_ps(p->d[b] + i % 2 * 8), a->d, sums[i]);
+            if (!kind.is_q6)
+                add_term(y, _mm256_load_ps(p->m[b] + i % 2 * 8), -a->d, sum_pairs(p, 4 * b, 4, a->pair_sums, i % 2));
+        }
+    }
+}
+
+/* ---- from tokens to tiles ---- */
+
+/* The largest tile that `left` tokens fill. */
+INLINE int tile_size(int left)
+{
+    return left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+INLINE const void *act_at(const struct matmul *mm, int64_t token, int64_t block, size_t block_bytes)
+{
+    size_t row = act_row_bytes(act_format_of(mm->type), mm->k);
+    return (const char *)mm->act + (size_t)token * row + (size_t)block * block_bytes;
+}
+
+INLINE void run_cut_32(struct kind_32 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+{
+    int blocks = (int)((cut->k_end - cut->k) / 32);
+    unpack_32(kind, cut, p);
+    for (int t = 0, tile; t < tokens; t += tile) {
+        const struct act_block_32 *acts[MAX_TILE];
+        tile = tile_size(tokens - t);
+        for (int i = 0; i < tile; i++)
+            acts[i] = act_at(cut->mm, token + t + i, cut->k / 32, sizeof **acts);
+        if (tile == 4)
+            tile_32(kind, p, blocks, acts, 4, t);
+        else if (tile == 2)
+            tile_32(kind, p, blocks, acts, 2, t);
+        else
+            tile_32(kind, p, blocks, acts, 1, t);
+    }
+}
+
+INLINE void run_cut_256(struct kind_256 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+{
+    int blocks = (int)((cut->k_end - cut->k) / 256);
+    unpack_256(kind, cut, p);
+    for (int t = 0, tile; t < tokens; t += tile) {
+        const struct act_block_256 *acts[MAX_TILE];
+        tile = tile_size(tokens - t);
+        for (int i = 0; i < tile; i++)
+            acts[i] = act_at(cut->mm, token + t + i, cut->k / 256, sizeof **acts);
+        if (tile == 4)
+            tile_256(kind, p, blocks, acts, 4, t);
+        else if (tile == 2)
+            tile_256(kind, p, blocks, acts, 2, t);
+        else
+            tile_256(kind, p, blocks, acts, 1, t);
+    }
+}
+
+/* One cut against `tokens` tokens from `token` on. */
+static void run_cut(const struct cut *cut, struct panel *p, int64_t token, int tokens)
+{
+    switch (cut->mm->type) {
+    case TENSOR_Q4_0:
+        run_cut_32(KIND_Q4_0, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_0:
+        run_cut_32(KIND_Q5_0, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_1:
+        run_cut_32(KIND_Q5_1, cut, p, token, tokens);
+        break;
+    case TENSOR_Q8_0:
+        run_cut_32(KIND_Q8_0, cut, p, token, tokens);
+        break;
+    case TENSOR_Q4_K:
+        run_cut_256(KIND_Q4_K, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_K:
+        run_cut_256(KIND_Q5_K, cut, p, token, tokens);
+        break;
+    default:
+        run_cut_256(KIND_Q6_K, cut, p, token, tokens);
+        break;
+    }
+}
+
+static void store_panel(const struct cut *cut, const struct panel *p, int64_t token, int tokens)
+{
+    for (int t = 0; t < tokens; t++)
+        for (int r = 0; r < ROWS && cut->row + r < cut->end; r += 8) {
+            float *y = cut->mm->y + (token + t) * cut->mm->y_stride + cut->row + r;
+            int64_t left = cut->end - cut->row - r;
+            __m256 sum = _mm256_load_ps(p->y[t] + r);
+            store_part(y, left, cut->mm->accumulate ? _mm256_add_ps(load_part(y, left), sum) : sum);
+        }
+}
+
+void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
+{
+    struct panel *p = scratch;
+    for (int64_t token = 0; token < mm->tokens; token += PANEL_TOKENS) {
+        int tokens = mm->tokens - token < PANEL_TOKENS ? (int)(mm->tokens - token) : PANEL_TOKENS;
+        for (int64_t row = begin; row < end; row += ROWS) {
+            memset(p->y, 0, (size_t)tokens * sizeof p->y[0]);
+            struct cut cut = {mm, row, end, 0, 0};
+            for (; cut.k < mm->k; cut.k = cut.k_end) {
+                cut.k_end = mm->k - cut.k < PANEL_K ? mm->k : cut.k + PANEL_K;
+                run_cut(&cut, p, token, tokens);
+            }
+            store_panel(&cut, p, token, tokens);
+        }
+    }
+}
