@@ -65,7 +65,8 @@ static void attend(const struct naive *m, int layer, const double *q, int pos, d
 {
     const struct tiny *t = m->t;
     int kv = t->n_kv_head * t->head_dim, group = t->n_head / t->n_kv_head;
-    const double *keys = m->k + (size_t)layer * NAIVE_MAX_TOKENS * kv, *values = m->v + (size_t)layer * NAIVE_MAX_TOKENS * kv;
+    const double *keys = m->k + (size_t)layer * NAIVE_MAX_TOKENS * kv,
+                 *values = m->v + (size_t)layer * NAIVE_MAX_TOKENS * kv;
     for (int h = 0; h < t->n_head; h++) {
         double p[NAIVE_MAX_TOKENS], total = 0;
         int at = h / group * t->head_dim;

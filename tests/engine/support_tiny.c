@@ -10,11 +10,26 @@ const struct tiny tiny_llama = {
     .untied = true, .rope_factors = true,
 };
 const struct tiny tiny_qwen2 = {
-    .arch = "qwen2", .n_layer = 2, .n_embd = 64, .n_head = 4, .n_kv_head = 1, .head_dim = 16, .n_ff = 96, .n_vocab = 101,
-    .biases = true, .rope_scale = 2,
+    .arch = "qwen2",
+    .n_layer = 2,
+    .n_embd = 64,
+    .n_head = 4,
+    .n_kv_head = 1,
+    .head_dim = 16,
+    .n_ff = 96,
+    .n_vocab = 101,
+    .biases = true,
+    .rope_scale = 2,
 };
 const struct tiny tiny_qwen3 = {
-    .arch = "qwen3", .n_layer = 3, .n_embd = 32, .n_head = 6, .n_kv_head = 3, .head_dim = 20, .n_ff = 72, .n_vocab = 103,
+    .arch = "qwen3",
+    .n_layer = 3,
+    .n_embd = 32,
+    .n_head = 6,
+    .n_kv_head = 3,
+    .head_dim = 20,
+    .n_ff = 72,
+    .n_vocab = 103,
     .qk_norm = true,
 };
 
@@ -94,7 +109,8 @@ static bool spoilt(const struct tiny_spoil *spoil, const char *name)
     return key && strcmp(spoil->name, name) == 0;
 }
 
-static void key_u32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name, int v)
+static void key_u32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name,
+                    int v)
 {
     char key[96];
     snprintf(key, sizeof key, "%s.%s", t->arch, name);
@@ -102,7 +118,8 @@ static void key_u32(struct gguf_writer *w, const struct tiny *t, const struct ti
         gguf_write_u32(w, key, (uint32_t)v);
 }
 
-static void key_f32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name, float v)
+static void key_f32(struct gguf_writer *w, const struct tiny *t, const struct tiny_spoil *spoil, const char *name,
+                    float v)
 {
     char key[96];
     snprintf(key, sizeof key, "%s.%s", t->arch, name);

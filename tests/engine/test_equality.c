@@ -35,8 +35,8 @@ static int tear_down(void **state)
 }
 
 /* Runs ids [from, to) in steps of at most `most` tokens (0: cuts drawn from the seed) and compares every row. */
-static void continue_in_cuts(const struct expected *x, const struct rig *rig, struct session *s, int from, int to, int most,
-                             uint64_t seed)
+static void continue_in_cuts(const struct expected *x, const struct rig *rig, struct session *s, int from, int to,
+                             int most, uint64_t seed)
 {
     float *logits = alloc_floats((to - from) * rig->n_vocab);
     for (int at = from; at < to;) {
@@ -169,7 +169,8 @@ static void test_snapshot_restores_the_same_bits(void **state)
     struct err err = ERR_INIT;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct buf bytes = BUF_INIT(64 << 20), again = BUF_INIT(64 << 20);
-        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16), *back = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16),
+                       *back = rig_session(&x->rig, CONTEXT, TENSOR_F16);
         run_tokens(&x->rig, s, x->ids, places[i], NULL);
         assert_ok(session_snapshot(s, &bytes, &err), err);
         session_close(s);
@@ -258,7 +259,8 @@ static void test_samples_do_not_depend_on_company_or_cuts(void **state)
         memset(&records[way], 0, sizeof records[way]);
         if (way == 1)
             run_tokens(&rig, s, x->ids, 99, NULL);
-        struct step_item items[] = {{other, x->ids + 7, 5, NULL, 0}, {s, x->ids + (way ? 99 : 0), way ? 1 : 100, &want, 1}};
+        struct step_item items[] = {{other, x->ids + 7, 5, NULL, 0},
+                                    {s, x->ids + (way ? 99 : 0), way ? 1 : 100, &want, 1}};
         assert_ok(engine_step(rig.e, items + !way, 1 + way, &err), err);
         session_close(s);
         session_close(other);
