@@ -1,0 +1,144 @@
+/* SQLite, held at arm's length: what other rooms of this floor see is true or false and a sentence a user can act on.
+ * Tables are not known here. */
+#include "store/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool db_fail(const struct db *db, struct err *err)
+{
+    int code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
+    const char *path = db->path;
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return err_set(err, ERR_IO, "the disk is full, the ledger %s cannot grow; make room and try again", path);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return err_set(err, ERR_IO, "the ledger %s may not be written; check who owns it and its folder", path);
+    case SQLITE_CANTOPEN:
+        return err_set(err, ERR_IO, "the ledger %s cannot be opened; check that its folder exists and may be written",
+                       path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, ERR_BUSY,
+                       "the ledger %s is held by another program for over %d s; close that one and try again", path,
+                       DB_BUSY_TIMEOUT_MS / 1000);
+    case SQLITE_NOTADB:
+        return err_set(err, ERR_CORRUPT, "%s is not a ledger; name another file, or move this one away", path);
+    case SQLITE_CORRUPT:
+        return err_set(err, ERR_CORRUPT,
+                       "the ledger %s is damaged; move it away (sqlite3's .recover may save its rows)", path);
+    case SQLITE_NOMEM:
+        return err_nomem(err, "the ledger");
+    default:
+        return err_set(err, ERR_IO, "the ledger %s failed: %s (SQLite %d)", path,
+                       db->handle ? sqlite3_errmsg(db->handle) : "no handle", code);
+    }
+}
+
+/* Folders above the file, and the file itself, readable by their owner alone: a bill tells what somebody does. */
+static bool create_private(const char *path, struct err *err)
+{
+    char folder[4096];
+    if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
+        return err_set(err, ERR_INVALID, "the ledger's path is longer than %zu bytes", sizeof folder - 1);
+    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+            return err_errno(err, ERR_IO, "cannot make the folder %s for the ledger", folder);
+        *slash = '/';
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_IO, "cannot write the ledger %s", path);
+    close(fd);
+    return true;
+}
+
+bool db_open(const char *path, bool write, struct db *ret, struct err *err)
+{
+    struct db db = {0};
+    if (write && !create_private(path, err))
+        return false;
+    if (!write && access(path, F_OK) != 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no ledger at %s yet; it begins with the first request", path);
+    snprintf(db.path, sizeof db.path, "%s", path);
+    int flags = (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, &db.handle, flags, NULL) != SQLITE_OK) {
+        db_fail(&db, err);
+        db_close(&db);
+        return false;
+    }
+    sqlite3_busy_timeout(db.handle, DB_BUSY_TIMEOUT_MS);
+    if (!write)
+        sqlite3_db_config(db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    *ret = db;
+    return true;
+}
+
+void db_close(struct db *db)
+{
+    sqlite3_close(db->handle);
+    db->handle = NULL;
+}
+
+bool db_exec(const struct db *db, const char *sql, struct err *err)
+{
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK || db_fail(db, err);
+}
+
+bool db_prepare(const struct db *db, const char *sql, sqlite3_stmt **ret, struct err *err)
+{
+    return sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) == SQLITE_OK ||
+           db_fail(db, err);
+}
+
+int db_step(const struct db *db, sqlite3_stmt *stmt, struct err *err)
+{
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return rc;
+    db_fail(db, err);
+    return 0;
+}
+
+bool db_number(const struct db *db, const char *sql, int64_t *ret, struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = db_prepare(db, sql, &stmt, err) && db_step(db, stmt, err) == SQLITE_ROW;
+    if (ok)
+        *ret = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+struct db_binder db_bind(sqlite3_stmt *stmt)
+{
+    sqlite3_reset(stmt);
+    return (struct db_binder){.stmt = stmt};
+}
+
+void db_put_int(struct db_binder *b, int64_t v)
+{
+    sqlite3_bind_int64(b->stmt, ++b->n, v);
+}
+
+void db_put_real(struct db_binder *b, double v)
+{
+    sqlite3_bind_double(b->stmt, ++b->n, v);
+}
+
+void db_put_text(struct db_binder *b, const char *v)
+{
+    sqlite3_bind_text(b->stmt, ++b->n, v, -1, SQLITE_STATIC);
+}
+
+const char *db_text(sqlite3_stmt *stmt, int column)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, column);
+    return text ? (const char *)text : "";
+}

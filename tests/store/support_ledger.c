@@ -1,0 +1,70 @@
+/* A scratch ledger for the tests of this floor. */
+#include "../support.h"
+
+#include <sqlite3.h>
+
+#include "store/money.h"
+#include "support_ledger.h"
+
+static char folder[64], path[128];
+
+const char *ledger_fresh(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/rung-ledger-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/deep/er/ledger.db", folder);
+    return path;
+}
+
+void ledger_remove(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
+struct ledger *ledger_must_open(void)
+{
+    struct err err = ERR_INIT;
+    struct ledger *l = NULL;
+    assert_ok(ledger_open(path, &(struct ledger_options){0}, &l, &err), err);
+    return l;
+}
+
+struct ledger_row ledger_sample(int i, int64_t cost_pico_usd)
+{
+    struct ledger_row row = {
+        .outcome = LEDGER_OK, .tier_rank = 1, .confidence = -1, .hold_us = 1000, .ttft_us = 2000 + i, .total_us = 9000,
+        .frontier_pico_usd = MONEY_USD / 100, .n_attempts = 2, .conversation = 0xfedcba9876543210u,
+    };
+    snprintf(row.id, sizeof row.id, "chatcmpl-%d", i);
+    ledger_text(row.kind, sizeof row.kind, STR("classify"));
+    ledger_text(row.model_asked, sizeof row.model_asked, STR("auto"));
+    ledger_text(row.privacy, sizeof row.privacy, STR("any"));
+    ledger_text(row.tier_path, sizeof row.tier_path, STR("local>mid"));
+    ledger_text(row.tier, sizeof row.tier, STR("mid"));
+    ledger_text(row.model, sizeof row.model, STR("mid-model"));
+    row.attempts[0] = (struct ledger_attempt){
+        .tier = "local", .model = "starter", .local = true, .outcome = LEDGER_ATTEMPT_LOW_CONFIDENCE,
+        .tokens = {.prompt = 10, .cached = 4, .completion = 3, .reasoning = 1}, .confidence = 0.4,
+    };
+    row.attempts[1] = (struct ledger_attempt){
+        .tier = "mid", .model = "mid-model", .outcome = LEDGER_ATTEMPT_OK, .cost_pico_usd = cost_pico_usd,
+        .tokens = {.prompt = 11, .cached = 5, .completion = 4, .reasoning = 2}, .confidence = -1,
+    };
+    return row;
+}
+
+int64_t ledger_query(const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    int64_t v = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return v;
+}
