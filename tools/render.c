@@ -1,5 +1,6 @@
-/* render TEMPLATE.jinja < CASE.json: prints what the chat template makes of the context; exit 1 and the message where it raises. The clock
- * a template may ask for is the real one, or RENDER_NOW_MS (milliseconds since 1970), so that a rendering can be repeated. */
+/* render TEMPLATE.jinja < CASE.json: prints what the chat template makes of the context; exit 1 and the message
+ * where it raises. The clock a template may ask for is the real one, or RENDER_NOW_MS (milliseconds since 1970), so
+ * that a rendering can be repeated. */
 #include <stdio.h>
 #include <stdlib.h>
 

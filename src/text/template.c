@@ -1,5 +1,5 @@
-/* The face of the template interpreter: a source becomes a tree once, the tree and a context become a text any number of times. The
- * interpreter itself lives in jinja/. */
+/* The face of the template interpreter: a source becomes a tree once, the tree and a context become a text any
+ * number of times. The interpreter itself lives in jinja/. */
 #include "text/template.h"
 
 #include <stdlib.h>
@@ -92,12 +92,18 @@ static bool from_json(struct render *r, const json_t *json, int height, struct v
     return jinja_fail(r, "the context of the template holds an unknown type");
 }
 
-bool template_render(const struct template *t, const json_t *context, int64_t now_wall_ms, struct buf *out, struct err *err)
+bool template_render(const struct template *t, const json_t *context, int64_t now_wall_ms, struct buf *out,
+                     struct err *err)
 {
     struct buf text = jinja_buf();
     struct frame frame = {0};
     struct render r = {
-        .arena = ARENA_INIT(TEMPLATE_MAX_MEMORY_BYTES), .out = &text, .frame = &frame, .now_wall_ms = now_wall_ms, .err = err};
+        .arena = ARENA_INIT(TEMPLATE_MAX_MEMORY_BYTES),
+        .out = &text,
+        .frame = &frame,
+        .now_wall_ms = now_wall_ms,
+        .err = err,
+    };
     struct value variables;
     bool ok = false;
     if (!json_is_object(context)) {

@@ -1,13 +1,15 @@
-/* Chat templates. Any bytes must compile or be refused, and what compiles must render, or be refused, within its limits and
- * without touching its context. */
+/* Chat templates. Any bytes must compile or be refused, and what compiles must render, or be refused, within its
+ * limits and without touching its context. */
 #include <stdlib.h>
 
 #include "text/template.h"
 
 #define CONTEXT                                                                                                     \
-    "{\"s\":\" a,b \\u00e9\\ud83d\\ude00 \",\"n\":3,\"f\":2.5,\"t\":true,\"no\":null,\"xs\":[3,1,2],\"d\":{\"a\":1,\"b\":[{}]}," \
+    "{\"s\":\" a,b \\u00e9\\ud83d\\ude00 \"," \
+    "\"n\":3,\"f\":2.5,\"t\":true,\"no\":null,\"xs\":[3,1,2],\"d\":{\"a\":1,\"b\":[{}]}," \
     "\"ms\":[{\"c\":\"x\",\"n\":2},{\"c\":\"Y\",\"n\":1}],\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = ERR_INIT;

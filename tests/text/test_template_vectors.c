@@ -150,18 +150,19 @@ static void test_template_renders_real_templates_as_jinja2(void **state)
 static void test_template_renders_the_starter(void **state)
 {
     static const char source[] =
-        "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}"
+        "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' "
+        "+ '\\n' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
     struct err err = ERR_INIT;
     struct template *t;
     struct buf out = BUF_INIT(1000);
     (void)state;
     assert_ok(template_compile(STR(source), &t, &err), err);
-    json_t *context = json_pack("{s:[{s:s,s:s},{s:s,s:s}],s:b}", "messages", "role", "system", "content", "Classify.", "role",
-                                "user", "content", "Where is my card?", "add_generation_prompt", 1);
+    json_t *context = json_pack("{s:[{s:s,s:s},{s:s,s:s}],s:b}", "messages", "role", "system", "content", "Classify.",
+                                "role", "user", "content", "Where is my card?", "add_generation_prompt", 1);
     assert_ok(template_render(t, context, 0, &out, &err), err);
-    assert_string_equal(out.p, "<|im_start|>system\nClassify.<|im_end|>\n<|im_start|>user\nWhere is my card?<|im_end|>\n"
-                               "<|im_start|>assistant\n");
+    assert_string_equal(out.p, "<|im_start|>system\nClassify.<|im_end|>\n"
+                               "<|im_start|>user\nWhere is my card?<|im_end|>\n<|im_start|>assistant\n");
     json_decref(context);
     buf_free(&out);
     template_free(t);

@@ -1,5 +1,6 @@
-/* Reaching into values: attributes, subscripts and slices. An attribute looks for a method first and an element second, a subscript
- * the other way round; what is not there is undefined. Nothing outside the value itself can be reached. */
+/* Reaching into values: attributes, subscripts and slices. An attribute looks for a method first and an element
+ * second, a subscript the other way round; what is not there is undefined. Nothing outside the value itself can be
+ * reached. */
 #include "text/jinja/run.h"
 
 static bool bind_method(struct render *r, struct value object, struct str name, bool *ret_found, struct value *ret)
@@ -100,8 +101,9 @@ bool jinja_item(struct render *r, struct value object, struct value key, struct 
         return false;
     if (object.kind == VALUE_STRING && value_integral(key))
         return char_at(r, object.s, value_as_int(key), ret);
-    if ((object.kind == VALUE_LIST || object.kind == VALUE_TUPLE || (object.kind == VALUE_ITER && object.flags == ITER_RANGE)) &&
-        value_integral(key)) {
+    bool indexed = object.kind == VALUE_LIST || object.kind == VALUE_TUPLE ||
+                   (object.kind == VALUE_ITER && object.flags == ITER_RANGE);
+    if (indexed && value_integral(key)) {
         int64_t index = value_as_int(key), n = (int64_t)object.list->n;
         if (index < 0)
             index += n;
@@ -157,7 +159,7 @@ static bool slice_plan(struct render *r, const struct value bounds[3], int64_t n
         return false;
     if (step == 0)
         return jinja_fail(r, "the step of a slice cannot be zero");
-    if (step > n + 1 || step < -n - 1) /* such a step takes one element at most; keeps the sums below from overflowing */
+    if (step > n + 1 || step < -n - 1) /* takes one element at most; the sums below must not overflow */
         step = step > 0 ? n + 1 : -n - 1;
     bool up = step > 0;
     if (!slice_bound(r, bounds[0], up ? 0 : n - 1, &start) || !slice_bound(r, bounds[1], up ? n : -n - 1, &stop))

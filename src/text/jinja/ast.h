@@ -1,5 +1,5 @@
-/* The tree of a compiled template. It lives in the template's arena and is never written after parsing: any number of threads
- * may render from it. Its height is bounded by the parser, so the evaluator may recurse over it. */
+/* The tree of a compiled template. It lives in the template's arena and is never written after parsing: any number
+ * of threads may render from it. Its height is bounded by the parser, so the evaluator may recurse over it. */
 #ifndef RUNG_TEXT_JINJA_AST_H
 #define RUNG_TEXT_JINJA_AST_H
 

@@ -54,7 +54,8 @@ static bool bind_builtin(struct render *r, const struct builtin *fn, const struc
     return true;
 }
 
-bool jinja_invoke(struct render *r, const struct builtin *fn, struct value self, const struct args *args, struct value *ret)
+bool jinja_invoke(struct render *r, const struct builtin *fn, struct value self, const struct args *args,
+                  struct value *ret)
 {
     struct call c = {.self = self, .raw = args};
     if (self.kind == VALUE_UNDEFINED && (self.flags & VALUE_FORBIDDEN))
@@ -88,7 +89,8 @@ static bool is_bound(const struct frame *f, struct str name)
     return false;
 }
 
-/* Parameters get their arguments, defaults or undefined; defaults see the parameters before them. r->frame is the macro's. */
+/* Parameters get their arguments, defaults or undefined; defaults see the parameters before them. r->frame is the
+ * macro's. */
 static bool bind_macro(struct render *r, const struct macro *m, const struct args *args)
 {
     const struct node_list *parameters = &m->node->keywords;

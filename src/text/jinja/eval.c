@@ -1,4 +1,5 @@
-/* Expressions to values: one function a kind of node. Operators are in ops.c, reaching into values in access.c, calls in call.c. */
+/* Expressions to values: one function a kind of node. Operators are in ops.c, reaching into values in access.c,
+ * calls in call.c. */
 #include "text/jinja/run.h"
 #include "text/template.h"
 
@@ -169,7 +170,8 @@ static bool eval_filter(struct render *r, const struct node *n, struct value *re
     const struct builtin *fn = jinja_filter(n->name);
     if (!fn)
         return jinja_fail(r, "there is no filter '" STR_FMT "'", STR_ARG(utf8_clip(n->name, 60)));
-    return (!n->a || jinja_eval(r, n->a, &input)) && jinja_eval_args(r, n, &args) && jinja_invoke(r, fn, input, &args, ret);
+    return (!n->a || jinja_eval(r, n->a, &input)) && jinja_eval_args(r, n, &args) &&
+           jinja_invoke(r, fn, input, &args, ret);
 }
 
 static bool eval_test(struct render *r, const struct node *n, struct value *ret)

@@ -1,5 +1,5 @@
-/* The lexer: one pass over the source, tokens into an array. It knows tags, white-space control and literals; what the tokens mean
- * together is the parser's business. */
+/* The lexer: one pass over the source, tokens into an array. It knows tags, white-space control and literals; what
+ * the tokens mean together is the parser's business. */
 #include "text/jinja/lexer.h"
 
 #include <stdlib.h>

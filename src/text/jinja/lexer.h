@@ -1,5 +1,5 @@
-/* Template text to tokens, white-space control done: `-` and `+` marks, trim_blocks and lstrip_blocks as model publishers
- * assume them, one newline at the end of the file dropped, \r\n and \r read as \n. */
+/* Template text to tokens, white-space control done: `-` and `+` marks, trim_blocks and lstrip_blocks as model
+ * publishers assume them, one newline at the end of the file dropped, \r\n and \r read as \n. */
 #ifndef RUNG_TEXT_JINJA_LEXER_H
 #define RUNG_TEXT_JINJA_LEXER_H
 
@@ -29,8 +29,8 @@ struct token {
     };
 };
 
-/* All tokens, the last one TOKEN_END, in *arena. Their text points into the arena or into source, which is already normalised
- * (jinja_normalise). */
+/* All tokens, the last one TOKEN_END, in *arena. Their text points into the arena or into source, which is already
+ * normalised (jinja_normalise). */
 bool jinja_lex(struct str source, struct arena *arena, struct token **ret_tokens, size_t *ret_n, struct err *err);
 /* A copy in the arena with newlines as \n and the one at the end dropped. false when out of memory. */
 bool jinja_normalise(struct str source, struct arena *arena, struct str *ret);

@@ -1,15 +1,17 @@
-/* Operators with Python's meaning: arithmetic, comparison, membership, iteration, joining. Attributes and subscripts are in
- * access.c. */
+/* Operators with Python's meaning: arithmetic, comparison, membership, iteration, joining. Attributes and
+ * subscripts are in access.c. */
 #include <math.h>
 
 #include "text/jinja/run.h"
 
-static const char *const op_signs[] = {"+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "in", "not in"};
+static const char *const op_signs[] = {"+",  "-",  "*", "/",  "//", "%",  "**", "==",
+                                       "!=", "<",  "<=", ">", ">=", "in", "not in"};
 
 static bool fail_types(struct render *r, enum node_op op, struct value a, struct value b)
 {
     return jinja_defined(r, a) && jinja_defined(r, b) &&
-           jinja_fail(r, "'%s' is not possible between %s and %s", op_signs[op], value_type_name(a), value_type_name(b));
+           jinja_fail(r, "'%s' is not possible between %s and %s", op_signs[op], value_type_name(a),
+                      value_type_name(b));
 }
 
 /* ---- arithmetic ---- */

@@ -137,14 +137,15 @@ static bool parse_if(struct parser *p, struct node *n)
     bool more = true;
     while (more) {
         struct node *branch = parse_node(p, NODE_BRANCH);
-        if (!branch || !parse_append(p, &n->list, branch) || !parse_tuple(p, false, &branch->a) || !expect_block_end(p) ||
-            !parse_body(p, ends, &branch->body))
+        if (!branch || !parse_append(p, &n->list, branch) || !parse_tuple(p, false, &branch->a) ||
+            !expect_block_end(p) || !parse_body(p, ends, &branch->body))
             return false;
         more = parse_skip_name(p, "elif");
     }
     if (parse_skip_name(p, "else")) {
         struct node *branch = parse_node(p, NODE_BRANCH);
-        if (!branch || !parse_append(p, &n->list, branch) || !expect_block_end(p) || !parse_body(p, last, &branch->body))
+        if (!branch || !parse_append(p, &n->list, branch) || !expect_block_end(p) ||
+            !parse_body(p, last, &branch->body))
             return false;
     }
     p->at++;
@@ -296,8 +297,8 @@ static bool parse_statement(struct parser *p, struct node_list *body)
     const struct token *t = parse_peek(p);
     if (t->kind != TOKEN_NAME)
         return parse_fail(p, "a block must start with a word such as if, for or set");
-    if (str_is(t->text, "include") || str_is(t->text, "import") || str_is(t->text, "from") || str_is(t->text, "extends") ||
-        str_is(t->text, "block"))
+    if (str_is(t->text, "include") || str_is(t->text, "import") || str_is(t->text, "from") ||
+        str_is(t->text, "extends") || str_is(t->text, "block"))
         return parse_fail(p, "'" STR_FMT "' is not supported: a chat template stands alone", STR_ARG(t->text));
     return parse_fail(p, "unknown or unexpected block '" STR_FMT "'", STR_ARG(utf8_clip(t->text, 60)));
 }
@@ -310,8 +311,8 @@ static bool at_end_word(const struct parser *p, const char *const *ends)
     return false;
 }
 
-/* Up to a block that starts with one of the words in `ends`, whose opening and not whose word is consumed; for the outermost body,
- * which has no such words, up to the end. */
+/* Up to a block that starts with one of the words in `ends`, whose opening and not whose word is consumed; for the
+ * outermost body, which has no such words, up to the end. */
 static bool parse_body(struct parser *p, const char *const *ends, struct node_list *body)
 {
     for (;;) {

@@ -5,7 +5,7 @@
 #include "text/jinja/ast.h"
 #include "text/jinja/lexer.h"
 
-#define PARSE_MAX_CHAIN 500  /* links of one chain such as a + b + c or x.y.z or x|f|g: the tree leans by as many levels */
+#define PARSE_MAX_CHAIN 500  /* links of a chain such as a + b + c or x.y.z: the tree leans by as many levels */
 
 struct parser {
     struct arena *arena;
@@ -19,7 +19,7 @@ struct parser {
 /* ---- parse.c ---- */
 static inline const struct token *parse_peek(const struct parser *p) { return &p->tokens[p->at]; }
 bool parse_fail(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-struct node *parse_node(struct parser *p, enum node_kind kind);  /* at the current token; NULL: out of memory, error set */
+struct node *parse_node(struct parser *p, enum node_kind kind);  /* at the current token; NULL: no memory */
 bool parse_append(struct parser *p, struct node_list *list, struct node *n);
 bool parse_is_op(const struct parser *p, const char *op);
 bool parse_is_name(const struct parser *p, const char *name);

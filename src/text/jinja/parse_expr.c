@@ -1,5 +1,5 @@
-/* The expression half of the parser: precedence climbing as Jinja's grammar has it, from `if` expressions down to names and literals.
- * Statements are in parse.c. */
+/* The expression half of the parser: precedence climbing as Jinja's grammar has it, from `if` expressions down to
+ * names and literals. Statements are in parse.c. */
 #include "text/jinja/parse.h"
 
 typedef bool parse_fn(struct parser *p, struct node **ret);
@@ -29,8 +29,8 @@ static int binary_op(const struct parser *p, const char *const *names, const enu
     return -1;
 }
 
-static bool parse_binary(struct parser *p, parse_fn *operand, const char *const *names, const enum node_op *ops, int n_ops,
-                         struct node **ret)
+static bool parse_binary(struct parser *p, parse_fn *operand, const char *const *names, const enum node_op *ops,
+                         int n_ops, struct node **ret)
 {
     int links = 0, op;
     if (!operand(p, ret))
@@ -488,10 +488,12 @@ static bool parse_filter(struct parser *p, struct node **ret)
 static bool at_bare_argument(const struct parser *p)
 {
     enum token_kind kind = parse_peek(p)->kind;
-    if (kind == TOKEN_NAME)
-        return !parse_is_name(p, "else") && !parse_is_name(p, "or") && !parse_is_name(p, "and") &&
-               !parse_is_name(p, "if") && !parse_is_name(p, "is") && !parse_is_name(p, "in") && !parse_is_name(p, "not");
-    return kind == TOKEN_STRING || kind == TOKEN_INT || kind == TOKEN_FLOAT || parse_is_op(p, "[") || parse_is_op(p, "{");
+    static const char *const words[] = {"else", "or", "and", "if", "is", "in", "not"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (parse_is_name(p, words[i]))
+            return false;
+    return kind == TOKEN_NAME || kind == TOKEN_STRING || kind == TOKEN_INT || kind == TOKEN_FLOAT ||
+           parse_is_op(p, "[") || parse_is_op(p, "{");
 }
 
 static bool parse_test(struct parser *p, struct node **ret)

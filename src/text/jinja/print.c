@@ -6,7 +6,8 @@
 
 #include "text/jinja/run.h"
 
-/* The shortest digits that read back as the same number, laid out as Python does: an exponent below 1e-4 and from 1e16. */
+/* The shortest digits that read back as the same number, laid out as Python does: an exponent below 1e-4 and from
+ * 1e16. */
 void jinja_print_float(double f, struct buf *out)
 {
     char text[40], digits[24];
@@ -20,7 +21,7 @@ void jinja_print_float(double f, struct buf *out)
             break;
     }
     const char *p = text, *e = strchr(text, 'e');
-    int exponent = atoi(e + 1), n = 0;
+    int exponent = (int)strtol(e + 1, NULL, 10), n = 0;
     if (*p == '-')
         buf_char(out, *p++);
     for (; p < e; p++)
@@ -244,7 +245,8 @@ static void json_number(struct value v, struct buf *out)
 
 static bool json_any(struct render *r, struct value v, const struct json_style *style, int level, struct buf *out);
 
-static bool json_list(struct render *r, const struct list *l, const struct json_style *style, int level, struct buf *out)
+static bool json_list(struct render *r, const struct list *l, const struct json_style *style, int level,
+                      struct buf *out)
 {
     buf_char(out, '[');
     for (size_t i = 0; i < l->n; i++) {
@@ -260,7 +262,8 @@ static bool json_list(struct render *r, const struct list *l, const struct json_
     return true;
 }
 
-static bool json_pair(struct render *r, const struct pair *p, const struct json_style *style, int level, struct buf *out)
+static bool json_pair(struct render *r, const struct pair *p, const struct json_style *style, int level,
+                      struct buf *out)
 {
     if (p->key.kind == VALUE_STRING) {
         json_text(p->key.s, style->ensure_ascii, out);
@@ -292,7 +295,8 @@ static bool sorted_pairs(struct render *r, const struct dict *d, const struct pa
     return true;
 }
 
-static bool json_dict(struct render *r, const struct dict *d, const struct json_style *style, int level, struct buf *out)
+static bool json_dict(struct render *r, const struct dict *d, const struct json_style *style, int level,
+                      struct buf *out)
 {
     const struct pair **order = NULL;
     if (style->sort_keys) {

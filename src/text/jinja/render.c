@@ -1,5 +1,5 @@
-/* The state of one rendering: errors at the node being evaluated, the step and memory limits, and the making of strings, lists and
- * dicts. What is computed with them is in ops.c, eval.c and exec.c. */
+/* The state of one rendering: errors at the node being evaluated, the step and memory limits, and the making of
+ * strings, lists and dicts. What is computed with them is in ops.c, eval.c and exec.c. */
 #include <stdarg.h>
 #include <stdio.h>
 

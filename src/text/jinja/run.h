@@ -1,5 +1,6 @@
-/* One rendering: its state, its limits, and what the parts of the evaluator offer each other. Everything a rendering allocates is
- * in render.arena. A call that returns false has set *r->err, at the line and column of the node being evaluated. */
+/* One rendering: its state, its limits, and what the parts of the evaluator offer each other. Everything a
+ * rendering allocates is in render.arena. A call that returns false has set *r->err, at the line and column of the
+ * node being evaluated. */
 #ifndef RUNG_TEXT_JINJA_RUN_H
 #define RUNG_TEXT_JINJA_RUN_H
 
@@ -135,7 +136,8 @@ bool jinja_exec(struct render *r, const struct node_list *body);
 bool jinja_capture(struct render *r, const struct node_list *body, struct value *ret);
 bool jinja_eval_args(struct render *r, const struct node *n, struct args *ret);
 bool jinja_call(struct render *r, struct value callee, const struct args *args, struct value *ret);
-bool jinja_invoke(struct render *r, const struct builtin *fn, struct value self, const struct args *args, struct value *ret);
+bool jinja_invoke(struct render *r, const struct builtin *fn, struct value self, const struct args *args,
+                  struct value *ret);
 
 /* ---- lib/: NULL when there is none of that name ---- */
 const struct builtin *jinja_filter(struct str name);

@@ -1,5 +1,5 @@
-/* Facts about single values: type names, truth, height, and text counted in characters. Operations that can fail, cost steps or make
- * new values are in ops.c; printing is in print.c. */
+/* Facts about single values: type names, truth, height, and text counted in characters. Operations that can fail,
+ * cost steps or make new values are in ops.c; printing is in print.c. */
 #include "text/jinja/value.h"
 
 #include "text/jinja/ast.h"
@@ -89,8 +89,10 @@ size_t text_offset(struct str s, size_t index)
 
 bool text_is_space(uint32_t cp)
 {
-    return (cp >= 9 && cp <= 13) || (cp >= 28 && cp <= 32) || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
+    if (cp < 0x80)
+        return (cp >= 9 && cp <= 13) || (cp >= 28 && cp <= 32);
+    return cp == 0x85 || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 ||
+           cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
 }
 
 /* Offset of the last character of s, which is not empty. */

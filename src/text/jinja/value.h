@@ -1,8 +1,8 @@
 /* The values a chat template computes with: Python's, as far as templates see them.
  *
- * Invariants: every value lives in the arena of one rendering (strings may be views into the context or the template, which
- * outlive it). Only namespaces change after they are made; lists and dicts never do, so no container holds itself, and the height of
- * a container is bounded when it is built: recursion over values ends. */
+ * Invariants: every value lives in the arena of one rendering (strings may be views into the context or the
+ * template, which outlive it). Only namespaces change after they are made; lists and dicts never do, so no
+ * container holds itself, and the height of a container is bounded when it is built: recursion over values ends. */
 #ifndef RUNG_TEXT_JINJA_VALUE_H
 #define RUNG_TEXT_JINJA_VALUE_H
 
@@ -32,7 +32,7 @@ enum value_kind {
 
 enum iter_sort { ITER_GENERATOR, ITER_KEYS, ITER_VALUES, ITER_ITEMS, ITER_RANGE };
 
-#define VALUE_FORBIDDEN 1  /* flag of VALUE_UNDEFINED: exists in Python, closed to templates (it would change a container) */
+#define VALUE_FORBIDDEN 1  /* flag of VALUE_UNDEFINED: a method that would change its container */
 #define VALUE_SAFE 1       /* flag of VALUE_STRING: came through `safe` or `escape`; `+` escapes what is joined to it */
 #define VALUE_GROUP 1      /* flag of VALUE_TUPLE: made by groupby, its items are also .grouper and .list */
 
@@ -61,7 +61,8 @@ struct pair {
     struct value key, value;
 };
 
-/* Order of insertion is kept; looking up is a scan: templates' dicts are small, and the scan is charged to the steps. */
+/* Order of insertion is kept; looking up is a scan: templates' dicts are small, and the scan is charged to the
+ * steps. */
 struct dict {
     struct pair *p;
     size_t n, cap;
@@ -79,10 +80,27 @@ static inline struct value value_bool(bool b) { return (struct value){.kind = VA
 static inline struct value value_int(int64_t i) { return (struct value){.kind = VALUE_INT, .i = i}; }
 static inline struct value value_float(double f) { return (struct value){.kind = VALUE_FLOAT, .f = f}; }
 static inline struct value value_str(struct str s) { return (struct value){.kind = VALUE_STRING, .s = s}; }
-static inline struct value value_undefined(struct str name) { return (struct value){.kind = VALUE_UNDEFINED, .s = name}; }
-static inline struct value value_list(struct list *l) { return (struct value){.kind = VALUE_LIST, .list = l}; }
-static inline struct value value_tuple(struct list *l) { return (struct value){.kind = VALUE_TUPLE, .list = l}; }
-static inline struct value value_dict(struct dict *d) { return (struct value){.kind = VALUE_DICT, .dict = d}; }
+
+static inline struct value value_undefined(struct str name)
+{
+    return (struct value){.kind = VALUE_UNDEFINED, .s = name};
+}
+
+static inline struct value value_list(struct list *l)
+{
+    return (struct value){.kind = VALUE_LIST, .list = l};
+}
+
+static inline struct value value_tuple(struct list *l)
+{
+    return (struct value){.kind = VALUE_TUPLE, .list = l};
+}
+
+static inline struct value value_dict(struct dict *d)
+{
+    return (struct value){.kind = VALUE_DICT, .dict = d};
+}
+
 static inline struct value value_iter(struct list *l, enum iter_sort sort)
 {
     return (struct value){.kind = VALUE_ITER, .flags = (uint8_t)sort, .list = l};

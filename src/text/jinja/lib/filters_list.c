@@ -430,7 +430,8 @@ static bool filter_groupby(struct render *r, const struct call *c, struct value 
     for (size_t i = 0; value_given(c->v[1]) && i < l->n; i++)
         if (keys[i].kind == VALUE_UNDEFINED && !(fold ? lib_fold(r, c->v[1], &keys[i]) : (keys[i] = c->v[1], true)))
             return false;
-    if (!lib_sort(r, l->v, keys, l->n, false) || !attributes(r, l, c->v[0], fold, &sorted_keys) || !jinja_list(r, l->n, &out))
+    if (!lib_sort(r, l->v, keys, l->n, false) || !attributes(r, l, c->v[0], fold, &sorted_keys) ||
+        !jinja_list(r, l->n, &out))
         return false;
     out->n = 0;
     for (size_t begin = 0, end; begin < l->n; begin = end) {

@@ -193,15 +193,15 @@ static bool text_to_int(struct str s, int64_t base, int64_t *ret)
     s = text_strip(s, true, true);
     bool minus = s.n > 0 && s.p[0] == '-';
     size_t at = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');
-    if (at + 1 < s.n && s.p[at] == '0' && ((base == 16 && (s.p[at + 1] | 32) == 'x') ||
-                                           (base == 8 && (s.p[at + 1] | 32) == 'o') || (base == 2 && (s.p[at + 1] | 32) == 'b')))
+    char radix = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : 0;
+    if (radix && at + 1 < s.n && s.p[at] == '0' && (s.p[at + 1] | 32) == radix)
         at += 2;
     int64_t v = 0;
     if (at >= s.n)
         return false;
     for (; at < s.n; at++) {
-        char ch = s.p[at];
-        int digit = ch >= '0' && ch <= '9' ? ch - '0' : (ch | 32) >= 'a' && (ch | 32) <= 'z' ? (ch | 32) - 'a' + 10 : 99;
+        char ch = s.p[at], letter = (char)(ch | 32);
+        int digit = ch >= '0' && ch <= '9' ? ch - '0' : letter >= 'a' && letter <= 'z' ? letter - 'a' + 10 : 99;
         if (digit >= base || __builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v))
             return false;
     }
@@ -269,7 +269,8 @@ static bool filter_round(struct render *r, const struct call *c, struct value *r
     struct str method = STR("common");
     if (!value_numeric(c->self))
         return jinja_defined(r, c->self) && jinja_fail(r, "round needs a number, not a %s", value_type_name(c->self));
-    if (!lib_int(r, c->v[0], "the precision of round", &precision) || !lib_str(r, c->v[1], "the method of round", &method))
+    if (!lib_int(r, c->v[0], "the precision of round", &precision) ||
+        !lib_str(r, c->v[1], "the method of round", &method))
         return false;
     if (precision < -300 || precision > 300)
         return jinja_fail(r, "the precision of round is out of range");

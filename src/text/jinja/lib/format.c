@@ -1,5 +1,5 @@
-/* Formatting: "%s" with arguments (the format filter and the % operator) and "{}".format(...). Both end in one formatter of a single
- * value under a specification of width, precision and type. */
+/* Formatting: "%s" with arguments (the format filter and the % operator) and "{}".format(...). Both end in one
+ * formatter of a single value under a specification of width, precision and type. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -24,7 +24,8 @@ static bool read_number(struct render *r, struct str s, size_t *at, int64_t *ret
     return true;
 }
 
-static void pad_into(const struct format_spec *spec, char default_align, struct str sign, struct str body, struct buf *out)
+static void pad_into(const struct format_spec *spec, char default_align, struct str sign, struct str body,
+                     struct buf *out)
 {
     int64_t n = (int64_t)(text_length(sign) + text_length(body)), missing = spec->width > n ? spec->width - n : 0;
     char align = spec->align ? spec->align : default_align;
@@ -65,7 +66,8 @@ static bool format_int(struct render *r, const struct format_spec *spec, int64_t
     uint64_t size = v < 0 ? -(uint64_t)v : (uint64_t)v;
     const char *prefix = "";
     char text[72];
-    int at = (int)sizeof text, base = spec->type == 'b' ? 2 : spec->type == 'o' ? 8 : (spec->type | 32) == 'x' ? 16 : 10;
+    int at = (int)sizeof text;
+    int base = spec->type == 'b' ? 2 : spec->type == 'o' ? 8 : (spec->type | 32) == 'x' ? 16 : 10;
     if (spec->precision > LIB_MAX_WIDTH)
         return jinja_fail_limit(r, "a format asks for more than %d digits", LIB_MAX_WIDTH);
     do {
@@ -130,7 +132,8 @@ static bool format_text(struct render *r, const struct format_spec *spec, struct
 
 static bool format_one(struct render *r, const struct format_spec *spec, struct value v, struct buf *out)
 {
-    bool wants_int = spec->type && strchr("dioxXb", spec->type), wants_float = spec->type && strchr("eEfFgG%n", spec->type);
+    bool wants_int = spec->type && strchr("dioxXb", spec->type);
+    bool wants_float = spec->type && strchr("eEfFgG%n", spec->type);
     if (spec->type == 's' || (!spec->type && !value_numeric(v)) || (v.kind == VALUE_BOOL && !spec->type))
         return format_text(r, spec, v, out);
     if (!value_numeric(v))
@@ -171,7 +174,8 @@ static bool named_argument(struct percent *p, struct str name, struct value *ret
         }
     }
     struct value *found = NULL;
-    if (args->n == 1 && args->v[0].kind == VALUE_DICT && !jinja_dict_find(p->r, args->v[0].dict, value_str(name), &found))
+    bool dict = args->n == 1 && args->v[0].kind == VALUE_DICT;
+    if (dict && !jinja_dict_find(p->r, args->v[0].dict, value_str(name), &found))
         return false;
     if (!found)
         return jinja_fail(p->r, "a format names an argument that is not there");

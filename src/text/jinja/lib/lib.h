@@ -33,7 +33,8 @@ bool lib_fold(struct render *r, struct value v, struct value *ret);  /* a string
 bool lib_format_percent(struct render *r, const struct call *c, struct value *ret);  /* the format filter */
 bool lib_format_braces(struct render *r, const struct call *c, struct value *ret);   /* the method str.format */
 
-/* ---- filters_list.c ---- */
+/* ---- methods_text.c, filters_list.c ---- */
+const struct builtin *lib_text_method(struct str name);
 const struct builtin *lib_list_filter(struct str name);
 
 #endif

@@ -46,7 +46,7 @@ bool lib_case(struct render *r, struct str s, enum text_case how, struct value *
             buf_puts(&buf, how == TEXT_UPPER ? "SS" : "Ss");
             continue;
         }
-        utf8proc_int32_t mapped = upper ? utf8proc_toupper((utf8proc_int32_t)cp) : utf8proc_tolower((utf8proc_int32_t)cp);
+        utf8proc_int32_t from = (utf8proc_int32_t)cp, mapped = upper ? utf8proc_toupper(from) : utf8proc_tolower(from);
         char bytes[4];
         buf_add(&buf, bytes, (size_t)utf8_encode((uint32_t)mapped, bytes));
     }
@@ -90,7 +90,7 @@ bool lib_path(struct render *r, struct value v, struct value path, struct value 
     if (value_integral(path))
         return jinja_item(r, v, path, ret);
     if (path.kind != VALUE_STRING)
-        return jinja_fail(r, "an attribute must be named by a string or an integer, not by a %s", value_type_name(path));
+        return jinja_fail(r, "an attribute is named by a string or an integer, not by a %s", value_type_name(path));
     struct str rest = path.s;
     while (rest.n > 0) {
         size_t dot = str_find(rest, STR("."));

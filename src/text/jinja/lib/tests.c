@@ -65,13 +65,40 @@ static bool compare(struct render *r, const struct call *c, enum node_op op, str
     return jinja_compare(r, op, c->self, c->v[0], &holds) && answer(holds, ret);
 }
 
-static bool test_eq(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_EQ, ret); }
-static bool test_ne(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_NE, ret); }
-static bool test_lt(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_LT, ret); }
-static bool test_le(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_LE, ret); }
-static bool test_gt(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_GT, ret); }
-static bool test_ge(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_GE, ret); }
-static bool test_in(struct render *r, const struct call *c, struct value *ret) { return compare(r, c, OP_IN, ret); }
+static bool test_eq(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_EQ, ret);
+}
+
+static bool test_ne(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_NE, ret);
+}
+
+static bool test_lt(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_LT, ret);
+}
+
+static bool test_le(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_LE, ret);
+}
+
+static bool test_gt(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_GT, ret);
+}
+
+static bool test_ge(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_GE, ret);
+}
+
+static bool test_in(struct render *r, const struct call *c, struct value *ret)
+{
+    return compare(r, c, OP_IN, ret);
+}
 
 /* The same object: for a template, the same type and an equal scalar, or the same container. */
 static bool test_sameas(struct render *r, const struct call *c, struct value *ret)
@@ -93,7 +120,8 @@ static bool all_case(struct render *r, struct value v, bool upper, struct value 
     for (size_t at = 0; at < s.n; at += (size_t)len) {
         uint32_t cp = utf8_decode(s, at, &len);
         utf8proc_category_t cat = utf8proc_category((utf8proc_int32_t)cp);
-        if (cp == UTF8_BAD || (cat != UTF8PROC_CATEGORY_LU && cat != UTF8PROC_CATEGORY_LL && cat != UTF8PROC_CATEGORY_LT))
+        bool cased = cat == UTF8PROC_CATEGORY_LU || cat == UTF8PROC_CATEGORY_LL || cat == UTF8PROC_CATEGORY_LT;
+        if (cp == UTF8_BAD || !cased)
             continue;
         any = true;
         all = all && cat == (upper ? UTF8PROC_CATEGORY_LU : UTF8PROC_CATEGORY_LL);
