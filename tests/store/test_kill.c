@@ -1,0 +1,115 @@
+/* 200 processes that write rows are killed at random moments. What they had been told was settled is in the ledger,
+ * once and unchanged; everything else is accounted for as lost or possibly billed; the file is whole. */
+#include "../support.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/rng.h"
+#include "support_ledger.h"
+
+#define KILLS 200
+#define MAX_DELAY_US 30000
+#define COST 7
+#define RESERVE 9
+
+/* Told to the parent through a pipe, after the ledger acknowledged it. */
+struct told {
+    int row;
+    enum { TOLD_BEGUN, TOLD_ANNOUNCED, TOLD_SETTLED } what;
+};
+
+static void tell(int fd, int row, int what)
+{
+    struct told t = {.row = row, .what = what};
+    if (write(fd, &t, sizeof t) != (ssize_t)sizeof t)
+        _exit(3);
+}
+
+/* Writes rows until it is killed. */
+static void child(int fd, int first_row)
+{
+    struct ledger *l = ledger_must_open();
+    for (int i = first_row;; i++) {
+        struct ledger_row row = ledger_sample(i, COST);
+        if (!ledger_begin(l, &row, NULL))
+            _exit(4);
+        tell(fd, i, TOLD_BEGUN);
+        if (i % 2) {
+            if (!ledger_attempt(l, row.id, "mid", "m", RESERVE, LEDGER_NO_BUDGET, NULL))
+                _exit(5);
+            tell(fd, i, TOLD_ANNOUNCED);
+        } else {
+            row.n_attempts = 1;
+        }
+        if (!ledger_settle(l, &row, true, NULL))
+            _exit(6);
+        tell(fd, i, TOLD_SETTLED);
+    }
+}
+
+/* One life: returns the number after the last row it used, and counts what was told. */
+static int live_and_die(int life, int first_row, int64_t told[3])
+{
+    int fds[2], status, next = first_row;
+    assert_int_equal(pipe(fds), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(fds[0]);
+        child(fds[1], first_row);
+    }
+    close(fds[1]);
+    usleep((useconds_t)(rng_unit(11, 0, (uint64_t)life) * MAX_DELAY_US));
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFSIGNALED(status))
+        fail_msg("life %d ended by itself with %d", life, WEXITSTATUS(status));
+    for (struct told t; read(fds[0], &t, sizeof t) == (ssize_t)sizeof t;) {
+        told[t.what]++;
+        next = t.row + 1;
+    }
+    close(fds[0]);
+    return next + 1; /* a row may have been begun and not told */
+}
+
+static void test_ledger_200_kills_lose_no_settled_row_and_double_none(void **state)
+{
+    (void)state;
+    int64_t told[3] = {0};
+    int next = 0;
+    ledger_fresh();
+    for (int life = 0; life < KILLS; life++)
+        next = live_and_die(life, next, told);
+    ledger_close(ledger_must_open()); /* buries the last one */
+    int64_t settled = ledger_query("SELECT count(*) FROM request WHERE outcome = 'ok'");
+    int64_t lost = ledger_query("SELECT count(*) FROM request WHERE outcome = 'lost'");
+    int64_t billed = ledger_query("SELECT count(*) FROM request WHERE outcome = 'possibly_billed'");
+    int64_t rows = ledger_query("SELECT count(*) FROM request");
+    print_message("%d kills: %lld rows settled, %lld lost, %lld possibly billed\n", KILLS, (long long)settled,
+                  (long long)lost, (long long)billed);
+    assert_true(told[TOLD_SETTLED] > KILLS); /* else the kills came too early to prove anything */
+    /* A kill may fall between the commit and the telling: at most one row more a life. */
+    assert_in_range(settled, told[TOLD_SETTLED], told[TOLD_SETTLED] + KILLS);
+    assert_in_range(rows, told[TOLD_BEGUN], told[TOLD_BEGUN] + KILLS);
+    assert_int_equal(rows, settled + lost + billed);
+    assert_in_range(lost + billed, 1, KILLS);
+    assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'ok' AND"
+                                  " cost_pico_usd <> iif(upstream_prompt > 0, 7, 0)"),
+                     0);
+    assert_int_equal(ledger_query("SELECT count(DISTINCT id) FROM request"), rows);
+    assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE outcome = 'announced'"), 0);
+    assert_int_equal(
+        ledger_query("SELECT count(*) FROM request WHERE outcome = 'possibly_billed' AND uncertain_pico_usd <> 9"), 0);
+    assert_int_equal(ledger_query("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    ledger_remove();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ledger_200_kills_lose_no_settled_row_and_double_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
