@@ -6,7 +6,7 @@
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev
     libpcre2-dev libutf8proc-dev libedit-dev"
-TEST_PACKAGES="libcmocka-dev clang scdoc strace curl sqlite3"
+TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl sqlite3"
 
 case ${1-} in
 build) packages=$BUILD_PACKAGES why="to build Rung" ;;
