@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh build|test: installs the Debian packages that are missing to build Rung, or to build and test it. Says what it installs
-# and why. Without root and without sudo it prints the one command to run and ends with status 1.
+# setup.sh build|test: installs the Debian packages that are missing to build Rung, or to build and test it. Says
+# what it installs and why. Without root and without sudo it prints the one command to run and ends with status 1.
 #
 # RUNG_OS_RELEASE names the file that tells the distribution (for tests of this script).
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs every test: the programs named on the command line (cmocka tests and corpus replays), then the scripts tests/house/*.sh and
-# tests/golden/*.sh, which print `ok NAME`, `not ok NAME ...` or `skip NAME: why`. Goes on after a failure, shows the output of what
-# failed, and ends with one line of counts over single test cases. B is the build directory.
+# Runs every test: the programs named on the command line (cmocka tests and corpus replays), then the scripts
+# tests/house/*.sh and tests/golden/*.sh, which print `ok NAME`, `not ok NAME ...` or `skip NAME: why`. Goes on
+# after a failure, shows the output of what failed, and ends with one line of counts over single test cases. B is
+# the build directory.
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
 export B

@@ -1,7 +1,7 @@
 #!/bin/sh
-# tests/fuzz/run.sh SECONDS NAME...: each fuzzer tests/fuzz/fuzz_NAME.c for that long, built with libFuzzer and the sanitizers
-# (build/fuzz), starting from tests/fuzz/corpus/NAME, which stays as it is. One line per fuzzer; a crashing input is kept in
-# build/fuzz/crashes/ and makes the exit status 1.
+# tests/fuzz/run.sh SECONDS NAME...: each fuzzer tests/fuzz/fuzz_NAME.c for that long, built with libFuzzer and
+# the sanitizers (build/fuzz), starting from tests/fuzz/corpus/NAME, which stays as it is. One line per fuzzer; a
+# crashing input is kept in build/fuzz/crashes/ and makes the exit status 1.
 cd "$(dirname "$0")/../.." || exit 1
 seconds=$1
 shift

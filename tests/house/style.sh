@@ -1,6 +1,6 @@
 #!/bin/sh
-# Style as a test: what of the rules a machine can see cheaply. `check ROOT` prints what is wrong; the samples at the end show that
-# each rule can fail.
+# Style as a test: what of the rules a machine can see cheaply. `check ROOT` prints what is wrong; the samples at
+# the end show that each rule can fail.
 root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 
 # One line per fault. Comments and string literals are taken out before calls are looked for.
