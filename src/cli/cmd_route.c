@@ -11,11 +11,13 @@
 
 #define RING 1024                         /* results that may wait for an earlier line */
 #define DEFAULT_PARALLEL 4
+#define DEFAULT_SHOW 3
 #define RESULT_MAX_BYTES (64u << 20)
 #define REQUEST_ARENA_MAX (160u << 20)
 
 static const char help[] =
-    "usage: rung route FILE.jsonl [--config FILE] [--explain] [--json] [--dry-run] [--parallel N] [--output FILE]\n\n"
+    "usage: rung route FILE.jsonl [--config FILE] [--explain] [--json] [--dry-run] [--parallel N] [--output FILE]\n"
+    "                  [--show N]\n\n"
     "Takes a file of requests (an OpenAI chat-completions body on each line, or OpenAI's batch lines) down the same\n"
     "path as rung serve, and shows what was kept local, what climbed and why, and the bill before and after.\n"
     "FILE - is standard input. metadata.id (or custom_id) names a request in the results.\n\n"
@@ -25,6 +27,7 @@ static const char help[] =
     "  -n, --dry-run       answer nothing: kinds, tiers, shares, and costs with their assumptions\n"
     "  -p, --parallel N    requests at a time, 1 to 64; default 4\n"
     "  -o, --output FILE   write the JSON objects there\n"
+    "  -s, --show N        how many answers the summary shows, one of a kind; default 3\n"
     "  -h, --help          this text\n\n"
     "examples:\n"
     "  rung route examples/requests.jsonl\n"
@@ -34,7 +37,7 @@ static const char help[] =
 struct options {
     const char *file, *config, *output;
     bool explain, json, dry_run;
-    int parallel;
+    int parallel, show;
 };
 
 struct slot {
@@ -247,7 +250,7 @@ static void summarize(struct job *job, double seconds)
     if (job->o->dry_run)
         route_print_plan(out, gateway_config(job->g), &job->sums, color);
     else
-        route_print_summary(out, gateway_config(job->g), &job->sums, seconds, color);
+        route_print_summary(out, gateway_config(job->g), &job->sums, seconds, job->o->show, color);
 }
 
 static int run_job(struct job *job)
@@ -297,10 +300,10 @@ static int route(const struct options *o)
     return rc;
 }
 
-static bool parse_parallel(const char *text, int *ret)
+static bool parse_number(const char *text, int min, int max, int *ret)
 {
     int64_t n;
-    if (!str_to_i64(str_of(text), &n) || n < 1 || n > ROUTE_MAX_PARALLEL)
+    if (!str_to_i64(str_of(text), &n) || n < min || n > max)
         return false;
     *ret = (int)n;
     return true;
@@ -311,10 +314,11 @@ int cmd_route(int argc, char **argv)
     static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},   {"explain", no_argument, NULL, 'e'},
                                                  {"json", no_argument, NULL, 'j'},           {"dry-run", no_argument, NULL, 'n'},
                                                  {"parallel", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
+                                                 {"show", required_argument, NULL, 's'},
                                                  {"help", no_argument, NULL, 'h'},           {0}};
-    struct options o = {.parallel = DEFAULT_PARALLEL};
+    struct options o = {.parallel = DEFAULT_PARALLEL, .show = DEFAULT_SHOW};
     optind = 1;
-    for (int ch; (ch = getopt_long(argc, argv, "c:ejnp:o:h", long_options, NULL)) != -1;) {
+    for (int ch; (ch = getopt_long(argc, argv, "c:ejnp:o:s:h", long_options, NULL)) != -1;) {
         if (ch == 'c')
             o.config = optarg;
         else if (ch == 'e')
@@ -325,8 +329,10 @@ int cmd_route(int argc, char **argv)
             o.dry_run = true;
         else if (ch == 'o')
             o.output = optarg;
-        else if (ch == 'p' && !parse_parallel(optarg, &o.parallel))
+        else if (ch == 'p' && !parse_number(optarg, 1, ROUTE_MAX_PARALLEL, &o.parallel))
             return cli_usage("route", "--parallel takes a number from 1 to %d", ROUTE_MAX_PARALLEL);
+        else if (ch == 's' && !parse_number(optarg, 0, KIND_COUNT + 1, &o.show))
+            return cli_usage("route", "--show takes a number from 0 to %d", KIND_COUNT + 1);
         else if (ch == 'h')
             return fputs(help, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
         else if (ch == '?')

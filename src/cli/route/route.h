@@ -11,7 +11,6 @@
 #define ROUTE_MAX_LINE (64u << 20)
 #define ROUTE_MAX_PARALLEL 64
 #define ROUTE_MAX_REASONS 24
-#define ROUTE_EXAMPLES 3
 
 /* ---- lines (lines.c) ---- */
 struct route_lines {
@@ -64,7 +63,8 @@ void route_sums_free(struct route_sums *s);
 int64_t route_assumed_output(const struct request *req, enum task_kind kind);
 
 /* ---- the summary (summary.c) ---- */
-void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, bool color);
+/* show: so many answers at the end, one of a kind. */
+void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color);
 void route_print_plan(FILE *out, const struct config *c, struct route_sums *s, bool color);
 
 /* ---- one line's result (result.c) ---- */

@@ -33,7 +33,7 @@ static double percentile_ms(const struct route_kind_sums *k, int percent)
 
 static void print_kind(const struct paint *p, const char *name, struct route_kind_sums *k, bool planned)
 {
-    fprintf(p->out, "  %-11s %6lld %6lld %5.0f%% %8lld %12lld %11lld", name, (long long)k->n, (long long)k->kept,
+    fprintf(p->out, "  %-11s %6lld %6lld %5.1f%% %8lld %12lld %11lld", name, (long long)k->n, (long long)k->kept,
             100 * (double)k->kept / (double)k->n, (long long)k->climbed, (long long)k->would_climb,
             (long long)(k->unanswered + k->failed));
     if (!planned && k->n_latency) {
@@ -47,7 +47,7 @@ static void print_kind(const struct paint *p, const char *name, struct route_kin
 
 static void print_table(const struct paint *p, struct route_sums *s, bool planned)
 {
-    fprintf(p->out, "\n%s  %-11s %6s %12s %9s %12s %11s%s%s\n", p->bold, "kind", "n", planned ? "starts here" : "kept local",
+    fprintf(p->out, "\n%s  %-11s %6s %13s %8s %12s %11s%s%s\n", p->bold, "kind", "n", planned ? "starts here" : "kept local",
             planned ? "goes up" : "climbed", planned ? "would go up" : "would climb", "unanswered",
             planned ? "" : "   p50 ms   p95 ms confidence", p->off);
     for (int k = 0; k <= KIND_COUNT; k++) {
@@ -90,7 +90,8 @@ static void print_bill(const struct paint *p, const struct config *c, const stru
     int64_t saving = s->before_pico_usd - s->after_pico_usd;
     double percent = s->before_pico_usd ? 100 * (double)saving / (double)s->before_pico_usd : 0;
     fprintf(p->out, "\n%s  the bill%s\n", p->bold, p->off);
-    fprintf(p->out, "  %-11s %14s   every request at %s prices\n", "before", money_format(s->before_pico_usd, before), c->frontier_name);
+    fprintf(p->out, "  %-11s %14s   every request at frontier prices (%s)\n", "before", money_format(s->before_pico_usd, before),
+            c->frontier_name);
     fprintf(p->out, "  %-11s %14s   as run, failed attempts included\n", "after", money_format(s->after_pico_usd, after));
     fprintf(p->out, "  %s%-11s %14s   %.1f%%%s\n", p->green, "saved", money_format(saving, saved), percent, p->off);
     if (s->possibly_billed)
@@ -114,8 +115,7 @@ static void print_per_year(const struct paint *p, const struct route_sums *s, do
 static void print_assumptions(const struct paint *p, const struct config *c, bool planned)
 {
     const struct price *f = &c->frontier_price;
-    fprintf(p->out, "%s  assumed: %s costs $%.2f in and $%.2f out per million tokens; ", p->dim, c->frontier_name,
-            (double)f->input / 1e6, (double)f->output / 1e6);
+    fprintf(p->out, "%s  assumed: frontier prices of $%.2f in and $%.2f out per million tokens; ", p->dim, (double)f->input / 1e6, (double)f->output / 1e6);
     if (planned)
         fprintf(p->out, "prompt tokens estimated from the text;\n"
                         "  answer tokens by kind (classify, route 6; extract 40; complete 100; qa 120; summarize 150; rewrite, unknown 200;\n"
@@ -127,10 +127,10 @@ static void print_assumptions(const struct paint *p, const struct config *c, boo
 }
 
 /* One answer of each of the first kinds: the surest way to see what a score means. */
-static void print_examples(const struct paint *p, const struct route_sums *s)
+static void print_examples(const struct paint *p, const struct route_sums *s, int show)
 {
     int shown = 0;
-    for (int k = 0; k <= KIND_COUNT && shown < ROUTE_EXAMPLES; k++) {
+    for (int k = 0; k <= KIND_COUNT && shown < show; k++) {
         const struct route_example *e = &s->examples[k];
         if (!e->line)
             continue;
@@ -147,7 +147,7 @@ static void print_bad_lines(const struct paint *p, const struct route_sums *s)
                 s->bad_lines == 1 ? "" : "s", p->off);
 }
 
-void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, bool color)
+void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color)
 {
     struct paint p = paint_for(out, color);
     fprintf(out, "\n%lld requests in %.1f s\n", (long long)s->requests, seconds);
@@ -157,7 +157,7 @@ void route_print_summary(FILE *out, const struct config *c, struct route_sums *s
     print_bill(&p, c, s);
     print_per_year(&p, s, seconds);
     print_assumptions(&p, c, false);
-    print_examples(&p, s);
+    print_examples(&p, s, show);
     print_bad_lines(&p, s);
 }
 
