@@ -291,8 +291,8 @@ bool json_get_i64(const json_t *object, const char *key, int64_t min, int64_t ma
         return wrong_type(key, "an integer", value, err);
     int64_t v = json_integer_value(value);
     if (v < min || v > max)
-        return err_set(err, ERR_INVALID, "'%s' must be between %" PRId64 " and %" PRId64 ", not %" PRId64, key, min, max,
-                       v);
+        return err_set(err, ERR_INVALID, "'%s' must be between %" PRId64 " and %" PRId64 ", not %" PRId64, key, min,
+                       max, v);
     *ret = v;
     return true;
 }
