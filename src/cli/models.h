@@ -1,0 +1,23 @@
+/* A model by the name a person types: a path, `starter`, or a name of the configuration. */
+#ifndef RUNG_CLI_MODELS_H
+#define RUNG_CLI_MODELS_H
+
+#include "runtime/runtime.h"
+
+struct cli_model_options {
+    const char *config_path;   /* NULL: where config_load looks */
+    int threads;               /* 0: the configuration's, else one per CPU */
+    int64_t context;           /* 0: the configuration's, else the model's own, at most 8192 */
+};
+
+struct cli_model {
+    struct runtime *rt;
+    struct local_model *model;
+    bool starter;              /* the embedded model */
+};
+
+/* Opens a runtime with this one model. ERR_NOT_FOUND says what names there are; an upstream is ERR_UNSUPPORTED. */
+bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err);
+void cli_close_model(struct cli_model *m);
+
+#endif

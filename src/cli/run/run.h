@@ -1,0 +1,48 @@
+/* Between the files of `rung run`: what was asked for, one streamed answer, and the two ways to talk to a model. */
+#ifndef RUNG_CLI_RUN_RUN_H
+#define RUNG_CLI_RUN_RUN_H
+
+#include "base/buf.h"
+#include "cli/models.h"
+#include "runtime/generate.h"
+
+#define RUN_MAX_TEXT_BYTES (64u << 20)
+#define RUN_MAX_TURNS (GENERATION_MAX_MESSAGES / 2 - 1)
+
+struct run_options {
+    const char *name;               /* of the model */
+    struct cli_model_options model;
+    const char *system;             /* NULL: none */
+    int64_t max_tokens;
+    struct sampler sampler;
+    bool json;
+};
+
+/* ---- one answer (answer.c) ---- */
+struct run_answer {
+    struct buf text, reasoning;
+    enum finish_reason finish;
+    struct generation_usage usage;
+    double logprob_sum;             /* of the answer's own tokens, the end token included, reasoning not */
+    int64_t n_logprobs;
+};
+
+/* Ctrl-C since run_catch_interrupts or the last run_take_interrupt. */
+void run_catch_interrupts(void);
+bool run_take_interrupt(void);
+
+/* Asks, and where `stream` is set writes the answer to standard output as it comes. Ctrl-C ends it (FINISH_CANCELLED).
+ * ret is the caller's to run_answer_free, also on failure. */
+bool run_answer(const struct cli_model *m, const struct run_options *o, const struct chat_message *messages, int n,
+                bool stream,
+                struct run_answer *ret, struct err *err);
+void run_answer_free(struct run_answer *a);
+double run_confidence(const struct run_answer *a);   /* geometric mean token probability; 0 without tokens */
+void run_print_timing(const struct run_answer *a);   /* one line on stderr */
+void run_print_json(const struct run_options *o, const struct run_answer *a);
+
+/* ---- chat (chat.c) and what the starter can do (examples.c); exit codes ---- */
+int run_chat(const struct cli_model *m, const struct run_options *o);
+int run_examples(const struct cli_model *m, const struct run_options *o);
+
+#endif
