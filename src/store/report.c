@@ -240,11 +240,13 @@ static bool read_latency(const struct reader *r, bool local, struct report_laten
 static bool read_possibly_billed(const struct reader *r, struct ledger_report *report)
 {
     sqlite3_stmt *stmt = NULL;
-    bool ok = ask(r,
-                  "SELECT count(*), ifnull(sum(uncertain_pico_usd), 0) FROM request WHERE wall_ms >= ?"
-                  " AND (uncertain_attempts > 0 OR outcome = 'possibly_billed')",
-                  &stmt) &&
-              db_step(&r->db, stmt, r->err) == SQLITE_ROW;
+    bool ok =
+        ask(r,
+            "SELECT count(*), ifnull(sum(uncertain_pico_usd + iif(outcome = 'possibly_billed', cost_pico_usd, 0)), 0)"
+            " FROM request WHERE wall_ms >= ?"
+            " AND (uncertain_attempts > 0 OR outcome = 'possibly_billed')",
+            &stmt) &&
+        db_step(&r->db, stmt, r->err) == SQLITE_ROW;
     if (ok) {
         report->possibly_billed.requests = sqlite3_column_int64(stmt, 0);
         report->possibly_billed.pico_usd = sqlite3_column_int64(stmt, 1);
@@ -263,7 +265,7 @@ bool report_read(const char *path, int64_t since_ms, enum report_by by, struct l
     report->since_ms = since_ms;
     if (!db_open(path, false, &r.db, err))
         goto out;
-    ok = rows_readable(&r.db, err) && db_exec(&r.db, "BEGIN", err) && read_total(&r, report) &&
+    ok = db_exec(&r.db, "BEGIN", err) && rows_readable(&r.db, err) && read_total(&r, report) &&
          read_groups(&r, by, report) && read_outcomes(&r, report) && read_tiers(&r, report) &&
          read_latency(&r, true, &report->local) && read_latency(&r, false, &report->upstream) &&
          read_possibly_billed(&r, report);

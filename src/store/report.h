@@ -49,7 +49,7 @@ struct ledger_report {
     struct report_latency local, upstream;            /* by who answered */
     struct {
         int64_t requests;                             /* with any attempt possibly billed */
-        int64_t pico_usd;                             /* at most */
+        int64_t pico_usd;                             /* at most; all of a row that stands apart */
     } possibly_billed;
 };
 

@@ -39,7 +39,7 @@ struct rows {
 /* schema.c: open, migrate, take an owner number, mark what dead owners left open. */
 bool rows_open(const char *path, bool power, struct rows *ret, struct err *err);
 void rows_close(struct rows *r);
-/* Whether a reader understands this file; false with the reason. */
+/* Whether a reader understands this file; false with the reason. Call it in a transaction: another may be migrating. */
 bool rows_readable(const struct db *db, struct err *err);
 
 /* rows.c: a transaction. Begin waits for other writers; a failed commit or a rollback leaves nothing behind. */

@@ -61,13 +61,10 @@ static bool check_kind(const struct db *db, int64_t *ret_version, struct err *er
     return true;
 }
 
-/* In a transaction; asks again, because another process may have migrated meanwhile. */
-static bool migrate(const struct db *db, struct err *err)
+/* In a transaction. */
+static bool migrate(const struct db *db, int64_t version, struct err *err)
 {
-    int64_t version;
     char sql[96];
-    if (!check_kind(db, &version, err))
-        return false;
     if (version == SCHEMA_VERSION)
         return true;
     for (int64_t v = version; v < SCHEMA_VERSION; v++)
@@ -101,20 +98,37 @@ static bool owner_lives(int lock_fd, int64_t owner)
     return fcntl(lock_fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-static bool become_owner(struct rows *r, struct err *err)
+/* Byte 0 belongs to whoever is opening the ledger: one at a time, and the others wait. */
+static bool lock_opening(struct rows *r, struct err *err)
 {
     char path[sizeof r->db.path + 8];
+    struct flock lock = owner_byte(0);
     snprintf(path, sizeof path, "%s-owners", r->db.path);
     r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (r->lock_fd < 0)
         return err_errno(err, ERR_IO, "cannot write %s", path);
+    while (fcntl(r->lock_fd, F_OFD_SETLKW, &lock) != 0)
+        if (errno != EINTR)
+            return err_errno(err, ERR_IO, "cannot lock %s", path);
+    return true;
+}
+
+static void unlock_opening(struct rows *r)
+{
+    struct flock lock = owner_byte(0);
+    lock.l_type = F_UNLCK;
+    fcntl(r->lock_fd, F_OFD_SETLK, &lock);
+}
+
+static bool become_owner(struct rows *r, struct err *err)
+{
     char sql[96];
     snprintf(sql, sizeof sql, "INSERT INTO owner (started_ms) VALUES (%" PRId64 ")", clock_wall_ms());
     if (!db_exec(&r->db, sql, err))
         return false;
     r->owner = sqlite3_last_insert_rowid(r->db.handle);
     struct flock lock = owner_byte(r->owner);
-    return fcntl(r->lock_fd, F_OFD_SETLK, &lock) == 0 || err_errno(err, ERR_IO, "cannot lock %s", path);
+    return fcntl(r->lock_fd, F_OFD_SETLK, &lock) == 0 || err_errno(err, ERR_IO, "cannot lock %s-owners", r->db.path);
 }
 
 /* What it announced may have been billed, at most for what it set aside; what it had not announced went nowhere. */
@@ -156,10 +170,15 @@ static bool bury_the_dead(struct rows *r, struct err *err)
 static bool open_all(struct rows *r, bool power, struct err *err)
 {
     int64_t version;
-    return check_kind(&r->db, &version, err) && db_exec(&r->db, "PRAGMA journal_mode = WAL", err) &&
-           db_exec(&r->db, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err) &&
-           db_exec(&r->db, "BEGIN IMMEDIATE", err) && migrate(&r->db, err) && become_owner(r, err) &&
-           bury_the_dead(r, err) && db_exec(&r->db, "COMMIT", err) && rows_transaction(r, err) && rows_commit(r, err);
+    if (!lock_opening(r, err))
+        return false;
+    bool ok = check_kind(&r->db, &version, err) && db_exec(&r->db, "PRAGMA journal_mode = WAL", err) &&
+              db_exec(&r->db, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err) &&
+              db_exec(&r->db, "BEGIN IMMEDIATE", err) && migrate(&r->db, version, err) && become_owner(r, err) &&
+              bury_the_dead(r, err) && db_exec(&r->db, "COMMIT", err) && rows_transaction(r, err) &&
+              rows_commit(r, err);
+    unlock_opening(r);
+    return ok;
 }
 
 bool rows_open(const char *path, bool power, struct rows *ret, struct err *err)

@@ -1,5 +1,6 @@
 /* 200 processes that write rows are killed at random moments. What they had been told was settled is in the ledger,
- * once and unchanged; everything else is accounted for as lost or possibly billed; the file is whole. */
+ * once and unchanged; everything else is accounted for as lost or possibly billed; the file is whole. And new
+ * processes may come in crowds. */
 #include "../support.h"
 
 #include <signal.h>
@@ -106,10 +107,41 @@ static void test_ledger_200_kills_lose_no_settled_row_and_double_none(void **sta
     ledger_remove();
 }
 
+#define NEWCOMERS 6
+#define ROUNDS 20
+
+static void test_ledger_opens_in_several_new_processes_at_once(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        const char *path = ledger_fresh();
+        fflush(NULL);
+        for (int i = 0; i < NEWCOMERS; i++) {
+            pid_t pid = fork();
+            assert_true(pid >= 0);
+            if (pid == 0) {
+                struct err err = ERR_INIT;
+                struct ledger *l = NULL;
+                bool ok = ledger_open(path, &(struct ledger_options){0}, &l, &err);
+                if (!ok)
+                    fprintf(stderr, "%s\n", err.msg);
+                ledger_close(l);
+                _exit(ok ? 0 : 1);
+            }
+        }
+        for (int i = 0, status; i < NEWCOMERS; i++) {
+            assert_true(wait(&status) > 0);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        ledger_remove();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger_200_kills_lose_no_settled_row_and_double_none),
+        cmocka_unit_test(test_ledger_opens_in_several_new_processes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
