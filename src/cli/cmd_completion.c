@@ -4,22 +4,24 @@
 
 #include "cli/cli.h"
 
-static const char help[] =
-    "usage: rung completion bash|zsh|fish\n\n"
-    "Prints completions for a shell.\n\n"
-    "examples:\n"
-    "  source <(rung completion bash)\n"
-    "  rung completion fish > ~/.config/fish/completions/rung.fish\n";
+static const char help[] = "usage: rung completion bash|zsh|fish\n\n"
+                           "Prints completions for a shell.\n\n"
+                           "examples:\n"
+                           "  source <(rung completion bash)\n"
+                           "  rung completion fish > ~/.config/fish/completions/rung.fish\n";
 
 static void print_bash(void)
 {
-    printf("_rung() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
+    printf("_rung() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        "
+           "words=\"");
     for (const struct command *c = commands; c->name; c++)
         printf("%s ", c->name);
     printf("--help --version\"\n    else\n        case ${COMP_WORDS[1]} in\n");
     for (const struct command *c = commands; c->name; c++)
         printf("            %s) words=\"%s%s\" ;;\n", c->name, c->options,
-               strcmp(c->name, "completion") == 0 ? " bash zsh fish" : strcmp(c->name, "run") == 0 ? " starter" : "");
+               strcmp(c->name, "completion") == 0 ? " bash zsh fish"
+               : strcmp(c->name, "run") == 0      ? " starter"
+                                                  : "");
     printf("        esac\n    fi\n    case $cur in\n        -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
            "        *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
            "complete -o filenames -F _rung rung\n");

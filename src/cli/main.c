@@ -8,7 +8,8 @@
 const struct command commands[] = {
     {"run", "answer a prompt, or chat, with a model in this process", cmd_run,
      "--json --seed --temp --top-p --top-k --max-tokens --system --context --threads --config --help"},
-    {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve, "--config --listen --quiet --help"},
+    {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve,
+     "--config --listen --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
      "--config --explain --json --dry-run --parallel --output --show --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},

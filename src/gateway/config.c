@@ -1,5 +1,5 @@
-/* The configuration as a whole: where it is looked for, its defaults, the order of its sections, and what must hold between them.
- * The sections themselves are read in config_models.c and config_policy.c. */
+/* The configuration as a whole: where it is looked for, its defaults, the order of its sections, and what must hold
+ * between them. The sections themselves are read in config_models.c and config_policy.c. */
 #include "gateway/config.h"
 
 #include <stdlib.h>
@@ -11,12 +11,29 @@
 
 #define CONFIG_ARENA_BYTES (16u << 20)
 
-/* OpenAI's list price of GPT-5 in autumn 2026; only a yardstick for the bill where no frontier tier is configured. */
-static const struct price reference_price = {.input = 1250000, .cached_input = 125000, .output = 10000000, .known = true};
+/* GPT-5's list price when it came out; only a yardstick for the bill where no frontier tier is configured. */
+static const struct price reference_price = {
+    .input = 1250000, .cached_input = 125000, .output = 10000000, .known = true};
 
 static const char *const top_keys[] = {
-    "listen", "api_keys", "allowed_hosts", "allowed_origins", "models", "tiers", "routes", "traits", "confidence", "hold_ms",
-    "privacy", "budget_usd_per_month", "reference_price_usd_per_mtok", "reasoning_factor", "ledger", "threads", "limits", "aliases",
+    "listen",
+    "api_keys",
+    "allowed_hosts",
+    "allowed_origins",
+    "models",
+    "tiers",
+    "routes",
+    "traits",
+    "confidence",
+    "hold_ms",
+    "privacy",
+    "budget_usd_per_month",
+    "reference_price_usd_per_mtok",
+    "reasoning_factor",
+    "ledger",
+    "threads",
+    "limits",
+    "aliases",
     NULL,
 };
 
@@ -83,8 +100,8 @@ int config_find_model(const struct config *c, struct str name)
 
 static bool read_confidence(struct config_reader *r, const struct yaml_node *n)
 {
-    static const char *const keys[] = {"score", "default", "classify", "extract", "summarize", "route", "rewrite", "qa", "code",
-                                       "complete", "open_ended", NULL};
+    static const char *const keys[] = {"score",   "default", "classify", "extract",  "summarize",  "route",
+                                       "rewrite", "qa",      "code",     "complete", "open_ended", NULL};
     struct config *c = r->c;
     const struct yaml_node *score = yaml_get(n, "score"), *usual = yaml_get(n, "default");
     if (!yaml_only_keys(n, r->name, keys, r->err))
@@ -115,11 +132,13 @@ static bool read_ledger(struct config_reader *r, const struct yaml_node *n)
     static const char *const keys[] = {"path", "durability", NULL};
     const struct yaml_node *path = yaml_get(n, "path"), *durability = yaml_get(n, "durability");
     struct str text = STR("process");
-    if (!yaml_only_keys(n, r->name, keys, r->err) || (path && !config_read_path(r, path, "path", "off", &r->c->ledger_path)) ||
+    if (!yaml_only_keys(n, r->name, keys, r->err) ||
+        (path && !config_read_path(r, path, "path", "off", &r->c->ledger_path)) ||
         (durability && !yaml_to_str(durability, r->name, "durability", &text, r->err)))
         return false;
     if (!str_is(text, "process") && !str_is(text, "power"))
-        return yaml_fail(durability, r->name, r->err, "'durability' must be process (a killed process loses nothing) or power");
+        return yaml_fail(durability, r->name, r->err,
+                         "'durability' must be process (a killed process loses nothing) or power");
     r->c->ledger_power = str_is(text, "power");
     return true;
 }
@@ -129,7 +148,8 @@ static bool read_limits(struct config_reader *r, const struct yaml_node *n)
     static const char *const keys[] = {"body_mb", "queue", "workers", NULL};
     int64_t body_mb = 32, queue = r->c->max_queue, workers = r->c->max_workers;
     const struct yaml_node *b = yaml_get(n, "body_mb"), *q = yaml_get(n, "queue"), *w = yaml_get(n, "workers");
-    if (!yaml_only_keys(n, r->name, keys, r->err) || (b && !yaml_to_i64(b, r->name, "body_mb", 1, 1024, &body_mb, r->err)) ||
+    if (!yaml_only_keys(n, r->name, keys, r->err) ||
+        (b && !yaml_to_i64(b, r->name, "body_mb", 1, 1024, &body_mb, r->err)) ||
         (q && !yaml_to_i64(q, r->name, "queue", 0, 100000, &queue, r->err)) ||
         (w && !yaml_to_i64(w, r->name, "workers", 1, 4096, &workers, r->err)))
         return false;
@@ -180,7 +200,8 @@ static bool fill_tiers(struct config_reader *r)
             c->tiers[c->n_tiers++] = (struct config_tier){.name = "local", .model = i};
     }
     if (c->n_tiers == 0)
-        return err_set(r->err, ERR_INVALID, "%s: no model is a local file and 'tiers' is not given; list the tiers", r->name);
+        return err_set(r->err, ERR_INVALID, "%s: no model is a local file and 'tiers' is not given; list the tiers",
+                       r->name);
     return true;
 }
 
@@ -226,7 +247,8 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "aliases")) && !config_read_aliases(r, n)) ||
         ((n = yaml_get(root, "confidence")) && !read_confidence(r, n)) ||
         ((n = yaml_get(root, "privacy")) && !read_privacy(r, n)) ||
-        ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) || ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
+        ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
+        ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
         ((n = yaml_get(root, "reference_price_usd_per_mtok")) && !config_read_price(r, n, &c->frontier_price)))
         return false;
     if (!read_numbers(r, root))

@@ -1,5 +1,5 @@
-/* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys, which
- * share the rule that a secret is never written into the file but named as env:NAME. */
+/* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys,
+ * which share the rule that a secret is never written into the file but named as env:NAME. */
 #include "gateway/config_parse.h"
 
 #include <stdlib.h>
@@ -18,7 +18,8 @@ bool config_read_string(struct config_reader *r, const struct yaml_node *n, cons
     return true;
 }
 
-bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word, const char **ret)
+bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word,
+                      const char **ret)
 {
     const char *text, *home = getenv("HOME"), *slash = strrchr(r->name, '/');
     if (!config_read_string(r, n, what, &text))
@@ -33,7 +34,8 @@ bool config_read_path(struct config_reader *r, const struct yaml_node *n, const 
     return true;
 }
 
-bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret, int *ret_n)
+bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret,
+                         int *ret_n)
 {
     if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
         return yaml_fail(n, r->name, r->err, "'%s' must be a list of at most %d texts", what, CONFIG_MAX_LIST);
@@ -62,7 +64,8 @@ static bool read_env_name(struct config_reader *r, const struct yaml_node *n, co
     if (!config_read_string(r, n, what, &text))
         return false;
     if (strncmp(text, "env:", 4) != 0 || text[4] == 0)
-        return yaml_fail(n, r->name, r->err, "'%s' must name an environment variable, as env:NAME; keys do not belong in files", what);
+        return yaml_fail(n, r->name, r->err,
+                         "'%s' must name an environment variable, as env:NAME; keys do not belong in files", what);
     *ret_env = text + 4;
     return true;
 }
@@ -71,7 +74,8 @@ bool config_read_secrets(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->c;
     if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
-        return yaml_fail(n, r->name, r->err, "'api_keys' must be a list of at most %d entries env:NAME", CONFIG_MAX_LIST);
+        return yaml_fail(n, r->name, r->err, "'api_keys' must be a list of at most %d entries env:NAME",
+                         CONFIG_MAX_LIST);
     for (int i = 0; i < n->n; i++) {
         const char *env;
         if (!read_env_name(r, n->items[i], "api_keys", &env))
@@ -79,7 +83,8 @@ bool config_read_secrets(struct config_reader *r, const struct yaml_node *n)
         const char *value = getenv(env);
         /* An unset variable must not silently open the door that the owner meant to lock. */
         if (!value || !*value)
-            return yaml_fail(n->items[i], r->name, r->err, "'api_keys' names %s, which is not set in the environment", env);
+            return yaml_fail(n->items[i], r->name, r->err, "'api_keys' names %s, which is not set in the environment",
+                             env);
         c->api_keys[c->n_api_keys] = arena_strdup(&c->arena, str_of(value));
         if (!c->api_keys[c->n_api_keys++])
             return err_nomem(r->err, "the configuration");
@@ -116,7 +121,8 @@ bool config_read_price(struct config_reader *r, const struct yaml_node *n, struc
 static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
 {
     static const char *const keys[] = {"connect", "first_token", "idle", "total", NULL};
-    int64_t *const fields[] = {&m->connect_timeout_ms, &m->first_token_timeout_ms, &m->idle_timeout_ms, &m->total_timeout_ms};
+    int64_t *const fields[] = {&m->connect_timeout_ms, &m->first_token_timeout_ms, &m->idle_timeout_ms,
+                               &m->total_timeout_ms};
     if (!yaml_only_keys(n, r->name, keys, r->err))
         return false;
     for (int i = 0; keys[i]; i++) {
@@ -129,8 +135,9 @@ static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, st
 
 static bool read_upstream(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
 {
-    const struct yaml_node *key = yaml_get(n, "api_key"), *name = yaml_get(n, "model"), *timeouts = yaml_get(n, "timeouts_ms"),
-                           *own = yaml_get(n, "private"), *logprobs = yaml_get(n, "logprobs"), *url = yaml_get(n, "base_url");
+    const struct yaml_node *key = yaml_get(n, "api_key"), *name = yaml_get(n, "model"),
+                           *timeouts = yaml_get(n, "timeouts_ms"), *own = yaml_get(n, "private"),
+                           *logprobs = yaml_get(n, "logprobs"), *url = yaml_get(n, "base_url");
     if (!config_read_string(r, url, "base_url", &m->base_url))
         return false;
     if (strncmp(m->base_url, "http://", 7) != 0 && strncmp(m->base_url, "https://", 8) != 0)
@@ -154,13 +161,15 @@ static bool read_upstream(struct config_reader *r, const struct yaml_node *n, st
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
     static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", NULL};
-    static const char *const upstream_keys[] = {"base_url", "model", "api_key", "context", "price_usd_per_mtok",
+    static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
                                                 "timeouts_ms", "private", "logprobs", NULL};
     struct config *c = r->c;
     if (c->n_models == CONFIG_MAX_MODELS)
         return yaml_fail(name, r->name, r->err, "more than %d models", CONFIG_MAX_MODELS);
     struct config_model *m = &c->models[c->n_models];
-    *m = (struct config_model){.connect_timeout_ms = 5000, .first_token_timeout_ms = 60000, .idle_timeout_ms = 60000,
+    *m = (struct config_model){.connect_timeout_ms = 5000,
+                               .first_token_timeout_ms = 60000,
+                               .idle_timeout_ms = 60000,
                                .total_timeout_ms = 600000};
     if (!config_read_string(r, name, "model name", &m->name))
         return false;
@@ -168,17 +177,18 @@ static bool read_model(struct config_reader *r, const struct yaml_node *name, co
         return yaml_fail(name, r->name, r->err, "a model cannot be called 'auto': that name asks for routing");
     if (n->kind != YAML_MAPPING)
         return yaml_fail(n, r->name, r->err, "model '%s' must be a mapping with 'file' or 'base_url'", m->name);
-    const struct yaml_node *file = yaml_get(n, "file"), *url = yaml_get(n, "base_url"), *context = yaml_get(n, "context"),
-                           *price = yaml_get(n, "price_usd_per_mtok");
+    const struct yaml_node *file = yaml_get(n, "file"), *url = yaml_get(n, "base_url"),
+                           *context = yaml_get(n, "context"), *price = yaml_get(n, "price_usd_per_mtok");
     if (!file == !url)
-        return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)", m->name);
+        return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)",
+                         m->name);
     if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) ||
         (file && !config_read_path(r, file, "file", "starter", &m->file)) || (url && !read_upstream(r, n, m)) ||
         (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)) ||
         (price && !config_read_price(r, price, &m->price)))
         return false;
     if (file && !price)
-        m->price.known = true;   /* what runs here costs nothing a token */
+        m->price.known = true; /* what runs here costs nothing a token */
     c->n_models++;
     return true;
 }

@@ -13,7 +13,8 @@ struct config_reader {
 
 /* Each reads one top-level key's node (never NULL). */
 bool config_read_listen(struct config_reader *r, const struct yaml_node *n);
-bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret, int *ret_n);
+bool config_read_strings(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret,
+                         int *ret_n);
 bool config_read_secrets(struct config_reader *r, const struct yaml_node *n);
 bool config_read_models(struct config_reader *r, const struct yaml_node *n);
 bool config_read_tiers(struct config_reader *r, const struct yaml_node *n);
@@ -24,8 +25,9 @@ bool config_read_price(struct config_reader *r, const struct yaml_node *n, struc
 
 /* A scalar copied into the configuration's arena. */
 bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret);
-/* A path: ~/ is the home directory, a relative one is meant from the configuration file's folder. `word` (such as "starter") is
- * not a path and stays. */
-bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word, const char **ret);
+/* A path: ~/ is the home directory, a relative one is meant from the configuration file's folder. `word` (such as
+ * "starter") is not a path and stays. */
+bool config_read_path(struct config_reader *r, const struct yaml_node *n, const char *what, const char *word,
+                      const char **ret);
 
 #endif

@@ -1,5 +1,5 @@
-/* The policy sections: tiers in order, routes, the start tier of each trait, aliases. Names are resolved to indices here, so that
- * routing itself never looks up a string. */
+/* The policy sections: tiers in order, routes, the start tier of each trait, aliases. Names are resolved to indices
+ * here, so that routing itself never looks up a string. */
 #include "gateway/config_parse.h"
 
 static int find_tier(const struct config *c, struct str name)
@@ -18,7 +18,8 @@ static bool read_tier_name(struct config_reader *r, const struct yaml_node *n, c
         return false;
     int tier = find_tier(r->c, name);
     if (tier < 0)
-        return yaml_fail(n, r->name, r->err, "'%s' names the tier '" STR_FMT "', which 'tiers' does not list", what, STR_ARG(name));
+        return yaml_fail(n, r->name, r->err, "'%s' names the tier '" STR_FMT "', which 'tiers' does not list", what,
+                         STR_ARG(name));
     *ret = tier;
     return true;
 }
@@ -28,22 +29,25 @@ bool config_read_tiers(struct config_reader *r, const struct yaml_node *n)
     static const char *const keys[] = {"name", "model", NULL};
     struct config *c = r->c;
     if (n->kind != YAML_SEQUENCE || n->n == 0 || n->n > CONFIG_MAX_TIERS)
-        return yaml_fail(n, r->name, r->err, "'tiers' must be a list of 1 to %d tiers, the cheapest first", CONFIG_MAX_TIERS);
+        return yaml_fail(n, r->name, r->err, "'tiers' must be a list of 1 to %d tiers, the cheapest first",
+                         CONFIG_MAX_TIERS);
     for (int i = 0; i < n->n; i++) {
         const struct yaml_node *t = n->items[i];
         if (t->kind != YAML_MAPPING || !yaml_get(t, "name") || !yaml_get(t, "model"))
             return yaml_fail(t, r->name, r->err, "a tier needs 'name' and 'model'");
         struct config_tier tier;
         struct str model;
-        if (!yaml_only_keys(t, r->name, keys, r->err) || !config_read_string(r, yaml_get(t, "name"), "name", &tier.name) ||
+        if (!yaml_only_keys(t, r->name, keys, r->err) ||
+            !config_read_string(r, yaml_get(t, "name"), "name", &tier.name) ||
             !yaml_to_str(yaml_get(t, "model"), r->name, "model", &model, r->err))
             return false;
         if (find_tier(c, str_of(tier.name)) >= 0)
             return yaml_fail(t, r->name, r->err, "two tiers are called '%s'", tier.name);
         tier.model = config_find_model(c, model);
         if (tier.model < 0)
-            return yaml_fail(yaml_get(t, "model"), r->name, r->err, "tier '%s' names the model '" STR_FMT "', which 'models' does not list",
-                             tier.name, STR_ARG(model));
+            return yaml_fail(yaml_get(t, "model"), r->name, r->err,
+                             "tier '%s' names the model '" STR_FMT "', which 'models' does not list", tier.name,
+                             STR_ARG(model));
         c->tiers[c->n_tiers++] = tier;
     }
     return true;
@@ -61,7 +65,8 @@ static bool read_names(struct config_reader *r, const struct yaml_node *n, const
         if (!yaml_to_str(item, r->name, what, &name, r->err))
             return false;
         if (!bit_of(name, &bit))
-            return yaml_fail(item, r->name, r->err, "'" STR_FMT "' is no %s; see docs/configuration.md for the list", STR_ARG(name), what);
+            return yaml_fail(item, r->name, r->err, "'" STR_FMT "' is no %s; see docs/configuration.md for the list",
+                             STR_ARG(name), what);
         *ret_bits |= 1u << bit;
     }
     return true;
@@ -103,7 +108,8 @@ static bool read_route(struct config_reader *r, const struct yaml_node *n)
     *route = (struct config_route){.line = n->line};
     route->name = arena_printf(&c->arena, "route %d", c->n_routes + 1);
     const struct yaml_node *name = yaml_get(n, "name"), *kind = yaml_get(n, "kind"), *trait = yaml_get(n, "trait"),
-                           *min = yaml_get(n, "min_tokens"), *max = yaml_get(n, "max_tokens"), *meta = yaml_get(n, "metadata");
+                           *min = yaml_get(n, "min_tokens"), *max = yaml_get(n, "max_tokens"),
+                           *meta = yaml_get(n, "metadata");
     if (!route->name)
         return err_nomem(r->err, "the configuration");
     if (!yaml_only_keys(n, r->name, keys, r->err) || (name && !config_read_string(r, name, "name", &route->name)) ||
@@ -145,15 +151,17 @@ bool config_read_aliases(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->c;
     if (n->kind != YAML_MAPPING || n->n > CONFIG_MAX_ALIASES)
-        return yaml_fail(n, r->name, r->err, "'aliases' must map at most %d names to models or 'auto'", CONFIG_MAX_ALIASES);
+        return yaml_fail(n, r->name, r->err, "'aliases' must map at most %d names to models or 'auto'",
+                         CONFIG_MAX_ALIASES);
     for (int i = 0; i < n->n; i++) {
         if (!config_read_string(r, n->keys[i], "aliases", &c->aliases[i].from) ||
             !config_read_string(r, n->items[i], "aliases", &c->aliases[i].to))
             return false;
         const char *to = c->aliases[i].to;
         if (strcmp(to, "auto") != 0 && config_find_model(c, str_of(to)) < 0)
-            return yaml_fail(n->items[i], r->name, r->err, "the alias '%s' points to '%s', which is neither 'auto' nor a model",
-                             c->aliases[i].from, to);
+            return yaml_fail(n->items[i], r->name, r->err,
+                             "the alias '%s' points to '%s', which is neither 'auto' nor a model", c->aliases[i].from,
+                             to);
         c->n_aliases++;
     }
     return true;

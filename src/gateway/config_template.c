@@ -1,5 +1,5 @@
-/* The configuration that `rung init` writes: every key with its default or an example. docs/configuration.md explains more. A test
- * parses it, so it cannot fall behind the reader. */
+/* The configuration that `rung init` writes: every key with its default or an example. docs/configuration.md
+ * explains more. A test parses it, so it cannot fall behind the reader. */
 #include "gateway/config.h"
 
 const char config_template_yaml[] =
@@ -43,7 +43,7 @@ const char config_template_yaml[] =
     "#   - {name: long, min_tokens: 4000, start: mid}\n"
     "#   - {name: stories, kind: [open_ended], start: mid}\n"
     "\n"
-    "# Where a trait starts (defaults: reasoning, large_codebase, multi_tool, long_context the last tier; the others the second).\n"
+    "# Where a trait starts. Defaults: reasoning, large_codebase, multi_tool, long_context the last tier; others the second.\n"
     "# traits: {reasoning: frontier, language: mid}\n"
     "\n"
     "confidence:                    # below it a local answer climbs\n"

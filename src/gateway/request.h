@@ -8,7 +8,8 @@
 
 /* ---- what kind of task, and what small models are blind to ---- */
 enum task_kind {
-    KIND_CLASSIFY, KIND_EXTRACT, KIND_SUMMARIZE, KIND_ROUTE, KIND_REWRITE, KIND_QA, KIND_CODE, KIND_COMPLETE, KIND_OPEN_ENDED,
+    KIND_CLASSIFY, KIND_EXTRACT, KIND_SUMMARIZE, KIND_ROUTE, KIND_REWRITE, KIND_QA, KIND_CODE, KIND_COMPLETE,
+    KIND_OPEN_ENDED,
     KIND_COUNT, KIND_UNKNOWN = KIND_COUNT,
 };
 extern const char *const kind_names[KIND_COUNT + 1];     /* "classify", ..., "unknown" */
@@ -65,7 +66,9 @@ struct request {
 /* ---- the reply ---- */
 #define REPLY_MAX_ATTEMPTS 8
 
-enum attempt_outcome { ATTEMPT_OK, ATTEMPT_LOW_CONFIDENCE, ATTEMPT_FAILED, ATTEMPT_TIMEOUT, ATTEMPT_CANCELLED, ATTEMPT_POSSIBLY_BILLED };
+enum attempt_outcome {
+    ATTEMPT_OK, ATTEMPT_LOW_CONFIDENCE, ATTEMPT_FAILED, ATTEMPT_TIMEOUT, ATTEMPT_CANCELLED, ATTEMPT_POSSIBLY_BILLED,
+};
 extern const char *const attempt_outcome_names[];
 
 struct token_usage {
@@ -98,7 +101,7 @@ struct reply {
     int http_status;                     /* for those */
     const char *tier, *model;            /* who answered */
     bool local;
-    char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "trait reasoning", "model named", ... */
+    char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "model named" ... */
     const char *escalation;              /* NULL, or "unavailable": should have climbed and could not */
     const char *unanswered;              /* NULL, or "context" ... */
     double confidence;                   /* of the answer given, -1: none */
@@ -122,9 +125,10 @@ struct reply {
 /* ---- where a streamed answer goes. Nothing is called before the answer is released. ---- */
 struct answer_sink {
     void *ctx;
-    /* Once, before the first delta: tier, model, reason and confidence so far are set in *r. false: the client is gone. */
+    /* Once, before the first delta: tier, model, reason and confidence so far are set in *r. false: client gone. */
     bool (*begin)(void *ctx, const struct reply *r);
-    bool (*delta)(void *ctx, struct str text, bool reasoning, struct str tool_calls_delta, const struct reply_token *token);
+    bool (*delta)(void *ctx, struct str text, bool reasoning, struct str tool_calls_delta,
+                  const struct reply_token *token);
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* Chat templates: an interpreter for the Jinja language as model files use it.
  *
- * A template is hostile input: it reaches nothing outside the context it is given, and its source size, nesting, steps and output are
- * limited; beyond them rendering fails with a clear error. Compiled once, rendered from any thread. */
+ * A template is hostile input: it reaches nothing outside the context it is given, and its source size, nesting,
+ * steps and output are limited; beyond them rendering fails with a clear error. Compiled once, rendered from any
+ * thread. */
 #ifndef RUNG_TEXT_TEMPLATE_H
 #define RUNG_TEXT_TEMPLATE_H
 
@@ -21,8 +22,10 @@ struct template;
 /* Errors carry line and column in the template. */
 bool template_compile(struct str source, struct template **ret, struct err *err);
 void template_free(struct template *t);
-/* context: an object whose members are the template's variables (messages, tools, add_generation_prompt, bos_token, eos_token,
- * enable_thinking, ...). now_wall_ms is what strftime_now sees (UTC). raise_exception in the template: ERR_INVALID with its message. */
-bool template_render(const struct template *t, const json_t *context, int64_t now_wall_ms, struct buf *out, struct err *err);
+/* context: an object whose members are the template's variables (messages, tools, add_generation_prompt, bos_token,
+ * eos_token, enable_thinking, ...). now_wall_ms is what strftime_now sees (UTC). raise_exception in the template:
+ * ERR_INVALID with its message. */
+bool template_render(const struct template *t, const json_t *context, int64_t now_wall_ms, struct buf *out,
+                     struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The OpenAI dialect: JSON to struct request, struct reply to JSON or server-sent events. Fields it does not honour are refused by name;
- * none is dropped in silence. (Source: OpenAI API reference, chat completions.) */
+/* The OpenAI dialect: JSON to struct request, struct reply to JSON or server-sent events. Fields it does not honour
+ * are refused by name; none is dropped in silence. (Source: OpenAI API reference, chat completions.) */
 #ifndef RUNG_GATEWAY_API_OPENAI_H
 #define RUNG_GATEWAY_API_OPENAI_H
 
@@ -14,7 +14,8 @@ void openai_write_chat(const struct request *req, const struct reply *reply, str
 void openai_write_chunk_first(const struct request *req, const struct reply *reply, struct buf *out);
 void openai_write_chunk_delta(const struct request *req, const struct reply *reply, struct str text, bool reasoning,
                               struct str tool_calls_delta, const struct reply_token *token, struct buf *out);
-void openai_write_chunk_last(const struct request *req, const struct reply *reply, struct buf *out);   /* usage if asked, rung, [DONE] */
+/* Finish reason, usage if asked, rung, [DONE]. */
+void openai_write_chunk_last(const struct request *req, const struct reply *reply, struct buf *out);
 /* {"error": {"message", "type", "param", "code"}} */
 void openai_write_error(int status, const char *message, const char *param, const char *code, struct buf *out);
 /* The `rung` object alone (also printed by `rung route --json`). */

@@ -1,11 +1,13 @@
-/* Cues: phrases that speak for a kind or a trait, each with a weight. Data for kind.c; documented in docs/configuration.md. */
+/* Cues: phrases that speak for a kind or a trait, each with a weight. Data for kind.c; documented in
+ * docs/configuration.md. */
 #ifndef RUNG_GATEWAY_POLICY_CUES_H
 #define RUNG_GATEWAY_POLICY_CUES_H
 
 #include "gateway/request.h"
 
-/* Text a cue is looked for in: lower case, every run of other characters than letters, digits and ' one space, padded with spaces. So
- * " phrase " matches whole words. A leading ^ asks for the start of the text; a trailing * leaves the last word open. */
+/* Text a cue is looked for in: lower case, every run of other characters than letters, digits and ' one space,
+ * padded with spaces. So " phrase " matches whole words. A leading ^ asks for the start of the text; a trailing *
+ * leaves the last word open. */
 struct cue {
     const char *phrase;
     unsigned char what;      /* enum task_kind or enum trait */

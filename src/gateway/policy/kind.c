@@ -1,5 +1,6 @@
-/* Kind and traits of a request, by rules: weighted cues (cues.c) over the places where people put instructions - the system prompt's
- * head, the last user message's head and tail - and a few marks of form. The middle of a long text is matter, not instruction. */
+/* Kind and traits of a request, by rules: weighted cues (cues.c) over the places where people put instructions - the
+ * system prompt's head, the last user message's head and tail - and a few marks of form. The middle of a long text is
+ * matter, not instruction. */
 #include "gateway/policy/kind.h"
 
 #include "gateway/policy/cues.h"
@@ -16,10 +17,10 @@
 #define INTERACTIVE_TURNS 6
 #define LARGE_CODE_BYTES 40000
 
-const char *const kind_names[KIND_COUNT + 1] = {"classify", "extract", "summarize", "route", "rewrite", "qa", "code", "complete",
-                                                "open_ended", "unknown"};
-const char *const trait_names[TRAIT_COUNT + 1] = {"reasoning", "language", "large_codebase", "world_knowledge", "multi_tool",
-                                                  "interactive", "long_context", NULL};
+const char *const kind_names[KIND_COUNT + 1] = {"classify", "extract", "summarize", "route",      "rewrite",
+                                                "qa",       "code",    "complete",  "open_ended", "unknown"};
+const char *const trait_names[TRAIT_COUNT + 1] = {"reasoning",  "language",    "large_codebase", "world_knowledge",
+                                                  "multi_tool", "interactive", "long_context",   NULL};
 
 bool kind_from_name(struct str name, enum task_kind *ret)
 {
@@ -45,9 +46,9 @@ bool trait_from_name(struct str name, enum trait *ret)
 
 /* ---- the texts that rules look at ---- */
 struct sample {
-    struct str user;                    /* the last user message, whole */
+    struct str user; /* the last user message, whole */
     int user_turns;
-    char system[FOLDED_BYTES];          /* folded, see cues.h */
+    char system[FOLDED_BYTES]; /* folded, see cues.h */
     char head[FOLDED_BYTES], tail[FOLDED_BYTES];
 };
 
@@ -75,7 +76,10 @@ static void take_sample(const struct request *r, struct sample *s)
 }
 
 /* ---- kind ---- */
-static bool contains(struct str text, const char *needle) { return str_find(text, str_of(needle)) != SIZE_MAX; }
+static bool contains(struct str text, const char *needle)
+{
+    return str_find(text, str_of(needle)) != SIZE_MAX;
+}
 
 /* Share of characters that prose hardly uses, in the first bytes: braces, semicolons, angle brackets, operators. */
 static bool looks_like_code(struct str text)
@@ -162,7 +166,8 @@ static unsigned decide_traits(const struct sample *s, const struct request *r, e
         if (cue_found(s->head, c->phrase) || cue_found(s->tail, c->phrase))
             score[c->what] += c->weight;
     }
-    bool narrow = kind == KIND_CLASSIFY || kind == KIND_EXTRACT || kind == KIND_ROUTE || kind == KIND_SUMMARIZE || kind == KIND_REWRITE;
+    bool narrow = kind == KIND_CLASSIFY || kind == KIND_EXTRACT || kind == KIND_ROUTE || kind == KIND_SUMMARIZE ||
+                  kind == KIND_REWRITE;
     if (count_numbers(s->user) >= 3 && score[TRAIT_REASONING] > 0)
         score[TRAIT_REASONING] += 3;
     if (narrow)
@@ -200,15 +205,16 @@ void kind_analyse(const struct request *r, int64_t approx_tokens, struct analysi
 
 int64_t kind_estimate_tokens(const struct request *r)
 {
-    int64_t quarters = 0;   /* of a token */
+    int64_t quarters = 0; /* of a token */
     for (int i = 0; i < r->n_messages; i++) {
         struct str text = r->messages[i].content;
         int64_t wide = 0, bytes = (int64_t)text.n;
         for (size_t b = 0; b < text.n; b++) {
-            if ((unsigned char)text.p[b] >= 0xE3 && (unsigned char)text.p[b] <= 0xED)   /* leads CJK, kana, Hangul: 3 bytes */
+            if ((unsigned char)text.p[b] >= 0xE3 &&
+                (unsigned char)text.p[b] <= 0xED) /* leads CJK, kana, Hangul: 3 bytes */
                 wide++;
         }
-        quarters += (bytes - 3 * wide) + wide * 8 / 3 + 16;   /* 16: the template around a message */
+        quarters += (bytes - 3 * wide) + wide * 8 / 3 + 16; /* 16: the template around a message */
     }
     return (quarters + 3) / 4;
 }

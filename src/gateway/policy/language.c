@@ -1,10 +1,16 @@
-/* Language by rules: a script other than Latin and Han decides at once (kana makes Han Japanese); in Latin script the share of
- * other languages' commonest words against English ones decides. Short texts need clear evidence: the doubtful count as English. */
+/* Language by rules: a script other than Latin and Han decides at once (kana makes Han Japanese); in Latin script the
+ * share of other languages' commonest words against English ones decides. Short texts need clear evidence: the doubtful
+ * count as English. */
 #include "gateway/policy/language.h"
 
 #include "gateway/policy/cues.h"
 
-enum script { SCRIPT_LATIN, SCRIPT_HAN, SCRIPT_OTHER, SCRIPT_NONE };
+enum script {
+    SCRIPT_LATIN,
+    SCRIPT_HAN,
+    SCRIPT_OTHER,
+    SCRIPT_NONE
+};
 
 static enum script script_of(uint32_t cp)
 {
@@ -21,25 +27,25 @@ static enum script script_of(uint32_t cp)
 }
 
 static const char *const english_words[] = {
-    "the", "and", "of", "to", "is", "in", "that", "it", "for", "you", "with", "this", "my", "are", "what", "please", "how", "i",
-    "a", "can", "on", "be", "not", "have", "from", "your", NULL,
+    "the",  "and",    "of",  "to", "is", "in",  "that", "it", "for", "you",  "with", "this", "my", "are",
+    "what", "please", "how", "i",  "a",  "can", "on",   "be", "not", "have", "from", "your", NULL,
 };
 
-/* Common words of Spanish, French, German, Italian, Portuguese, Dutch, Polish, Swedish, Turkish, Czech, Vietnamese, Indonesian. */
+/* Common words of Spanish, French, German, Italian, Portuguese, Dutch, Polish, Swedish, Turkish, Czech, Vietnamese,
+ * Indonesian. */
 static const char *const other_words[] = {
-    "el", "los", "las", "que", "una", "por", "para", "como", "con", "del", "esta", "qué", "cómo", "está", "mi", "es", "un", "puedo",
-    "le", "les", "des", "est", "une", "pour", "dans", "avec", "qui", "sur", "je", "vous", "et", "du", "ce", "mon", "pas", "être",
-    "der", "die", "das", "und", "ist", "ich", "nicht", "ein", "eine", "mit", "für", "auf", "wie", "zu", "den", "dem", "von", "bitte",
-    "il", "che", "di", "per", "sono", "non", "della", "come", "gli", "perché", "mio", "questo",
-    "o", "os", "uma", "não", "meu", "minha", "em", "do", "da", "você", "são", "isso",
-    "het", "een", "van", "niet", "dat", "ik", "voor", "zijn", "wat", "hoe", "mijn", "naar",
-    "jest", "nie", "się", "że", "jak", "czy", "mój", "moja", "proszę", "dlaczego",
-    "och", "att", "det", "som", "jag", "är", "inte", "på", "med", "hur",
-    "ve", "bir", "bu", "için", "nasıl", "ne", "değil", "mı", "mi", "benim",
-    "je", "co", "jsem", "není", "jak", "můj", "prosím",
-    "là", "của", "tôi", "không", "và", "cho", "các", "những",
-    "yang", "dan", "saya", "untuk", "dengan", "apa", "bagaimana", "tidak",
-    NULL,
+    "el",    "los",  "las",    "que",      "una",  "por",    "para",   "como",   "con",   "del",       "esta",  "qué",
+    "cómo",  "está", "mi",     "es",       "un",   "puedo",  "le",     "les",    "des",   "est",       "une",   "pour",
+    "dans",  "avec", "qui",    "sur",      "je",   "vous",   "et",     "du",     "ce",    "mon",       "pas",   "être",
+    "der",   "die",  "das",    "und",      "ist",  "ich",    "nicht",  "ein",    "eine",  "mit",       "für",   "auf",
+    "wie",   "zu",   "den",    "dem",      "von",  "bitte",  "il",     "che",    "di",    "per",       "sono",  "non",
+    "della", "come", "gli",    "perché",   "mio",  "questo", "o",      "os",     "uma",   "não",       "meu",   "minha",
+    "em",    "do",   "da",     "você",     "são",  "isso",   "het",    "een",    "van",   "niet",      "dat",   "ik",
+    "voor",  "zijn", "wat",    "hoe",      "mijn", "naar",   "jest",   "nie",    "się",   "że",        "jak",   "czy",
+    "mój",   "moja", "proszę", "dlaczego", "och",  "att",    "det",    "som",    "jag",   "är",        "inte",  "på",
+    "med",   "hur",  "ve",     "bir",      "bu",   "için",   "nasıl",  "ne",     "değil", "mı",        "mi",    "benim",
+    "je",    "co",   "jsem",   "není",     "jak",  "můj",    "prosím", "là",     "của",   "tôi",       "không", "và",
+    "cho",   "các",  "những",  "yang",     "dan",  "saya",   "untuk",  "dengan", "apa",   "bagaimana", "tidak", NULL,
 };
 
 static int count_words(const char *folded, const char *const *words)

@@ -1,4 +1,5 @@
-/* Is a text in a language that small models handle (English, Chinese), or in another? By script, then by common words. */
+/* Is a text in a language that small models handle (English, Chinese), or in another? By script, then by common
+ * words. */
 #ifndef RUNG_GATEWAY_POLICY_LANGUAGE_H
 #define RUNG_GATEWAY_POLICY_LANGUAGE_H
 

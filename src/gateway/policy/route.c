@@ -1,5 +1,5 @@
-/* Planning: which tiers may answer a request, in what order, and why. The steps of route_plan follow the precedence the header states,
- * one function each. What a plan says is carried out in gateway/answer/. */
+/* Planning: which tiers may answer a request, in what order, and why. The steps of route_plan follow the precedence the
+ * header states, one function each. What a plan says is carried out in gateway/answer/. */
 #include "gateway/policy/route.h"
 
 #include <limits.h>
@@ -11,7 +11,14 @@
 /* Room an answer needs beside the prompt before a model counts as fitting. */
 #define ANSWER_ROOM_TOKENS 16
 
-enum usable { USABLE, NOT_PRIVATE, NOT_ABLE, NO_ROOM, NO_KEY, NO_MONEY };
+enum usable {
+    USABLE,
+    NOT_PRIVATE,
+    NOT_ABLE,
+    NO_ROOM,
+    NO_KEY,
+    NO_MONEY
+};
 
 static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void say(char *text, size_t size, const char *fmt, ...)
@@ -23,7 +30,10 @@ static void say(char *text, size_t size, const char *fmt, ...)
     va_end(ap);
 }
 
-static bool stays_here(const struct config_model *m) { return m->file || m->own_machine; }
+static bool stays_here(const struct config_model *m)
+{
+    return m->file || m->own_machine;
+}
 
 /* What a call may cost at most, as far as it can be known before it is made. */
 static int64_t likely_cost(const struct config_model *m, const struct request *r, int64_t tokens)
@@ -100,15 +110,16 @@ static void list_models(const struct config *c, char *text, size_t size)
 }
 
 /* One model was named: it answers or nobody does. */
-static void plan_named(const struct config *c, const struct request *r, const struct route_facts *f, struct str name, struct plan *p)
+static void plan_named(const struct config *c, const struct request *r, const struct route_facts *f, struct str name,
+                       struct plan *p)
 {
     int model = config_find_model(c, name);
     if (model < 0) {
         char names[300] = "";
         list_models(c, names, sizeof names);
         p->verdict = PLAN_UNKNOWN_MODEL;
-        err_set(&p->err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here; there are: %s", (int)(name.n < 100 ? name.n : 100),
-                name.p, names);
+        err_set(&p->err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here; there are: %s",
+                (int)(name.n < 100 ? name.n : 100), name.p, names);
         return;
     }
     const struct config_model *m = &c->models[model];
@@ -139,14 +150,16 @@ static bool metadata_matches(const struct request *r, const struct config_route 
     return ok;
 }
 
-static bool route_matches(const struct config_route *route, const struct request *r, const struct analysis *a, int64_t tokens)
+static bool route_matches(const struct config_route *route, const struct request *r, const struct analysis *a,
+                          int64_t tokens)
 {
     return (!route->kinds || (a->kind < KIND_COUNT && (route->kinds & (1u << a->kind)))) &&
            (!route->traits || (route->traits & a->traits)) && (!route->min_tokens || tokens >= route->min_tokens) &&
            (!route->max_tokens || tokens <= route->max_tokens) && (!route->metadata_key || metadata_matches(r, route));
 }
 
-/* The first route that matches, else (unless the kind was given explicitly) the highest start of the traits; then the conversation. */
+/* The first route that matches, else (unless the kind was given explicitly) the highest start of the traits; then the
+ * conversation. */
 static int start_tier(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
 {
     int start = 0;
@@ -155,7 +168,8 @@ static int start_tier(const struct config *c, const struct request *r, const str
         matched = route_matches(&c->routes[i], r, &p->analysis, f->tokens[c->tiers[0].model]);
         if (matched) {
             start = c->routes[i].start_tier;
-            snprintf(p->reason, sizeof p->reason, "route '%.60s' starts at %.40s", c->routes[i].name, c->tiers[start].name);
+            snprintf(p->reason, sizeof p->reason, "route '%.60s' starts at %.40s", c->routes[i].name,
+                     c->tiers[start].name);
         }
     }
     for (int t = 0; t < TRAIT_COUNT && !matched && !r->kind_given; t++) {
@@ -174,7 +188,8 @@ static int start_tier(const struct config *c, const struct request *r, const str
     return start;
 }
 
-/* An answer below the kind's threshold should climb, except from the last tier when that is an upstream: its answer stands. */
+/* An answer below the kind's threshold should climb, except from the last tier when that is an upstream: its answer
+ * stands. */
 static double threshold_of(const struct config *c, const struct plan *p, int tier)
 {
     bool last = tier == c->n_tiers - 1;
@@ -194,8 +209,9 @@ static void plan_nobody(const struct request *r, const struct plan *seen, bool a
 {
     if (r->needs_upstream) {
         p->verdict = PLAN_UNSUPPORTED;
-        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model, and no other tier can be used (%s)",
-                r->needs_upstream, seen->skipped);
+        err_set(&p->err, ERR_UNSUPPORTED,
+                "'%s' is not supported by the local model, and no other tier can be used (%s)", r->needs_upstream,
+                seen->skipped);
     } else if (any_no_room) {
         p->verdict = PLAN_NO_FIT;
         err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", seen->skipped);
@@ -227,8 +243,9 @@ static void plan_routed(const struct config *c, const struct request *r, const s
     if (p->n_steps == 0)
         plan_nobody(r, p, any_no_room, p);
     else if (start_reached && p->steps[0].tier > start && (usable[start] == NO_ROOM || usable[start] == NOT_ABLE))
-        snprintf(p->reason, sizeof p->reason, "%s", usable[start] == NO_ROOM ? "context: too long for the tiers below"
-                                                                            : "only this tier can do what the request asks");
+        snprintf(p->reason, sizeof p->reason, "%s",
+                 usable[start] == NO_ROOM ? "context: too long for the tiers below"
+                                          : "only this tier can do what the request asks");
 }
 
 void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret)

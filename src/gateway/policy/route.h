@@ -1,5 +1,6 @@
 /* struct request + policy -> plan: the tiers to try, in order, and why. Pure: no I/O, same input, same plan.
- * Precedence: privacy, then what fits, then an explicit model or kind, then traits, then budget, then confidence (escalation). */
+ * Precedence: privacy, then what fits, then an explicit model or kind, then traits, then budget, then confidence
+ * (escalation). */
 #ifndef RUNG_GATEWAY_POLICY_ROUTE_H
 #define RUNG_GATEWAY_POLICY_ROUTE_H
 
