@@ -5,7 +5,8 @@
  * `possibly_billed` when an upstream call had been announced and `lost` when not; spent + reserved never passes a
  * budget, whichever threads and processes share the file. One thread owns the writing connection and commits
  * everything queued in one transaction. Every call here may come from any thread. Several processes may write (one
- * waits for the other) and any number may read. No text of a prompt or an answer is stored. */
+ * waits for the other) and any number may read. No text of a prompt or an answer is stored. Beside the file stand
+ * PATH-wal and PATH-shm (SQLite's) and PATH-owners (empty; the locks by which writers know who lives). */
 #ifndef RUNG_STORE_LEDGER_H
 #define RUNG_STORE_LEDGER_H
 
