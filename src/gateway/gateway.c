@@ -32,8 +32,8 @@ static bool load_model(struct gateway *g, int i, struct str starter, struct err 
         return err_set(err, ERR_NOT_FOUND, "model '%s' is the embedded starter, which this build does not hold", m->name);
     bool ok = embedded ? filemap_memory("starter", starter.p, starter.n, &map, err) : filemap_open(m->file, &map, err);
     if (!ok)
-        return err_prefix(err, "model '%s'", m->name);
-    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) || err_prefix(err, "model '%s'", m->name);
+        return err_prefix(err, "model '%s': ", m->name);
+    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) || err_prefix(err, "model '%s': ", m->name);
 }
 
 static bool open_models(struct gateway *g, struct str starter, struct err *err)

@@ -75,7 +75,7 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
     if (!g->ledger)
         return true;
     start_row(req, reply, &row);
-    return ledger_begin(g->ledger, &row, err) || err_prefix(err, "the request was not sent, because the ledger cannot note it");
+    return ledger_begin(g->ledger, &row, err) || err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
 }
 
 bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model, struct err *err)

@@ -105,7 +105,7 @@ static void note_failure(struct climb *c, struct attempt *a)
         c->status = c->err.code == ERR_LIMIT ? 400 : 500;
     else
         c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
-    err_prefix(&c->err, "%s (%s)", a->tier, a->model);
+    err_prefix(&c->err, "%s (%s): ", a->tier, a->model);
     set_reason(c, "%.100s failed", a->tier);
 }
 

@@ -113,8 +113,13 @@ static bool take_event(struct upstream_run *run, const struct http_event *ev)
         run->streamed = ev->status == 200 && str_find(ev->content_type, STR("text/event-stream")) != SIZE_MAX;
         return true;
     }
-    if (run->streamed)
-        return sse_feed(&run->sse, ev->data, upstream_read_event, &run->reader, err);
+    if (run->streamed) {
+        struct err framing = ERR_INIT;    /* of the stream itself; the reader says more about its events */
+        bool ok = sse_feed(&run->sse, ev->data, upstream_read_event, &run->reader, &framing);
+        if (!ok && err->code == ERR_NONE && run->reader.verdict == RELEASE_ON)
+            *err = framing;
+        return ok;
+    }
     bool failed = run->status < 200 || run->status > 299;
     if (failed && run->body.n + ev->data.n > ERROR_MAX_BYTES)
         return true;                      /* an error page without end says no more than its beginning */
