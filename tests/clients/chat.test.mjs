@@ -147,7 +147,8 @@ test('breaking a stream off stops the upstream', async () => {
 
 test('aborting a plain request stops the upstream', async () => {
   const controller = new AbortController();
-  const request = client.chat.completions.create({ model: 'silent', messages: ask('talk') }, { signal: controller.signal });
+  const { signal } = controller;
+  const request = client.chat.completions.create({ model: 'silent', messages: ask('talk') }, { signal });
   assert.ok(await eventually(() => silent.lines('request').length === 1));
   assert.equal(silent.lines('broken').length, 0);
   controller.abort();
