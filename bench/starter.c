@@ -184,7 +184,7 @@ static void read_restaurant8k(const char *dir, struct set *s)
         struct str text = str_of(json_string_value(json_object_get(json_object_get(example, "userInput"), "text")));
         struct buf user = BUF_INIT(1u << 20), gold = BUF_INIT(1u << 20);
         for (size_t a = 0; a < json_array_size(asked); a++)
-            buf_printf(&user, "%s%s", a ? ", " : "asked: ", json_string_value(json_array_get(asked, a)));
+            buf_printf(&user, "%s%s", a ? "," : "asked: ", json_string_value(json_array_get(asked, a)));
         if (json_array_size(asked))
             buf_char(&user, '\n');
         buf_str(&user, text);
