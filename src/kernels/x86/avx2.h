@@ -5,11 +5,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/level.h"
-
-#define INLINE static inline __attribute__((always_inline))
-/* Before a loop whose vectors must stay in registers. */
-#define UNROLL _Pragma("GCC unroll 16")
+#include "kernels/x86/inline.h"
 
 /* Quantised products, all types: one token, and many tokens on tiles. */
 void decode_avx2(const struct matmul *mm, int64_t begin, int64_t end);

@@ -5,11 +5,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/level.h"
-
-#define INLINE static inline __attribute__((always_inline))
-/* Before a loop whose vectors must stay in registers. */
-#define UNROLL _Pragma("GCC unroll 16")
+#include "kernels/x86/inline.h"
 
 /* Quantised products, all types: one token, and many tokens on tiles. */
 void decode_avx512(const struct matmul *mm, int64_t begin, int64_t end);
@@ -185,10 +181,8 @@ INLINE __m512i quarter_q4_k(const uint8_t *block, int c)
 INLINE __m512i quarter_q5_k(const uint8_t *block, int c)
 {
     __m512i v = _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 48 + 32 * c), 0, 4), _mm512_set1_epi8(15));
-    __m512i bit = _mm512_setr_epi64(0x0101010101010101 << (2 * c), 0x0101010101010101 << (2 * c),
-                                    0x0101010101010101 << (2 * c), 0x0101010101010101 << (2 * c),
-                                    0x0202020202020202 << (2 * c), 0x0202020202020202 << (2 * c),
-                                    0x0202020202020202 << (2 * c), 0x0202020202020202 << (2 * c));
+    __m512i bit = _mm512_castsi256_si512(_mm256_set1_epi8((char)(1 << 2 * c)));
+    bit = _mm512_inserti64x4(bit, _mm256_set1_epi8((char)(2 << 2 * c)), 1);
     __mmask64 set = _mm512_test_epi8_mask(broadcast_32_bytes(block + 16), bit);
     return _mm512_mask_add_epi8(v, set, v, _mm512_set1_epi8(16));
 }
