@@ -2,16 +2,12 @@
  * and closing down in order. libmicrohttpd speaks HTTP; what a request means belongs to the handler. */
 #include "net/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/exchange.h"
+#include "net/listen.h"
 #include "net/watch.h"
 #include "net/workers.h"
 
@@ -22,7 +18,6 @@
 #define DEFAULT_MAX_CONNECTIONS 1024
 #define DEFAULT_IDLE_TIMEOUT_S 75
 
-#define LISTEN_BACKLOG 1024
 #define HEADER_TIME_MS 30000  /* for a request's header, beyond the idle time a connection may have */
 #define BODY_TIME_MS 600000   /* for its body */
 #define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted */
@@ -31,7 +26,8 @@
 struct http_server {
     struct http_server_options o;
     uint16_t port;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemons[LISTEN_MAX]; /* one for each listening socket */
+    int n_daemons;
     struct watch *watch;
     struct workers *workers;
     atomic_size_t bodies_bytes;
@@ -280,63 +276,12 @@ static void set_defaults(struct http_server_options *o)
         o->idle_timeout_s = DEFAULT_IDLE_TIMEOUT_S;
 }
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool parse_host(const char *host, uint16_t port, union address *ret, socklen_t *ret_n, struct err *err)
-{
-    union address a = {0};
-    if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &a.v4.sin_addr) == 1) {
-        a.v4.sin_family = AF_INET;
-        a.v4.sin_port = htons(port);
-        *ret_n = sizeof a.v4;
-    } else if (inet_pton(AF_INET6, host, &a.v6.sin6_addr) == 1) {
-        a.v6.sin6_family = AF_INET6;
-        a.v6.sin6_port = htons(port);
-        *ret_n = sizeof a.v6;
-    } else {
-        return err_set(err, ERR_INVALID,
-                       "cannot listen on '%s': give a numeric address, such as 127.0.0.1, or localhost", host);
-    }
-    *ret = a;
-    return true;
-}
-
-static bool listen_on(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *err)
-{
-    union address a;
-    socklen_t n = 0;
-    if (!parse_host(host, port, &a, &n, err))
-        return false;
-    int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_errno(err, ERR_IO, "cannot listen on %s", host);
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
-    if (bind(fd, &a.any, n) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-        if (errno == EADDRINUSE)
-            err_set(err, ERR_BUSY, "port %u on %s is taken by another program", port, host);
-        else
-            err_errno(err, ERR_IO, "cannot listen on %s port %u", host, port);
-        close(fd);
-        return false;
-    }
-    n = sizeof a;
-    getsockname(fd, &a.any, &n);
-    *ret_port = ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
-    *ret_fd = fd;
-    return true;
-}
-
+/* Takes the listening socket over. */
 static bool start_daemon(struct http_server *s, int fd, struct err *err)
 {
     /* The pool of a connection holds its header twice (bytes and entries), and 431 is ours to say before it is full. */
     size_t pool_bytes = s->o.max_header_bytes * 2;
-    s->daemon = MHD_start_daemon(
+    struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
         MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
@@ -346,12 +291,28 @@ static bool start_daemon(struct http_server *s, int fd, struct err *err)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         MHD_OPTION_END);
-    return s->daemon ? true : err_set(err, ERR_IO, "the HTTP server did not start");
+    if (!daemon)
+        return err_set(err, ERR_IO, "the HTTP server did not start");
+    s->daemons[s->n_daemons++] = daemon;
+    return true;
 }
 
+static void stop_accepting(struct http_server *s)
+{
+    for (int i = 0; i < s->n_daemons; i++) {
+        MHD_socket listener = MHD_quiesce_daemon(s->daemons[i]);
+        if (listener != MHD_INVALID_SOCKET)
+            close(listener);
+    }
+    atomic_store(&s->closing, true);
+}
+
+/* No exchange is live any more, or its reply is decided: libmicrohttpd must not stop while connections sleep. */
 static void server_free(struct http_server *s)
 {
     workers_close(s->workers);
+    for (int i = 0; i < s->n_daemons; i++)
+        MHD_stop_daemon(s->daemons[i]);
     watch_close(s->watch);
     pthread_cond_destroy(&s->quiet);
     pthread_mutex_destroy(&s->lock);
@@ -360,7 +321,7 @@ static void server_free(struct http_server *s)
 
 bool http_server_open(const struct http_server_options *o, struct http_server **ret, struct err *err)
 {
-    int fd = -1;
+    int fds[LISTEN_MAX], n = 0;
     struct http_server *s = calloc(1, sizeof *s);
     if (!s)
         return err_nomem(err, "the HTTP server");
@@ -372,11 +333,15 @@ bool http_server_open(const struct http_server_options *o, struct http_server **
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->quiet, &attr);
     pthread_condattr_destroy(&attr);
-    if (!listen_on(o->host, o->port, &fd, &s->port, err) ||
-        !watch_open(s->o.max_connections + SPARE_PLACES, on_hangup, &s->watch, err) ||
-        !workers_open(s->o.max_workers, s->o.max_queue, run_exchange, &s->workers, err) || !start_daemon(s, fd, err)) {
-        if (fd >= 0)
-            close(fd);
+    bool ok = listen_open(o->host, o->port, fds, &n, &s->port, err) &&
+              watch_open(s->o.max_connections * n + SPARE_PLACES, on_hangup, &s->watch, err) &&
+              workers_open(s->o.max_workers, s->o.max_queue, run_exchange, &s->workers, err);
+    for (int i = 0; i < n; i++) {
+        ok = ok && start_daemon(s, fds[i], err);
+        if (i >= s->n_daemons)
+            close(fds[i]);
+    }
+    if (!ok) {
         server_free(s);
         return false;
     }
@@ -393,10 +358,7 @@ void http_server_close(struct http_server *s, int64_t grace_ms)
 {
     if (!s)
         return;
-    MHD_socket listener = MHD_quiesce_daemon(s->daemon);
-    if (listener != MHD_INVALID_SOCKET)
-        close(listener);
-    atomic_store(&s->closing, true);
+    stop_accepting(s);
     int64_t until_ns = clock_ns() + grace_ms * 1000000;
     struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&s->lock);
@@ -405,8 +367,5 @@ void http_server_close(struct http_server *s, int64_t grace_ms)
     for (struct http_exchange *x = s->live; x; x = x->next)
         exchange_cut(x);
     pthread_mutex_unlock(&s->lock);
-    workers_close(s->workers); /* every reply is decided now: no connection sleeps when libmicrohttpd stops */
-    s->workers = NULL;
-    MHD_stop_daemon(s->daemon);
     server_free(s);
 }

@@ -20,7 +20,7 @@ struct http_server;
 struct http_exchange;
 
 struct http_server_options {
-    const char *host;              /* "127.0.0.1", "::1", "0.0.0.0", "localhost" */
+    const char *host;              /* "127.0.0.1", "::1", "0.0.0.0"; "localhost": 127.0.0.1 and ::1 */
     uint16_t port;                 /* 0: any free one, see http_server_port */
     size_t max_body_bytes;         /* default 32 MiB; beyond: 413 */
     size_t max_header_bytes;       /* default 64 KiB; beyond: 431 */

@@ -2,7 +2,8 @@
  * bodies, many requests at once, closing down. */
 #include "support_net.h"
 
-#include "base/clock.h"
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 /* Answers with what it was asked: method, path, a header and the body. */
 static void echo(void *ctx, struct http_exchange *x)
@@ -306,6 +307,32 @@ static void test_server_says_when_the_port_is_taken(void **state)
     http_server_close(s, 1000);
 }
 
+static void test_server_on_localhost_listens_on_both_families(void **state)
+{
+    (void)state;
+    struct http_server *s = NULL;
+    struct err err = ERR_INIT;
+    struct http_server_options o = {.host = "localhost", .handle = echo, .error_body = error_json};
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0 || bind(probe, (struct sockaddr *)&a, sizeof a) != 0) {
+        print_message("skip %s: no IPv6 here\n", __func__);
+        skip();
+    }
+    close(probe);
+    assert_ok(http_server_open(&o, &s, &err), err);
+    struct buf in = BUF_INIT(1 << 20);
+    ask(http_server_port(s), "GET /four HTTP/1.1\r\nHost: a\r\n\r\n", "GET /four", &in);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    a.sin6_port = htons(http_server_port(s));
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    send_text(fd, "GET /six HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(read_until(fd, &in, "GET /six"));
+    close(fd);
+    buf_free(&in);
+    http_server_close(s, 1000);
+}
+
 struct closing {
     struct gate gate;
     atomic_bool saw_cut;
@@ -376,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_server_cuts_a_stream_the_handler_left_open),
         cmocka_unit_test(test_server_runs_200_requests_at_once),
         cmocka_unit_test(test_server_says_when_the_port_is_taken),
+        cmocka_unit_test(test_server_on_localhost_listens_on_both_families),
         cmocka_unit_test(test_server_close_lets_running_requests_end),
         cmocka_unit_test(test_server_close_cuts_what_outlasts_the_grace),
     };
