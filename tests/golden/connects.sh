@@ -1,6 +1,7 @@
 #!/bin/bash
-# Rung connects to nothing that is not configured or commanded: every connect and every datagram with an address is recorded with
-# strace and compared with what the configuration names. One line a case: ok NAME / not ok NAME why / skip NAME: why.
+# Rung connects to nothing that is not configured or commanded: every connect and every datagram with an address is
+# recorded with strace and compared with what the configuration names. One line a case: ok NAME / not ok NAME why /
+# skip NAME: why.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 B=${B:-build}
@@ -28,7 +29,8 @@ fi
 
 watch=(strace -f -qq -o trace -e 'trace=connect,sendto,sendmsg,sendmmsg')
 
-# judge NAME ALLOWED: every address in the trace must match ALLOWED (a pattern; empty allows none), and an allowed one must occur.
+# judge NAME ALLOWED: every address in the trace must match ALLOWED (a pattern; empty allows none), and an allowed one
+# must occur.
 judge() {
     found=$(grep -E 'sa_family=AF_(INET|INET6|UNIX|NETLINK)' trace | grep -E 'connect\(|sin_addr|sin6_addr')
     strange=$found
@@ -67,8 +69,9 @@ wait_port() {
 post() {
     body="{\"model\":\"$2\",\"max_tokens\":8,\"messages\":[{\"role\":\"user\",\"content\":\"Where is my card?\"}]}"
     exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
-    printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' \
-        ${#body} "$body" >&3
+    printf '%s\r\n' 'POST /v1/chat/completions HTTP/1.1' 'Host: localhost' 'Connection: close' \
+        "Content-Length: ${#body}" '' >&3
+    printf '%s' "$body" >&3
     reply=$(timeout 60 cat <&3)
     exec 3>&-
     case $reply in 'HTTP/1.1 200'*) return 0 ;; esac
