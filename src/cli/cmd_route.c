@@ -27,7 +27,7 @@ static const char help[] =
     "  -n, --dry-run       answer nothing: kinds, tiers, shares, and costs with their assumptions\n"
     "  -p, --parallel N    requests at a time, 1 to 64; default 4\n"
     "  -o, --output FILE   write the JSON objects there\n"
-    "  -s, --show N        how many answers the summary shows, one of a kind; default 3\n"
+    "  -s, --show N        how many answers the summary shows, from the surest to the least sure; default 3\n"
     "  -h, --help          this text\n\n"
     "examples:\n"
     "  rung route examples/requests.jsonl\n"
@@ -151,7 +151,7 @@ static void answer_line(struct line_work *w, struct request *req)
         complain(&made, job, w->number, &reply.err);
     pthread_mutex_lock(&job->lock);
     job->n_failed += reply.outcome == REPLY_ERROR;
-    route_sums_add(&job->sums, gateway_config(job->g), req, &reply, w->number);
+    route_sums_add(&job->sums, gateway_config(job->g), req, &reply);
     finish_line(job, w->index, &made);
     pthread_mutex_unlock(&job->lock);
     reply_free(&reply);
@@ -331,8 +331,8 @@ int cmd_route(int argc, char **argv)
             o.output = optarg;
         else if (ch == 'p' && !parse_number(optarg, 1, ROUTE_MAX_PARALLEL, &o.parallel))
             return cli_usage("route", "--parallel takes a number from 1 to %d", ROUTE_MAX_PARALLEL);
-        else if (ch == 's' && !parse_number(optarg, 0, KIND_COUNT + 1, &o.show))
-            return cli_usage("route", "--show takes a number from 0 to %d", KIND_COUNT + 1);
+        else if (ch == 's' && !parse_number(optarg, 0, ROUTE_MAX_EXAMPLES, &o.show))
+            return cli_usage("route", "--show takes a number from 0 to %d", ROUTE_MAX_EXAMPLES);
         else if (ch == 'h')
             return fputs(help, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
         else if (ch == '?')

@@ -11,6 +11,7 @@
 #define ROUTE_MAX_LINE (64u << 20)
 #define ROUTE_MAX_PARALLEL 64
 #define ROUTE_MAX_REASONS 24
+#define ROUTE_MAX_EXAMPLES 256
 
 /* ---- lines (lines.c) ---- */
 struct route_lines {
@@ -37,7 +38,7 @@ struct route_kind_sums {
 };
 
 struct route_example {
-    int64_t line;                         /* 0: none */
+    bool kept;
     char asked[120], answer[120];
     double confidence;
 };
@@ -51,19 +52,21 @@ struct route_sums {
     int n_reasons;
     int64_t by_tier[CONFIG_MAX_TIERS];
     int64_t before_pico_usd, after_pico_usd, possibly_billed;
+    int64_t unclimbed_pico_usd;           /* the part of the saving on requests that should have climbed */
     int64_t requests, bad_lines;
-    struct route_example examples[KIND_COUNT + 1];
+    struct route_example examples[ROUTE_MAX_EXAMPLES];
+    int n_examples;
 };
 
 /* The answer given, or (dry run) where the plan starts. */
-void route_sums_add(struct route_sums *s, const struct config *c, const struct request *req, const struct reply *reply, int64_t line);
+void route_sums_add(struct route_sums *s, const struct config *c, const struct request *req, const struct reply *reply);
 void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req, const struct plan *plan);
 void route_sums_free(struct route_sums *s);
 /* Answer tokens that a dry run assumes, by kind; less when the request says so. */
 int64_t route_assumed_output(const struct request *req, enum task_kind kind);
 
 /* ---- the summary (summary.c) ---- */
-/* show: so many answers at the end, one of a kind. */
+/* show: so many answers at the end, from the surest to the least sure. */
 void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color);
 void route_print_plan(FILE *out, const struct config *c, struct route_sums *s, bool color);
 

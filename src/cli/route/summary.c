@@ -94,9 +94,26 @@ static void print_bill(const struct paint *p, const struct config *c, const stru
             c->frontier_name);
     fprintf(p->out, "  %-11s %14s   as run, failed attempts included\n", "after", money_format(s->after_pico_usd, after));
     fprintf(p->out, "  %s%-11s %14s   %.1f%%%s\n", p->green, "saved", money_format(saving, saved), percent, p->off);
+    if (s->unclimbed_pico_usd)
+        fprintf(p->out, "  %s%-11s %14s   on requests that should have climbed and could not%s\n", p->yellow, "of that",
+                money_format(s->unclimbed_pico_usd, maybe), p->off);
     if (s->possibly_billed)
         fprintf(p->out, "  %s%-11s %14s   at most, beside the above: nobody knows%s\n", p->yellow, "possibly",
                 money_format(s->possibly_billed, maybe), p->off);
+}
+
+/* Whole dollars with commas: "$1,265,137". */
+static void format_dollars(double dollars, char *out, size_t size)
+{
+    char digits[40];
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%.0f", dollars < 0 ? -dollars : dollars), at = 0;
+    at += (size_t)snprintf(out, size, "%s$", dollars <= -0.5 ? "-" : "");
+    for (size_t i = 0; i < n && at + 2 < size; i++) {
+        if (i && (n - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
 }
 
 static void print_per_year(const struct paint *p, const struct route_sums *s, double seconds)
@@ -106,7 +123,7 @@ static void print_per_year(const struct paint *p, const struct route_sums *s, do
         return;
     double rate = (double)s->requests / seconds, each = (double)saving / 1e12 / (double)s->requests;
     char year[MONEY_TEXT], million[MONEY_TEXT];
-    snprintf(year, sizeof year, "$%.0f", each * rate * SECONDS_PER_YEAR);
+    format_dollars(each * rate * SECONDS_PER_YEAR, year, sizeof year);
     snprintf(million, sizeof million, "$%.2f", each * 1e6);
     fprintf(p->out, "  %-11s %14s   a year at this rate (%.1f requests a second, day and night, of this mix)\n", "", year, rate);
     fprintf(p->out, "  %-11s %14s   for a million requests of this mix\n", "", million);
@@ -126,17 +143,23 @@ static void print_assumptions(const struct paint *p, const struct config *c, boo
                 p->off);
 }
 
-/* One answer of each of the first kinds: the surest way to see what a score means. */
-static void print_examples(const struct paint *p, const struct route_sums *s, int show)
+static int compare_examples(const void *a, const void *b)
 {
-    int shown = 0;
-    for (int k = 0; k <= KIND_COUNT && shown < show; k++) {
-        const struct route_example *e = &s->examples[k];
-        if (!e->line)
-            continue;
-        if (!shown++)
-            fprintf(p->out, "\n%s  answers%s\n", p->bold, p->off);
-        fprintf(p->out, "  %-11s %s\n  %s%11.2f%s %s\n", kind_names[k], e->asked, p->green, e->confidence, p->off, e->answer);
+    double x = ((const struct route_example *)a)->confidence, y = ((const struct route_example *)b)->confidence;
+    return (x < y) - (x > y);
+}
+
+/* From the surest to the least sure, evenly: the quickest way to see what a score means. */
+static void print_examples(const struct paint *p, struct route_sums *s, int show)
+{
+    int n = show < s->n_examples ? show : s->n_examples;
+    qsort(s->examples, (size_t)s->n_examples, sizeof s->examples[0], compare_examples);
+    if (n)
+        fprintf(p->out, "\n%s  answers, from the surest to the least sure%s\n", p->bold, p->off);
+    for (int i = 0; i < n; i++) {
+        const struct route_example *e = &s->examples[n > 1 ? i * (s->n_examples - 1) / (n - 1) : 0];
+        fprintf(p->out, "  %s%.2f%s  %s%s\n        %s%s%s\n", e->kept ? p->green : p->yellow, e->confidence, p->off, e->answer,
+                e->kept ? "" : "   (would climb)", p->dim, e->asked, p->off);
     }
 }
 

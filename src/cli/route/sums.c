@@ -73,12 +73,12 @@ static void add_fate(struct route_sums *s, enum task_kind kind, enum fate fate, 
     s->reasons[r].unanswered += fate == FATE_UNANSWERED || fate == FATE_FAILED;
 }
 
-static void keep_example(struct route_sums *s, const struct request *req, const struct reply *r, int64_t line)
+static void keep_example(struct route_sums *s, const struct request *req, const struct reply *r)
 {
-    struct route_example *e = &s->examples[r->kind];
-    if (r->confidence < 0 || (e->line && e->line < line))
+    if (!r->local || r->confidence < 0 || s->n_examples == ROUTE_MAX_EXAMPLES)
         return;
-    e->line = line;
+    struct route_example *e = &s->examples[s->n_examples++];
+    e->kept = !r->escalation;
     e->confidence = r->confidence;
     route_clip(route_asked(req), e->asked, sizeof e->asked);
     route_clip(buf_view(&r->text), e->answer, sizeof e->answer);
@@ -90,7 +90,7 @@ static void count_tier(struct route_sums *s, const struct config *c, const char 
         s->by_tier[t] += strcmp(tier, c->tiers[t].name) == 0;
 }
 
-void route_sums_add(struct route_sums *s, const struct config *c, const struct request *req, const struct reply *r, int64_t line)
+void route_sums_add(struct route_sums *s, const struct config *c, const struct request *req, const struct reply *r)
 {
     struct route_kind_sums *k = &s->kinds[r->kind];
     enum fate fate = r->outcome == REPLY_UNANSWERED ? FATE_UNANSWERED
@@ -101,6 +101,8 @@ void route_sums_add(struct route_sums *s, const struct config *c, const struct r
     add_fate(s, r->kind, fate, fate == FATE_FAILED ? "failed" : r->reason, r->unanswered);
     s->before_pico_usd = money_add(s->before_pico_usd, r->frontier_pico_usd);
     s->after_pico_usd = money_add(s->after_pico_usd, r->cost_pico_usd);
+    if (fate == FATE_WOULD_CLIMB)
+        s->unclimbed_pico_usd = money_add(s->unclimbed_pico_usd, r->frontier_pico_usd - r->cost_pico_usd);
     for (int i = 0; i < r->n_attempts; i++) {
         if (r->attempts[i].outcome == ATTEMPT_POSSIBLY_BILLED)
             s->possibly_billed = money_add(s->possibly_billed, r->attempts[i].cost_pico_usd);
@@ -113,8 +115,7 @@ void route_sums_add(struct route_sums *s, const struct config *c, const struct r
         k->confidence += r->confidence;
         k->n_confidence++;
     }
-    if (fate == FATE_KEPT)
-        keep_example(s, req, r, line);
+    keep_example(s, req, r);
 }
 
 void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req, const struct plan *plan)
@@ -130,12 +131,15 @@ void route_sums_add_plan(struct route_sums *s, const struct config *c, const str
     const struct price *price = m->base_url ? &m->price : m->price.known ? &m->price : &zero;
     int64_t in = kind_estimate_tokens(req), out = route_assumed_output(req, kind);
     bool local = m->file || m->own_machine;
-    add_fate(s, kind, plan->steps[0].fallback ? FATE_WOULD_CLIMB : local ? FATE_KEPT : FATE_CLIMBED, plan->reason, NULL);
+    enum fate fate = plan->steps[0].fallback ? FATE_WOULD_CLIMB : local ? FATE_KEPT : FATE_CLIMBED;
+    add_fate(s, kind, fate, plan->reason, NULL);
     count_tier(s, c, plan->steps[0].tier >= 0 ? c->tiers[plan->steps[0].tier].name : NULL);
     int64_t before = money_add(money_times(c->frontier_price.input, in), money_times(c->frontier_price.output, out));
     int64_t after = money_add(money_times(price->input, in), money_times(price->output, out));
     s->before_pico_usd = money_add(s->before_pico_usd, before);
     s->after_pico_usd = money_add(s->after_pico_usd, after);
+    if (fate == FATE_WOULD_CLIMB)
+        s->unclimbed_pico_usd = money_add(s->unclimbed_pico_usd, before - after);
 }
 
 void route_sums_free(struct route_sums *s)
