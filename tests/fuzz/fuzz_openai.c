@@ -1,0 +1,62 @@
+/* Fuzzes the OpenAI dialect both ways: a request body through the parser and, where it is accepted, into the body for an upstream; and
+ * the same bytes as an upstream's reply and as events of its stream. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/answer/upstream.h"
+#include "gateway/api/openai.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void as_request(struct str bytes, struct arena *arena, const struct config *c)
+{
+    struct request req;
+    struct err err = ERR_INIT;
+    if (!openai_parse_chat(bytes, arena, &req, &err))
+        return;
+    const struct config_model m = {.name = "m"};
+    struct buf out = BUF_INIT(64u << 20);
+    json_t *value = NULL;
+    if (upstream_body(&req, c, &m, true, &out, &err) && !json_parse_object(buf_view(&out), "body", &value, &err))
+        __builtin_trap();                 /* what goes up must be JSON again */
+    json_decref(value);
+    buf_free(&out);
+}
+
+static void as_upstream(struct str bytes, const struct config *c, bool streamed)
+{
+    const struct request req = {.logprobs = true, .top_logprobs = 3};
+    struct reply reply = {.confidence = -1, .text = BUF_INIT(1u << 20), .reasoning = BUF_INIT(1u << 20), .arena = ARENA_INIT(64u << 20)};
+    struct attempt attempt = {0};
+    struct release rel;
+    struct err err = ERR_INIT;
+    release_init(&rel, c, &req, &reply, NULL, -1);
+    struct upstream_reader reader = {.rel = &rel, .attempt = &attempt, .err = &err};
+    struct buf out = BUF_INIT(64u << 20);
+    bool ok = streamed ? upstream_read_event(&reader, STR(""), bytes) : upstream_read_reply(&reader, bytes);
+    if (ok) {
+        json_t *value = NULL;
+        release_end(&rel);
+        openai_write_chat(&req, &reply, &out);
+        if (!json_parse_object(buf_view(&out), "reply", &value, &err))
+            __builtin_trap();             /* whatever an upstream says, the client gets JSON */
+        json_decref(value);
+    }
+    char text[200];
+    upstream_read_error(500, bytes, text, sizeof text);
+    buf_free(&out);
+    release_free(&rel);
+    reply_free(&reply);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct config c = {.score = SCORE_ENTROPY};
+    struct str bytes = {(const char *)data, size};
+    struct arena arena = ARENA_INIT(256u << 20);
+    as_request(bytes, &arena, &c);
+    as_upstream(bytes, &c, false);
+    as_upstream(bytes, &c, true);
+    arena_free(&arena);
+    return 0;
+}
