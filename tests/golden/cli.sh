@@ -53,7 +53,7 @@ case_ run_json 0 '"finish_reason"' "$rung" run starter --json --temp 0 "Where is
 case_ run_bad_number_is_usage 2 "temp" "$rung" run starter --temp hot "x"
 case_ route_missing_file 1 "nosuch.jsonl" "$rung" route nosuch.jsonl
 printf '{"model":"auto","messages":[{"role":"user","content":"hi"}]}\nnot json\n' > r.jsonl
-case_ route_names_the_bad_line 1 "line 2" "$rung" route r.jsonl
+case_ route_names_the_bad_line 1 "r.jsonl:2" "$rung" route r.jsonl
 case_ bill_without_ledger_is_friendly 0 "" "$rung" bill
 printf 'listn: x\n' > bad.yaml
 case_ config_mistake_has_line 1 "bad.yaml:1" "$rung" serve --config bad.yaml
