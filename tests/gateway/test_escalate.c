@@ -167,6 +167,7 @@ static void expect_local_answer(const char *more, struct stand_in_script script)
     assert_string_equal(json_at(v, "rung.tier"), "local");
     assert_string_equal(json_at(v, "rung.escalation"), "unavailable");
     assert_string_not_equal(json_at(v, "rung.attempts.1.error"), "");
+    assert_non_null(strstr(json_at(v, "rung.reason"), "< 1.00 at local; frontier failed"));
     assert_non_null(strstr(r.body, "card"));
     json_decref(v);
     plain_free(&r);
@@ -202,6 +203,46 @@ static void test_failing_stream_before_release_brings_the_local_answer(void **st
     };
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
         expect_local_answer("\"stream\":true", scripts[i]);
+}
+
+/* The window ends, the answer climbs before it is complete, and nobody above answers: it is made again, and stands. */
+static void test_unfinished_answer_is_made_again_when_nobody_above_answers(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS CLIMB "hold_ms: 0\n", upstream.port, "");
+    stand_in_play(&upstream, (struct stand_in_script){.status = 500, .body = "{}"});
+    house_chat(&h, "{\"model\":\"auto\",\"stream\":true,\"max_tokens\":20,\"messages\":[{\"role\":\"user\",\"content\":\"Say something\"}]}", &r);
+    assert_int_equal(r.status, 200);
+    json_t *v = last_event(&r);
+    assert_string_equal(json_at(v, "rung.escalation"), "unavailable");
+    assert_string_equal(json_at(v, "rung.attempts.0.outcome"), "low_confidence");
+    assert_in_range((int)json_number_at(v, "rung.attempts.0.completion_tokens"), 1, 19);   /* not to its end */
+    assert_string_equal(json_at(v, "rung.attempts.1.outcome"), "failed");
+    assert_string_equal(json_at(v, "rung.attempts.2.outcome"), "ok");
+    assert_string_equal(json_at(v, "rung.attempts.2.tier"), "local");
+    assert_non_null(strstr(r.body, "[DONE]"));
+    json_decref(v);
+    plain_free(&r);
+    house_close(&h);
+}
+
+static void test_route_that_starts_above_falls_back_marked(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS STAY "routes: [{name: hard, kind: classify, start: frontier}]\n", upstream.port, "");
+    stand_in_play(&upstream, (struct stand_in_script){.status = 503, .body = "{}"});
+    json_t *v = ask(&h, ask_starter(ANY_QUESTION, NULL), &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(json_at(v, "rung.tier"), "local");
+    assert_string_equal(json_at(v, "rung.escalation"), "unavailable");
+    assert_string_equal(json_at(v, "rung.reason"), "route 'hard' starts at frontier; frontier failed");
+    json_decref(v);
+    plain_free(&r);
+    house_close(&h);
 }
 
 static void test_nobody_listens_brings_the_local_answer(void **state)
@@ -432,6 +473,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stream_climbs_and_passes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failing_upstream_brings_the_local_answer_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failing_stream_before_release_brings_the_local_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unfinished_answer_is_made_again_when_nobody_above_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_route_that_starts_above_falls_back_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_listens_brings_the_local_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error_after_release_is_an_error_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named_upstream_that_fails_is_an_error_not_another_model, setup, teardown),

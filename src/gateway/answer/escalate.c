@@ -106,7 +106,8 @@ static void note_failure(struct climb *c, struct attempt *a)
     else
         c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
     err_prefix(&c->err, "%s (%s): ", a->tier, a->model);
-    set_reason(c, "%.100s failed", a->tier);
+    size_t used = strlen(c->reply->reason);
+    snprintf(c->reply->reason + used, sizeof c->reply->reason - used, "%s%.60s failed", used ? "; " : "", a->tier);
 }
 
 static void finish_attempt(struct climb *c, struct attempt *a, int model, enum attempt_end end)

@@ -1,0 +1,125 @@
+#!/bin/sh
+# rung route, bill and serve as people meet them: order, bad lines, dry runs, sums that agree, taken ports, stopping.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+rung=$root/${B:-build}/rung
+case ${B:-build} in /*) rung=$B/rung ;; esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME=$work
+
+say() { # NAME STATUS WHY
+    if [ "$2" -eq 0 ]; then echo "ok $1"; else echo "not ok $1: $3"; fi
+}
+has() { # NAME TEXT FILE
+    grep -qF -- "$2" "$3"
+    say "$1" $? "'$2' is not in: $(head -c 2000 "$3")"
+}
+
+ask() { # ID QUESTION
+    printf '{"model":"auto","temperature":0,"messages":[{"role":"system","content":"Classify the banking question into one intent."},'
+    printf '{"role":"user","content":"%s"}],"metadata":{"kind":"classify","id":"%s"}}\n' "$2" "$1"
+}
+
+# ---- route ----
+i=0
+while [ $i -lt 40 ]; do
+    ask "q$i" "My new card number $i has not come yet"
+    i=$((i + 1))
+done > ask.jsonl
+"$rung" route ask.jsonl --json --parallel 8 > out.jsonl 2> summary.txt
+say route_exits_0_when_all_are_answered $? "exit status"
+grep -o '"id":"q[0-9]*"' out.jsonl | sed 's/.*"q\([0-9]*\)"/\1/' > ids
+seq 0 39 | cmp -s - ids
+say route_keeps_the_order_of_the_lines $? "$(tr '\n' ' ' < ids)"
+has route_json_has_all_scores '"scores":{"geomean":0.' out.jsonl
+has route_summary_counts_requests '40 requests in' summary.txt
+has route_summary_shows_the_bill 'every request at frontier prices' summary.txt
+has route_summary_states_its_assumption 'a year at this rate' summary.txt
+"$rung" route ask.jsonl --explain > explain.txt 2>&1
+has route_explains_each 'classify starts at local' explain.txt
+head -3 ask.jsonl | "$rung" route - --output file.jsonl > piped.txt 2>&1
+say route_reads_standard_input $? "$(cat piped.txt)"
+[ "$(wc -l < file.jsonl)" -eq 3 ]
+say route_writes_results_to_a_file $? "$(cat file.jsonl)"
+printf '{"custom_id":"batch-1","method":"POST","url":"/v1/chat/completions","body":%s}\n' "$(head -1 ask.jsonl)" > batch.jsonl
+"$rung" route batch.jsonl --json > batch.out 2>/dev/null
+has route_takes_batch_lines '"id":"batch-1"' batch.out
+
+{ head -1 ask.jsonl; echo '{"model": "auto", "mesages": []}'; echo; echo 'no JSON'; tail -1 ask.jsonl; } > bad.jsonl
+"$rung" route bad.jsonl --json > bad.out 2> bad.err
+[ $? -eq 1 ]
+say route_exits_1_after_bad_lines $? "$(cat bad.err)"
+has route_names_the_line_of_an_unknown_field "bad.jsonl:2: 'mesages'" bad.err
+has route_counts_blank_lines 'bad.jsonl:4:' bad.err
+has route_answers_the_lines_after_a_bad_one '"id":"q39"' bad.out
+[ "$(wc -l < bad.out)" -eq 4 ]
+say route_has_a_result_for_every_line $? "$(cat bad.out)"
+"$rung" route nosuch.jsonl > missing.txt 2>&1
+[ $? -eq 1 ]
+say route_exits_1_without_its_file $? "$(cat missing.txt)"
+has route_names_the_missing_file 'nosuch.jsonl' missing.txt
+"$rung" route ask.jsonl --parallel 0 > usage.txt 2>&1
+[ $? -eq 2 ]
+say route_refuses_no_workers $? "$(cat usage.txt)"
+
+# ---- bill: what was noted is what was answered ----
+"$rung" bill --json > bill.json
+has bill_counts_every_request '"requests":86' bill.json
+"$rung" bill --by kind > bill.txt
+has bill_groups_by_kind 'classify' bill.txt
+has bill_shows_the_goal '70%' bill.txt
+"$rung" bill --by week > usage.txt 2>&1
+[ $? -eq 2 ]
+say bill_refuses_unknown_grouping $? "$(cat usage.txt)"
+"$rung" bill --since yesterday > usage.txt 2>&1
+[ $? -eq 2 ]
+say bill_refuses_unknown_since $? "$(cat usage.txt)"
+"$rung" bill --ledger ./none.db > none.txt 2>&1
+say bill_without_a_ledger_is_friendly $? "$(cat none.txt)"
+has bill_says_when_it_begins 'There is no bill yet' none.txt
+
+# ---- dry run: nothing answered, nothing noted ----
+"$rung" route ask.jsonl --dry-run > dry.txt 2>&1
+say dry_run_exits_0 $? "$(cat dry.txt)"
+has dry_run_states_its_assumptions 'answer tokens by kind' dry.txt
+has dry_run_answers_nothing '40 requests planned, none answered' dry.txt
+"$rung" bill --json > bill2.json
+cmp -s bill.json bill2.json
+say dry_run_leaves_the_ledger_alone $? "$(cat bill2.json)"
+
+# ---- serve ----
+"$rung" serve --listen 127.0.0.1:0 > serve.txt 2>&1 &
+server=$!
+i=0
+while [ $i -lt 100 ] && ! grep -q 'Ctrl-C' serve.txt; do sleep 0.1; i=$((i + 1)); done
+port=$(sed -n 's|.*http://127.0.0.1:\([0-9]*\)/v1$|\1|p' serve.txt | head -1)
+has serve_says_where_it_listens "listens on http://127.0.0.1:$port/v1" serve.txt
+has serve_prints_a_request_to_try 'curl -s http://127.0.0.1:' serve.txt
+if command -v curl >/dev/null; then
+    sed -n '/^  curl/,/^$/p' serve.txt | sh > curl.txt 2>&1
+    has serve_s_own_example_works '"content":"card_arrival"' curl.txt
+    curl -s "http://127.0.0.1:$port/health" > health.txt
+    has serve_is_healthy '"status":"ok"' health.txt
+else
+    echo "skip serve_s_own_example_works: no curl here"
+fi
+"$rung" serve --listen "127.0.0.1:$port" > taken.txt 2>&1
+[ $? -eq 1 ]
+say serve_exits_1_on_a_taken_port $? "$(cat taken.txt)"
+has serve_says_who_took_the_port 'is taken by another Rung; try: rung serve --listen 127.0.0.1:' taken.txt
+kill -HUP "$server"
+sleep 0.2
+kill -0 "$server" 2>/dev/null
+say serve_survives_a_hangup $? "gone after SIGHUP"
+kill -TERM "$server"
+wait "$server"
+say serve_stops_gracefully_on_sigterm $? "exit status $?"
+"$rung" serve --listen 0.0.0.0:0 > open.txt 2>&1
+[ $? -eq 1 ]
+say serve_refuses_the_network_without_keys $? "$(cat open.txt)"
+has serve_says_what_the_network_needs "api_keys" open.txt
+"$rung" serve --listen nonsense > usage.txt 2>&1
+[ $? -eq 2 ]
+say serve_refuses_a_bad_address $? "$(cat usage.txt)"
