@@ -99,6 +99,87 @@ INLINE __m512 exp_avx512(__m512 x)
     return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(low)), _mm512_castsi512_ps(high));
 }
 
+/* ---- sixteen rows at once, a row a lane ---- */
+
+/* The 16 bytes at `at` of each row: dword[c] holds bytes 4 c to 4 c + 3. */
+INLINE void load_headers(const uint8_t *const *rows, int64_t at, __m512i dword[4])
+{
+    __m512i v[4];
+    UNROLL
+    for (int e = 0; e < 4; e++) {
+        v[e] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(rows[e] + at)));
+        v[e] = _mm512_inserti32x4(v[e], _mm_loadu_si128((const __m128i *)(rows[e + 4] + at)), 1);
+        v[e] = _mm512_inserti32x4(v[e], _mm_loadu_si128((const __m128i *)(rows[e + 8] + at)), 2);
+        v[e] = _mm512_inserti32x4(v[e], _mm_loadu_si128((const __m128i *)(rows[e + 12] + at)), 3);
+    }
+    __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpacklo_epi32(v[2], v[3]);
+    __m512i c = _mm512_unpackhi_epi32(v[0], v[1]), d = _mm512_unpackhi_epi32(v[2], v[3]);
+    dword[0] = _mm512_unpacklo_epi64(a, b);
+    dword[1] = _mm512_unpackhi_epi64(a, b);
+    dword[2] = _mm512_unpacklo_epi64(c, d);
+    dword[3] = _mm512_unpackhi_epi64(c, d);
+}
+
+INLINE __m512 low_half(__m512i dword)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(dword));
+}
+
+INLINE __m512 high_half(__m512i dword)
+{
+    return low_half(_mm512_srli_epi32(dword, 16));
+}
+
+/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales. */
+struct k_headers {
+    __m512 d, m;
+    __m512i scale[2], min[2];
+};
+
+INLINE struct k_headers load_k_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m512i six = _mm512_set1_epi32(0x3f3f3f3f), low = _mm512_set1_epi32(0x0f0f0f0f), high = _mm512_set1_epi32(0x30303030);
+    __m512i u[4];
+    load_headers(rows, at, u);
+    __m512i above = _mm512_srli_epi32(u[3], 4);
+    return (struct k_headers){
+        .d = low_half(u[0]),
+        .m = high_half(u[0]),
+        .scale = {_mm512_and_si512(u[1], six), _mm512_or_si512(_mm512_and_si512(u[3], low),
+                                                               _mm512_and_si512(_mm512_srli_epi32(u[1], 2), high))},
+        .min = {_mm512_and_si512(u[2], six), _mm512_or_si512(_mm512_and_si512(above, low),
+                                                             _mm512_and_si512(_mm512_srli_epi32(u[2], 2), high))},
+    };
+}
+
+/* Two words a lane from four minima: 0 and 2, or 1 and 3, as pair_sums are ordered. */
+INLINE __m512i min_words(__m512i min, int odd)
+{
+    return _mm512_and_si512(odd ? _mm512_srli_epi32(min, 8) : min, _mm512_set1_epi32(0x00ff00ff));
+}
+
+/* The scale of a Q6_K block, behind everything else. */
+INLINE __m512 load_q6_scale(const uint8_t *const *rows, int64_t at)
+{
+    __m512i dword[4];
+    load_headers(rows, at + 194, dword);
+    return high_half(dword[3]);
+}
+
+/* A dword of the token in every lane. */
+INLINE __m512i broadcast_dword(const void *p)
+{
+    int32_t dword;
+    memcpy(&dword, p, sizeof dword);
+    return _mm512_set1_epi32(dword);
+}
+
+INLINE void prefetch_bytes(const uint8_t *p, int bytes)
+{
+    for (int line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)p + line, _MM_HINT_T0);
+}
+
 /* ---- blocks of 32: the weights of two of them ---- */
 
 struct kind_32 {
@@ -156,8 +237,6 @@ INLINE __m512i pair_q8_0(const uint8_t *a, const uint8_t *b)
 
 struct kind_256 {
     int bytes;
-    int d_at;        /* offset of the scale; where there are minima, theirs follows it */
-    int scales_at;
     bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
     __m512i (*quarter)(const uint8_t *block, int c);
 };
@@ -196,8 +275,8 @@ INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
     return _mm512_or_si512(low, _mm512_slli_epi16(high, 4));
 }
 
-#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 4, false, quarter_q4_k})
-#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 4, false, quarter_q5_k})
-#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 208, 192, true, quarter_q6_k})
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), false, quarter_q4_k})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), false, quarter_q5_k})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), true, quarter_q6_k})
 
 #endif

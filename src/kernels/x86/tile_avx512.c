@@ -10,7 +10,6 @@
 
 struct panel {
     uint8_t q[PANEL_K / 4][ROWS][4];
-    uint16_t d_half[PANEL_K / 32][ROWS], m_half[PANEL_K / 32][ROWS];
     float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
     int32_t scale[PANEL_K / 16][ROWS];
     int32_t pairs[PANEL_K / 32][ROWS];         /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
@@ -24,12 +23,6 @@ struct cut {
     int64_t row, end;       /* rows [row, row + ROWS); past end the last one stands in */
     int64_t k, k_end;
 };
-
-INLINE const uint8_t *cut_row(const struct cut *cut, int r)
-{
-    int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
-    return (const uint8_t *)cut->mm->w + row * (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
-}
 
 /* ---- unpacking ---- */
 
@@ -57,104 +50,136 @@ INLINE void transpose(const __m512i v[16], uint8_t (*to)[ROWS][4])
     }
 }
 
-INLINE void widen_halves(struct panel *p, int blocks, bool has_min)
+/* Rows of the cut at its first block, and how far on the next panel's begin. */
+struct cut_rows {
+    const uint8_t *p[ROWS];
+    int64_t ahead;
+};
+
+INLINE struct cut_rows cut_rows(const struct cut *cut, int block, int block_bytes)
 {
-    for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < ROWS; r += 16) {
-            _mm512_store_ps(p->d[b] + r, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p->d_half[b] + r))));
-            if (has_min)
-                _mm512_store_ps(p->m[b] + r, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p->m_half[b] + r))));
-        }
+    struct cut_rows rows;
+    int64_t bytes = (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
+    for (int r = 0; r < ROWS; r++) {
+        int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
+        rows.p[r] = (const uint8_t *)cut->mm->w + row * bytes + cut->k / block * block_bytes;
+    }
+    rows.ahead = ROWS * bytes;
+    return rows;
+}
+
+INLINE void store_rows(void *row_values, int first, __m512i v)
+{
+    _mm512_store_si512((int32_t *)row_values + first, v);
 }
 
 INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *p)
 {
+    struct cut_rows rows = cut_rows(cut, 32, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 32);
-    const uint8_t *rows[ROWS];
-    for (int r = 0; r < ROWS; r++) {
-        rows[r] = cut_row(cut, r) + cut->k / 32 * kind.bytes;
-        for (int b = 0; b < blocks; b++) {
-            memcpy(&p->d_half[b][r], rows[r] + b * kind.bytes, 2);
-            if (kind.has_min)
-                memcpy(&p->m_half[b][r], rows[r] + b * kind.bytes + 2, 2);
-        }
-    }
-    widen_halves(p, blocks, kind.has_min);
     for (int b = 0; b < blocks; b += 2) {
         /* Of an odd number of blocks the last stands in for its neighbour, whose place in the panel nobody reads. */
         int at = b * kind.bytes, next = b + 1 < blocks ? at + kind.bytes : at;
         for (int r = 0; r < ROWS; r += 16) {
-            __m512i v[16];
+            __m512i v[16], header[4];
             UNROLL
-            for (int i = 0; i < 16; i++)
-                v[i] = kind.pair(rows[r + i] + at, rows[r + i] + next);
+            for (int i = 0; i < 16; i++) {
+                prefetch_bytes(rows.p[r + i] + rows.ahead + at, 2 * kind.bytes);
+                v[i] = kind.pair(rows.p[r + i] + at, rows.p[r + i] + next);
+            }
             transpose(v, (uint8_t (*)[ROWS][4])p->q[8 * b][r]);
+            for (int i = 0; i < 2; i++) {
+                load_headers(rows.p + r, i ? next : at, header);
+                _mm512_store_ps(p->d[b + i] + r, low_half(header[0]));
+                if (kind.has_min)
+                    _mm512_store_ps(p->m[b + i] + r, high_half(header[0]));
+            }
         }
     }
 }
 
-INLINE void unpack_scales(struct kind_256 kind, const uint8_t *block, struct panel *p, int b, int r)
+/* Scales and minima of the sixteen rows from r on, block b. */
+INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
 {
-    memcpy(&p->d_half[b][r], block + kind.d_at, 2);
-    if (kind.is_q6) {
-        const int8_t *scales = (const int8_t *)block + kind.scales_at;
-        UNROLL
-        for (int i = 0; i < 16; i++)
-            p->scale[16 * b + i][r] = scales[i];
-        for (int i = 0; i < 8; i++)
-            p->pairs[8 * b + i][r] = (int32_t)((uint16_t)scales[2 * i] | (uint32_t)scales[2 * i + 1] << 16);
-        return;
-    }
-    struct k_scales s = k_scales_unpack(block + kind.scales_at);
-    memcpy(&p->m_half[b][r], block + kind.d_at + 2, 2);
+    struct k_headers header = load_k_headers(rows, at);
+    _mm512_store_ps(p->d[b] + r, header.d);
+    _mm512_store_ps(p->m[b] + r, header.m);
+    UNROLL
     for (int i = 0; i < 8; i++)
-        p->scale[8 * b + i][r] = s.scale[i / 4] >> i % 4 * 8 & 63;
-    for (int half = 0; half < 2; half++) {
-        p->pairs[4 * b + 2 * half][r] = (int32_t)(s.min[half] & 0x00ff00ff);
-        p->pairs[4 * b + 2 * half + 1][r] = (int32_t)(s.min[half] >> 8 & 0x00ff00ff);
+        store_rows(p->scale[8 * b + i], r, _mm512_and_si512(_mm512_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm512_set1_epi32(63)));
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
+}
+
+/* The same for Q6_K: sixteen scales, each in a lane of its own and again in pairs. */
+INLINE void unpack_q6_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
+{
+    __m512i header[4];
+    _mm512_store_ps(p->d[b] + r, load_q6_scale(rows, at));
+    load_headers(rows, at + 192, header);
+    UNROLL
+    for (int i = 0; i < 16; i++)
+        store_rows(p->scale[16 * b + i], r, _mm512_srai_epi32(_mm512_slli_epi32(header[i / 4], 24 - i % 4 * 8), 24));
+    /* Two neighbouring bytes, each into the upper half of a word, then down for the sign. */
+    const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        __m512i index = _mm512_add_epi32(lane, _mm512_set1_epi32(i % 2 ? 0x03800280 : 0x01800080));
+        store_rows(p->pairs[8 * b + i], r, _mm512_srai_epi16(_mm512_shuffle_epi8(header[i / 2], index), 8));
     }
 }
 
 INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
 {
+    struct cut_rows rows = cut_rows(cut, 256, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 256);
-    const uint8_t *rows[ROWS];
-    for (int r = 0; r < ROWS; r++) {
-        rows[r] = cut_row(cut, r) + cut->k / 256 * kind.bytes;
-        for (int b = 0; b < blocks; b++)
-            unpack_scales(kind, rows[r] + b * kind.bytes, p, b, r);
-    }
-    widen_halves(p, blocks, !kind.is_q6);
     for (int b = 0; b < blocks; b++)
-        for (int c = 0; c < 4; c++)
-            for (int r = 0; r < ROWS; r += 16) {
+        for (int r = 0; r < ROWS; r += 16) {
+            int64_t at = b * kind.bytes;
+            for (int i = 0; i < 16; i++)
+                prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
+            if (kind.is_q6)
+                unpack_q6_header(rows.p + r, at, p, b, r);
+            else
+                unpack_k_header(rows.p + r, at, p, b, r);
+            UNROLL
+            for (int c = 0; c < 4; c++) {
                 __m512i v[16];
                 UNROLL
                 for (int i = 0; i < 16; i++)
-                    v[i] = kind.quarter(rows[r + i] + b * kind.bytes, c);
+                    v[i] = kind.quarter(rows.p[r + i] + at, c);
                 transpose(v, (uint8_t (*)[ROWS][4])p->q[64 * b + 16 * c][r]);
             }
+        }
 }
 
 /* ---- tiles: [tile] tokens by 32 rows, sums[2 t + half] ---- */
-
-/* A token's four bytes (or two words) in every lane. */
-INLINE __m512i broadcast_dword(const void *p)
-{
-    int32_t dword;
-    memcpy(&dword, p, sizeof dword);
-    return _mm512_set1_epi32(dword);
-}
 
 INLINE __m512i rows_of(const void *row_values, int half)
 {
     return _mm512_load_si512((const int32_t *)row_values + 16 * half);
 }
 
-/* sum += scaled terms of one block, the two halves of the panel's rows. */
-INLINE void add_term(float *y, __m512 w_scale, float act_scale, __m512i isum)
+/* sums += dot products of `steps` times four of K, of the panel's bytes from w on with each token's from q[t] on. */
+INLINE void add_dots(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, __m512i *sums)
 {
-    __m512 factor = _mm512_mul_ps(w_scale, _mm512_set1_ps(act_scale));
+    UNROLL
+    for (int i = 0; i < steps; i++) {
+        __m512i w0 = rows_of(w[i], 0), w1 = rows_of(w[i], 1);
+        UNROLL
+        for (int t = 0; t < tile; t++) {
+            __m512i a = broadcast_dword(q[t] + 4 * i);
+            sums[2 * t] = _mm512_dpbusd_epi32(sums[2 * t], w0, a);
+            sums[2 * t + 1] = _mm512_dpbusd_epi32(sums[2 * t + 1], w1, a);
+        }
+    }
+}
+
+/* y += scaled terms of one block, for one half of the panel's rows. */
+INLINE void add_term(float *y, const float *w_scale, __m512 act_scale, __m512i isum)
+{
+    __m512 factor = _mm512_mul_ps(_mm512_load_ps(w_scale), act_scale);
     _mm512_store_ps(y, _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(isum), _mm512_load_ps(y)));
 }
 
@@ -162,40 +187,26 @@ INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const stru
 {
     for (int b = 0; b < blocks; b++) {
         __m512i sums[2 * MAX_TILE];
+        const int8_t *q[MAX_TILE];
         UNROLL
-        for (int t = 0; t < tile; t++)
+        for (int t = 0; t < tile; t++) {
+            q[t] = acts[t][b].q;
             sums[2 * t] = sums[2 * t + 1] = _mm512_set1_epi32(-kind.offset * acts[t][b].sum);
-        for (int i = 0; i < 8; i++) {
-            __m512i w0 = rows_of(p->q[8 * b + i], 0), w1 = rows_of(p->q[8 * b + i], 1);
-            UNROLL
-            for (int t = 0; t < tile; t++) {
-                __m512i a = broadcast_dword(acts[t][b].q + 4 * i);
-                sums[2 * t] = _mm512_dpbusd_epi32(sums[2 * t], w0, a);
-                sums[2 * t + 1] = _mm512_dpbusd_epi32(sums[2 * t + 1], w1, a);
-            }
         }
+        add_dots(&p->q[8 * b], q, 8, tile, sums);
         UNROLL
         for (int i = 0; i < 2 * tile; i++) {
             const struct act_block_32 *a = &acts[i / 2][b];
             float *y = p->y[token + i / 2] + i % 2 * 16;
-            add_term(y, _mm512_load_ps(p->d[b] + i % 2 * 16), a->d, sums[i]);
+            add_term(y, p->d[b] + i % 2 * 16, _mm512_set1_ps(a->d), sums[i]);
             if (kind.has_min)
-                add_term(y, _mm512_load_ps(p->m[b] + i % 2 * 16), a->d, _mm512_set1_epi32(a->sum));
+                add_term(y, p->m[b] + i % 2 * 16, _mm512_set1_ps(a->d), _mm512_set1_epi32(a->sum));
         }
     }
 }
 
-/* The sum of word pairs times the token's words; `n` pairs from the block's first. */
-INLINE __m512i sum_pairs(struct panel *p, int first, int n, const int16_t *words, int half)
-{
-    __m512i sum = _mm512_setzero_si512();
-    for (int i = 0; i < n; i++)
-        sum = _mm512_dpwssd_epi32(sum, rows_of(p->pairs[first + i], half), broadcast_dword(words + 2 * i));
-    return sum;
-}
-
-/* sums = the block's integer sums before Q6_K's offset. */
-INLINE void block_sums_256(bool is_q6, struct panel *p, int b, const struct act_block_256 *const *acts, int tile, __m512i *sums)
+/* sums = the block's sums of scaled products, before Q6_K's offset. */
+INLINE void scaled_sums(bool is_q6, struct panel *p, int b, const struct act_block_256 *const *acts, int tile, __m512i *sums)
 {
     int sub = is_q6 ? 16 : 32;
     UNROLL
@@ -203,23 +214,43 @@ INLINE void block_sums_256(bool is_q6, struct panel *p, int b, const struct act_
         sums[i] = _mm512_setzero_si512();
     for (int s = 0; s < 256 / sub; s++) {
         __m512i dots[2 * MAX_TILE];
+        const int8_t *q[MAX_TILE];
+        UNROLL
+        for (int t = 0; t < tile; t++) {
+            q[t] = acts[t][b].q + s * sub;
+            dots[2 * t] = dots[2 * t + 1] = _mm512_setzero_si512();
+        }
+        add_dots(&p->q[64 * b + s * sub / 4], q, sub / 4, tile, dots);
+        const int32_t *scale = p->scale[256 / sub * b + s];
         UNROLL
         for (int i = 0; i < 2 * tile; i++)
-            dots[i] = _mm512_setzero_si512();
-        for (int i = s * sub / 4; i < (s + 1) * sub / 4; i++) {
-            __m512i w0 = rows_of(p->q[64 * b + i], 0), w1 = rows_of(p->q[64 * b + i], 1);
-            UNROLL
-            for (int t = 0; t < tile; t++) {
-                __m512i a = broadcast_dword(acts[t][b].q + 4 * i);
-                dots[2 * t] = _mm512_dpbusd_epi32(dots[2 * t], w0, a);
-                dots[2 * t + 1] = _mm512_dpbusd_epi32(dots[2 * t + 1], w1, a);
-            }
-        }
-        UNROLL
-        for (int i = 0; i < 2 * tile; i++) {
-            __m512i scale = rows_of(p->scale[256 / sub * b + s], i % 2);
-            sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(dots[i], scale));
-        }
+            sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(dots[i], rows_of(scale, i % 2)));
+    }
+}
+
+/* sums[half] = the rows' word pairs, `n` from the block's first, times the token's words. */
+INLINE void sum_pairs(struct panel *p, int first, int n, const int16_t *words, __m512i sums[2])
+{
+    sums[0] = sums[1] = _mm512_setzero_si512();
+    UNROLL
+    for (int i = 0; i < n; i++) {
+        __m512i a = broadcast_dword(words + 2 * i);
+        sums[0] = _mm512_dpwssd_epi32(sums[0], rows_of(p->pairs[first + i], 0), a);
+        sums[1] = _mm512_dpwssd_epi32(sums[1], rows_of(p->pairs[first + i], 1), a);
+    }
+}
+
+INLINE void add_block_256(bool is_q6, struct panel *p, int b, const struct act_block_256 *a, const __m512i sums[2], float *y)
+{
+    __m512i pairs[2];
+    __m512 scale = _mm512_set1_ps(a->d), negated = _mm512_set1_ps(-a->d);
+    sum_pairs(p, is_q6 ? 8 * b : 4 * b, is_q6 ? 8 : 4, is_q6 ? a->sums : a->pair_sums, pairs);
+    UNROLL
+    for (int half = 0; half < 2; half++) {
+        __m512i isum = is_q6 ? _mm512_sub_epi32(sums[half], _mm512_slli_epi32(pairs[half], 5)) : sums[half];
+        add_term(y + 16 * half, p->d[b] + 16 * half, scale, isum);
+        if (!is_q6)
+            add_term(y + 16 * half, p->m[b] + 16 * half, negated, pairs[half]);
     }
 }
 
@@ -227,17 +258,10 @@ INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const st
 {
     for (int b = 0; b < blocks; b++) {
         __m512i sums[2 * MAX_TILE];
-        block_sums_256(kind.is_q6, p, b, acts, tile, sums);
+        scaled_sums(kind.is_q6, p, b, acts, tile, sums);
         UNROLL
-        for (int i = 0; i < 2 * tile; i++) {
-            const struct act_block_256 *a = &acts[i / 2][b];
-            float *y = p->y[token + i / 2] + i % 2 * 16;
-            if (kind.is_q6)
-                sums[i] = _mm512_sub_epi32(sums[i], _mm512_slli_epi32(sum_pairs(p, 8 * b, 8, a->sums, i % 2), 5));
-            add_term(y, _mm512_load_ps(p->d[b] + i % 2 * 16), a->d, sums[i]);
-            if (!kind.is_q6)
-                add_term(y, _mm512_load_ps(p->m[b] + i % 2 * 16), -a->d, sum_pairs(p, 4 * b, 4, a->pair_sums, i % 2));
-        }
+        for (int t = 0; t < tile; t++)
+            add_block_256(kind.is_q6, p, b, &acts[t][b], &sums[2 * t], p->y[token + t]);
     }
 }
 
