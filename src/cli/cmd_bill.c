@@ -16,7 +16,8 @@
 static const char help[] =
     "usage: rung bill [--since WHEN] [--by tier|model|kind|day] [--json] [--ledger FILE | --config FILE]\n\n"
     "The bill: before (every request at frontier prices), after (as run, failed local attempts included), saved; the\n"
-    "share of each tier against 70/20/10; time to first token here and upstream. What was possibly billed stands apart.\n\n"
+    "share of each tier against 70/20/10; time to first token here and upstream. What was possibly billed stands "
+    "apart.\n\n"
     "  -s, --since WHEN    24h, 7d, 2w, a day such as 2026-07-01, or all (the default)\n"
     "  -b, --by WHAT       group by tier (the default), model, kind or day\n"
     "  -j, --json          one JSON object\n"
@@ -37,7 +38,10 @@ static const double goals[] = {70, 20, 10};
 
 static double usd(int64_t pico_usd) { return (double)pico_usd / 1e12; }
 
-static double share_of(const struct ledger_report *r, int64_t n) { return r->answered ? 100 * (double)n / (double)r->answered : 0; }
+static double share_of(const struct ledger_report *r, int64_t n)
+{
+    return r->answered ? 100 * (double)n / (double)r->answered : 0;
+}
 
 /* ---- as JSON ---- */
 
@@ -171,8 +175,8 @@ static void print_shares(const struct ledger_report *r, bool color)
 static void print_latency(const char *name, const struct report_latency *l)
 {
     if (l->requests)
-        printf("  %-14s %9.1f %9.1f   of %lld requests\n", name, (double)l->ttft_p50_us / 1000, (double)l->ttft_p95_us / 1000,
-               (long long)l->requests);
+        printf("  %-14s %9.1f %9.1f   of %lld requests\n", name, (double)l->ttft_p50_us / 1000,
+               (double)l->ttft_p95_us / 1000, (long long)l->requests);
 }
 
 static void print_groups(const struct ledger_report *r, const char *by)
@@ -181,8 +185,9 @@ static void print_groups(const struct ledger_report *r, const char *by)
     printf("\n  %-20s %9s %14s %14s %14s\n", by, "requests", "before", "after", "saved");
     for (int64_t i = 0; i < r->n_groups; i++) {
         const struct report_sums *s = &r->groups[i].sums;
-        printf("  %-20.60s %9lld %14s %14s %14s\n", r->groups[i].name, (long long)s->requests, money_format(s->before_pico_usd, before),
-               money_format(s->after_pico_usd, after), money_format(s->before_pico_usd - s->after_pico_usd, saved));
+        printf("  %-20.60s %9lld %14s %14s %14s\n", r->groups[i].name, (long long)s->requests,
+               money_format(s->before_pico_usd, before), money_format(s->after_pico_usd, after),
+               money_format(s->before_pico_usd - s->after_pico_usd, saved));
     }
 }
 
@@ -193,8 +198,8 @@ static void print_apart(const struct ledger_report *r)
         printf("\n  possibly billed: %lld requests, at most %s, beside the above; the upstream's own bill knows\n",
                (long long)r->possibly_billed.requests, money_format(r->possibly_billed.pico_usd, text));
     if (r->outcomes[LEDGER_OPEN] || r->outcomes[LEDGER_LOST])
-        printf("\n  still open: %lld; lost with a killed process, nothing sent: %lld\n", (long long)r->outcomes[LEDGER_OPEN],
-               (long long)r->outcomes[LEDGER_LOST]);
+        printf("\n  still open: %lld; lost with a killed process, nothing sent: %lld\n",
+               (long long)r->outcomes[LEDGER_OPEN], (long long)r->outcomes[LEDGER_LOST]);
 }
 
 static void print_text(const struct ledger_report *r, const char *path, const char *by)
@@ -224,7 +229,8 @@ static bool ledger_path(const struct options *o, char *path, size_t size, struct
 {
     struct config *c = NULL;
     if (o->ledger)
-        return snprintf(path, size, "%s", o->ledger) < (int)size || err_set(err, ERR_LIMIT, "the path of the ledger is too long");
+        return snprintf(path, size, "%s", o->ledger) < (int)size ||
+               err_set(err, ERR_LIMIT, "the path of the ledger is too long");
     if (!config_load(o->config, &c, err))
         return false;
     bool ok = true;
@@ -248,7 +254,9 @@ static int bill(const struct options *o, int64_t since_ms, enum report_by by)
     if (!report_read(path, since_ms, by, &report, &err)) {
         if (err.code != ERR_NOT_FOUND || o->json)
             return cli_fail(&err);
-        printf("There is no bill yet: %s does not exist. It begins with the first request to rung serve or rung route.\n", path);
+        printf(
+            "There is no bill yet: %s does not exist. It begins with the first request to rung serve or rung route.\n",
+            path);
         return EXIT_OK;
     }
     bool ok = true;
@@ -262,9 +270,12 @@ static int bill(const struct options *o, int64_t since_ms, enum report_by by)
 
 int cmd_bill(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"since", required_argument, NULL, 's'},  {"by", required_argument, NULL, 'b'},
-                                                 {"json", no_argument, NULL, 'j'},         {"ledger", required_argument, NULL, 'l'},
-                                                 {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
+    static const struct option long_options[] = {{"since", required_argument, NULL, 's'},
+                                                 {"by", required_argument, NULL, 'b'},
+                                                 {"json", no_argument, NULL, 'j'},
+                                                 {"ledger", required_argument, NULL, 'l'},
+                                                 {"config", required_argument, NULL, 'c'},
+                                                 {"help", no_argument, NULL, 'h'},
                                                  {0}};
     struct options o = {.since = "all", .by = "tier"};
     struct err err = ERR_INIT;

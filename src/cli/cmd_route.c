@@ -1,5 +1,5 @@
-/* rung route: a file of requests down the same path as `rung serve`, several at a time; results in the order of the lines. Lines,
- * sums, results and the summary have files of their own in route/. */
+/* rung route: a file of requests down the same path as `rung serve`, several at a time; results in the order of the
+ * lines. Lines, sums, results and the summary have files of their own in route/. */
 #include <getopt.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -237,7 +237,8 @@ static bool close_out(struct job *job, struct err *err)
     if (job->out && job->out != stdout)
         ok = fclose(job->out) == 0 && ok;
     if (!ok)
-        err_set(err, ERR_IO, "the results could not all be written%s%s", job->o->output ? " to " : "", job->o->output ? job->o->output : "");
+        err_set(err, ERR_IO, "the results could not all be written%s%s", job->o->output ? " to " : "",
+                job->o->output ? job->o->output : "");
     return ok && (!job->read_failed || err_set(err, ERR_IO, "%s could not be read to its end", job->lines.name));
 }
 
@@ -311,11 +312,15 @@ static bool parse_number(const char *text, int min, int max, int *ret)
 
 int cmd_route(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},   {"explain", no_argument, NULL, 'e'},
-                                                 {"json", no_argument, NULL, 'j'},           {"dry-run", no_argument, NULL, 'n'},
-                                                 {"parallel", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
+    static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
+                                                 {"explain", no_argument, NULL, 'e'},
+                                                 {"json", no_argument, NULL, 'j'},
+                                                 {"dry-run", no_argument, NULL, 'n'},
+                                                 {"parallel", required_argument, NULL, 'p'},
+                                                 {"output", required_argument, NULL, 'o'},
                                                  {"show", required_argument, NULL, 's'},
-                                                 {"help", no_argument, NULL, 'h'},           {0}};
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {0}};
     struct options o = {.parallel = DEFAULT_PARALLEL, .show = DEFAULT_SHOW};
     optind = 1;
     for (int ch; (ch = getopt_long(argc, argv, "c:ejnp:o:s:h", long_options, NULL)) != -1;) {

@@ -76,7 +76,8 @@ static void print_tiers(const struct gateway *g, const struct config *c)
 
 static void print_example(const struct config *c, const char *url)
 {
-    bool starter = c->n_tiers && c->models[c->tiers[0].model].file && strcmp(c->models[c->tiers[0].model].file, "starter") == 0;
+    bool starter =
+        c->n_tiers && c->models[c->tiers[0].model].file && strcmp(c->models[c->tiers[0].model].file, "starter") == 0;
     printf("\ntry:\n  curl -s %s/chat/completions -H 'content-type: application/json' -d '{\"model\": \"auto\",\n"
            "    \"messages\": [",
            url);
@@ -90,7 +91,8 @@ static void print_start(const struct serve *s)
     const struct config *c = gateway_config(s->gateway);
     char url[300], path[4096] = "";
     bool v6 = strchr(c->listen_host, ':') != NULL;
-    snprintf(url, sizeof url, "http://%s%s%s:%u/v1", v6 ? "[" : "", c->listen_host, v6 ? "]" : "", http_server_port(s->server));
+    snprintf(url, sizeof url, "http://%s%s%s:%u/v1", v6 ? "[" : "", c->listen_host, v6 ? "]" : "",
+             http_server_port(s->server));
     ledger_default_path(path, sizeof path, NULL);
     printf("Rung %s listens on %s\n\n  %-8s %s\n  %-8s %s\n  %-8s auto", RUNG_VERSION, url, "config", c->path, "ledger",
            c->ledger_path ? c->ledger_path : path, "models");
@@ -120,7 +122,8 @@ static void wait_for_signal(const struct serve *s, const sigset_t *set)
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
     int running = http_server_inflight(s->server);
     if (!s->quiet && running)
-        printf("\nstopping; %d running request%s may end within %d seconds\n", running, running == 1 ? "" : "s", STOP_GRACE_MS / 1000);
+        printf("\nstopping; %d running request%s may end within %d seconds\n", running, running == 1 ? "" : "s",
+               STOP_GRACE_MS / 1000);
     fflush(stdout);
 }
 

@@ -1,5 +1,5 @@
-/* One short GET to a taken port of this machine, to say by what it is taken. It guesses from well-known first words and believes
- * nothing: what came is clipped and cleaned before it is shown. */
+/* One short GET to a taken port of this machine, to say by what it is taken. It guesses from well-known first words and
+ * believes nothing: what came is clipped and cleaned before it is shown. */
 #include "cli/probe.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,8 @@ static int connect_loopback(const char *host, uint16_t port)
     bool v6 = strchr(host, ':') != NULL;
     int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);

@@ -1,5 +1,5 @@
-/* Progress of a long command on stderr: a bar with rate and time left on a terminal, a plain line every few seconds elsewhere.
- * One thread at a time. */
+/* Progress of a long command on stderr: a bar with rate and time left on a terminal, a plain line every few seconds
+ * elsewhere. One thread at a time. */
 #ifndef RUNG_CLI_PROGRESS_H
 #define RUNG_CLI_PROGRESS_H
 

@@ -1,5 +1,5 @@
-/* The gateway's life: opening models, client and ledger as the configuration says, and the frame of every answer: facts, plan, an open
- * row in the ledger, the walk down the plan (answer/), the settled row. */
+/* The gateway's life: opening models, client and ledger as the configuration says, and the frame of every answer:
+ * facts, plan, an open row in the ledger, the walk down the plan (answer/), the settled row. */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -29,11 +29,13 @@ static bool load_model(struct gateway *g, int i, struct str starter, struct err 
     struct local_model_options options = {.context = m->context};
     bool embedded = strcmp(m->file, "starter") == 0;
     if (embedded && !starter.n)
-        return err_set(err, ERR_NOT_FOUND, "model '%s' is the embedded starter, which this build does not hold", m->name);
+        return err_set(err, ERR_NOT_FOUND, "model '%s' is the embedded starter, which this build does not hold",
+                       m->name);
     bool ok = embedded ? filemap_memory("starter", starter.p, starter.n, &map, err) : filemap_open(m->file, &map, err);
     if (!ok)
         return err_prefix(err, "model '%s': ", m->name);
-    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) || err_prefix(err, "model '%s': ", m->name);
+    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) ||
+           err_prefix(err, "model '%s': ", m->name);
 }
 
 static bool open_models(struct gateway *g, struct str starter, struct err *err)

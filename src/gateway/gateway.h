@@ -1,5 +1,5 @@
-/* The gateway: who answers. Holds the configuration, the runtime with its local models, the HTTP client and the ledger, and takes
- * a request down its plan. Any thread may call; the answer is made on the caller's thread. */
+/* The gateway: who answers. Holds the configuration, the runtime with its local models, the HTTP client and the
+ * ledger, and takes a request down its plan. Any thread may call; the answer is made on the caller's thread. */
 #ifndef RUNG_GATEWAY_GATEWAY_H
 #define RUNG_GATEWAY_GATEWAY_H
 
@@ -24,7 +24,8 @@ const struct local_model_info *gateway_local_model(const struct gateway *g, int 
 
 /* Plan only. A configuration that keeps everything here makes the request private, whatever it says. */
 void gateway_plan(struct gateway *g, struct request *r, struct plan *ret);
-/* The whole life: plan, attempts, climbing, ledger. *ret is filled in any case and lives until reply_free. sink NULL: not streamed. */
+/* The whole life: plan, attempts, climbing, ledger. *ret is filled in any case and lives until reply_free. sink
+ * NULL: not streamed. */
 void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret);
 void reply_free(struct reply *r);
 

@@ -1,5 +1,5 @@
-/* The HTTP face: who may ask (Host, Origin, key), which path is which, and a chat completion plain or streamed. What is answered is
- * decided in gateway_answer; how it is written, in api/. */
+/* The HTTP face: who may ask (Host, Origin, key), which path is which, and a chat completion plain or streamed. What is
+ * answered is decided in gateway_answer; how it is written, in api/. */
 #include <stdio.h>
 
 #include "data/json.h"
@@ -13,14 +13,18 @@
 
 /* ---- errors ---- */
 
-void gateway_error_body(int status, const char *message, struct buf *out) { openai_write_error(status, message, NULL, NULL, out); }
+void gateway_error_body(int status, const char *message, struct buf *out)
+{
+    openai_write_error(status, message, NULL, NULL, out);
+}
 
 static void reply_json(struct http_exchange *x, int status, const struct buf *body)
 {
     if (buf_ok(body))
         http_reply(x, status, "application/json", buf_view(body));
     else
-        http_reply(x, 500, "application/json", STR("{\"error\":{\"message\":\"the reply is too long\",\"type\":\"server_error\"}}"));
+        http_reply(x, 500, "application/json",
+                   STR("{\"error\":{\"message\":\"the reply is too long\",\"type\":\"server_error\"}}"));
 }
 
 static void fail(struct http_exchange *x, int status, const char *message, const char *param, const char *code)
@@ -47,7 +51,8 @@ static const char *param_of(const char *message, char *param, size_t size)
 
 static bool is_loopback_name(struct str host)
 {
-    return str_eq_nocase(host, STR("localhost")) || str_is(host, "127.0.0.1") || str_is(host, "[::1]") || str_is(host, "::1");
+    return str_eq_nocase(host, STR("localhost")) || str_is(host, "127.0.0.1") || str_is(host, "[::1]") ||
+           str_is(host, "::1");
 }
 
 /* "localhost:11434" -> "localhost"; "[::1]:80" -> "[::1]". */
@@ -63,7 +68,8 @@ static struct str without_port(struct str host)
     return host;
 }
 
-/* A page of the network may point a name of its own at 127.0.0.1 (DNS rebinding): the name asked for must be one of ours. */
+/* A page of the network may point a name of its own at 127.0.0.1 (DNS rebinding): the name asked for must be one of
+ * ours. */
 static bool host_allowed(const struct config *c, struct str host)
 {
     struct str name = without_port(host);
@@ -119,7 +125,8 @@ bool gateway_may_listen(const struct config *c, const char *host, struct err *er
     if (is_loopback_name(name) || str_starts(name, STR("127.")) || c->n_api_keys > 0)
         return true;
     return err_set(err, ERR_INVALID,
-                   "listening on %s would let anybody on the network use this machine and its API keys; configure 'api_keys' first, "
+                   "listening on %s would let anybody on the network use this machine and its API keys; configure "
+                   "'api_keys' first, "
                    "or listen on 127.0.0.1",
                    host);
 }
@@ -130,11 +137,13 @@ static bool admit(const struct config *c, struct http_exchange *x, bool needs_ke
     struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
     char text[HEADER_TEXT];
     if (!host_allowed(c, host)) {
-        fail(x, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is", NULL, "host_not_allowed");
+        fail(x, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is", NULL,
+             "host_not_allowed");
         return false;
     }
     if (origin.p && !origin_allowed(c, origin)) {
-        fail(x, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should", NULL, "origin_not_allowed");
+        fail(x, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should", NULL,
+             "origin_not_allowed");
         return false;
     }
     if (origin.p && origin.n < sizeof text) {
@@ -209,7 +218,8 @@ static bool stream_begin(void *ctx, const struct reply *r)
     return flush(chat);
 }
 
-static bool stream_delta(void *ctx, struct str text, bool reasoning, struct str tool_calls, const struct reply_token *token)
+static bool stream_delta(void *ctx, struct str text, bool reasoning, struct str tool_calls,
+                         const struct reply_token *token)
 {
     struct chat *chat = ctx;
     openai_write_chunk_delta(chat->req, &chat->reply, text, reasoning, tool_calls, token, &chat->out);
@@ -239,7 +249,8 @@ static void fail_reply(struct chat *chat)
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : NULL;
     put_reply_headers(chat, false);
-    fail(chat->x, r->http_status ? r->http_status : 500, r->err.msg, no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
+    fail(chat->x, r->http_status ? r->http_status : 500, r->err.msg,
+         no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
 }
 
 static void answer(struct gateway *g, struct chat *chat)
@@ -291,7 +302,10 @@ static void write_model(struct json_writer *w, const char *name, const char *own
     json_close_object(w);
 }
 
-static const char *owner_of(const struct config_model *m) { return m->file ? "local" : m->own_machine ? "own machine" : "upstream"; }
+static const char *owner_of(const struct config_model *m)
+{
+    return m->file ? "local" : m->own_machine ? "own machine" : "upstream";
+}
 
 static void handle_models(struct gateway *g, struct http_exchange *x, struct str name)
 {
@@ -349,9 +363,10 @@ static void handle_health(struct gateway *g, struct http_exchange *x)
 static void handle_preflight(struct http_exchange *x)
 {
     http_reply_header(x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    http_reply_header(x, "Access-Control-Allow-Headers", "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-os, "
-                                                         "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
-                                                         "x-stainless-runtime-version, x-stainless-timeout");
+    http_reply_header(x, "Access-Control-Allow-Headers",
+                      "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-os, "
+                      "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+                      "x-stainless-runtime-version, x-stainless-timeout");
     http_reply_header(x, "Access-Control-Max-Age", "600");
     http_reply(x, 204, "text/plain", STR(""));
 }
@@ -376,7 +391,8 @@ void gateway_handle(void *gateway, struct http_exchange *x)
     else if (chat && str_is(method, "POST"))
         handle_chat(g, x);
     else if (!chat && !health && !root && !models && !model)
-        fail(x, 404, "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models and GET /health", NULL, NULL);
+        fail(x, 404, "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models and GET /health",
+             NULL, NULL);
     else if (chat || !get)
         handle_wrong_method(x, chat ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
     else if (health)

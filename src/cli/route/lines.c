@@ -35,7 +35,8 @@ bool route_lines_open(const char *path, struct route_lines *ret, struct err *err
 {
     bool is_stdin = strcmp(path, "-") == 0;
     struct stat st;
-    struct route_lines l = {.file = is_stdin ? stdin : fopen(path, "re"), .name = is_stdin ? "standard input" : path, .total = -1};
+    struct route_lines l = {
+        .file = is_stdin ? stdin : fopen(path, "re"), .name = is_stdin ? "standard input" : path, .total = -1};
     if (!l.file)
         return err_errno(err, ERR_NOT_FOUND, "cannot open %s", path);
     if (!is_stdin && fstat(fileno(l.file), &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -69,7 +70,8 @@ bool route_lines_next(struct route_lines *l, struct buf *line, struct err *err)
         }
         l->number++;
         if (!buf_ok(line))
-            return err_at_line(err, ERR_LIMIT, l->name, (int)l->number, 0, "the line is longer than %u bytes", ROUTE_MAX_LINE);
+            return err_at_line(err, ERR_LIMIT, l->name, (int)l->number, 0, "the line is longer than %u bytes",
+                               ROUTE_MAX_LINE);
         if (str_trim(buf_view(line)).n)
             return true;
     }

@@ -75,7 +75,8 @@ void route_write_json(const struct request *req, const struct reply *r, int64_t 
     buf_char(out, '\n');
 }
 
-void route_write_plan_json(const struct config *c, const struct request *req, const struct plan *plan, int64_t line, struct buf *out)
+void route_write_plan_json(const struct config *c, const struct request *req, const struct plan *plan, int64_t line,
+                           struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
     json_open_object(&w);
@@ -131,12 +132,14 @@ void route_write_text(const struct request *req, const struct reply *r, int64_t 
         snprintf(text, sizeof text, "-");
     buf_printf(out, "%-10s %-9s %5s  ", kind_names[r->kind], r->outcome == REPLY_OK ? r->tier : "-", text);
     route_clip(r->outcome == REPLY_OK ? buf_view(&r->text) : str_of(r->err.msg), text, 60);
-    buf_printf(out, "%-60s  %s%s%s\n", text, r->reason, r->escalation ? "; escalation: " : "", r->escalation ? r->escalation : "");
+    buf_printf(out, "%-60s  %s%s%s\n", text, r->reason, r->escalation ? "; escalation: " : "",
+               r->escalation ? r->escalation : "");
     if (r->unanswered)
         buf_printf(out, "%-14s unanswered: %s\n", "", r->unanswered);
 }
 
-void route_write_plan_text(const struct config *c, const struct request *req, const struct plan *plan, int64_t line, struct buf *out)
+void route_write_plan_text(const struct config *c, const struct request *req, const struct plan *plan, int64_t line,
+                           struct buf *out)
 {
     write_label(req, line, out);
     buf_printf(out, "%-10s ", kind_names[plan->analysis.kind]);
@@ -146,5 +149,6 @@ void route_write_plan_text(const struct config *c, const struct request *req, co
                    tier >= 0 ? c->tiers[tier].name : c->models[plan->steps[i].model].name);
     }
     buf_printf(out, "  %s", plan->verdict == PLAN_OK ? plan->reason : plan->err.msg);
-    buf_printf(out, " (%s)%s%s\n", plan->analysis.why ? plan->analysis.why : "no rule", plan->skipped[0] ? "; left out: " : "", plan->skipped);
+    buf_printf(out, " (%s)%s%s\n", plan->analysis.why ? plan->analysis.why : "no rule",
+               plan->skipped[0] ? "; left out: " : "", plan->skipped);
 }

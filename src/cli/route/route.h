@@ -23,8 +23,8 @@ struct route_lines {
 
 bool route_lines_open(const char *path, struct route_lines *ret, struct err *err);
 void route_lines_close(struct route_lines *l);
-/* The next line that is not blank, into *line (cleared first); false at the end, or with *err set. A line over the limit is skipped with
- * its *err, and reading may go on. */
+/* The next line that is not blank, into *line (cleared first); false at the end, or with *err set. A line over the
+ * limit is skipped with its *err, and reading may go on. */
 bool route_lines_next(struct route_lines *l, struct buf *line, struct err *err);
 /* A request body, or a line of OpenAI's batch format ({"custom_id", "body": {...}}). */
 bool route_parse_line(struct str line, struct arena *arena, struct request *ret, struct err *err);
@@ -60,7 +60,8 @@ struct route_sums {
 
 /* The answer given, or (dry run) where the plan starts. */
 void route_sums_add(struct route_sums *s, const struct config *c, const struct request *req, const struct reply *reply);
-void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req, const struct plan *plan);
+void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req,
+                         const struct plan *plan);
 void route_sums_free(struct route_sums *s);
 /* Answer tokens that a dry run assumes, by kind; less when the request says so. */
 int64_t route_assumed_output(const struct request *req, enum task_kind kind);
@@ -72,10 +73,12 @@ void route_print_plan(FILE *out, const struct config *c, struct route_sums *s, b
 
 /* ---- one line's result (result.c) ---- */
 void route_write_json(const struct request *req, const struct reply *reply, int64_t line, struct buf *out);
-void route_write_plan_json(const struct config *c, const struct request *req, const struct plan *plan, int64_t line, struct buf *out);
+void route_write_plan_json(const struct config *c, const struct request *req, const struct plan *plan, int64_t line,
+                           struct buf *out);
 void route_write_bad_json(int64_t line, const struct err *err, struct buf *out);
 void route_write_text(const struct request *req, const struct reply *reply, int64_t line, struct buf *out);
-void route_write_plan_text(const struct config *c, const struct request *req, const struct plan *plan, int64_t line, struct buf *out);
+void route_write_plan_text(const struct config *c, const struct request *req, const struct plan *plan, int64_t line,
+                           struct buf *out);
 /* The last message of the user, for showing. */
 struct str route_asked(const struct request *req);
 /* On one line, clipped: "..." at the end when it was longer. */

@@ -47,9 +47,10 @@ static void print_kind(const struct paint *p, const char *name, struct route_kin
 
 static void print_table(const struct paint *p, struct route_sums *s, bool planned)
 {
-    fprintf(p->out, "\n%s  %-11s %6s %13s %8s %12s %11s%s%s\n", p->bold, "kind", "n", planned ? "starts here" : "kept local",
-            planned ? "goes up" : "climbed", planned ? "would go up" : "would climb", "unanswered",
-            planned ? "" : "   p50 ms   p95 ms confidence", p->off);
+    fprintf(p->out, "\n%s  %-11s %6s %13s %8s %12s %11s%s%s\n", p->bold, "kind", "n",
+            planned ? "starts here" : "kept local", planned ? "goes up" : "climbed",
+            planned ? "would go up" : "would climb", "unanswered", planned ? "" : "   p50 ms   p95 ms confidence",
+            p->off);
     for (int k = 0; k <= KIND_COUNT; k++) {
         if (s->kinds[k].n)
             print_kind(p, kind_names[k], &s->kinds[k], planned);
@@ -90,9 +91,10 @@ static void print_bill(const struct paint *p, const struct config *c, const stru
     int64_t saving = s->before_pico_usd - s->after_pico_usd;
     double percent = s->before_pico_usd ? 100 * (double)saving / (double)s->before_pico_usd : 0;
     fprintf(p->out, "\n%s  the bill%s\n", p->bold, p->off);
-    fprintf(p->out, "  %-11s %14s   every request at frontier prices (%s)\n", "before", money_format(s->before_pico_usd, before),
-            c->frontier_name);
-    fprintf(p->out, "  %-11s %14s   as run, failed attempts included\n", "after", money_format(s->after_pico_usd, after));
+    fprintf(p->out, "  %-11s %14s   every request at frontier prices (%s)\n", "before",
+            money_format(s->before_pico_usd, before), c->frontier_name);
+    fprintf(p->out, "  %-11s %14s   as run, failed attempts included\n", "after",
+            money_format(s->after_pico_usd, after));
     fprintf(p->out, "  %s%-11s %14s   %.1f%%%s\n", p->green, "saved", money_format(saving, saved), percent, p->off);
     if (s->unclimbed_pico_usd)
         fprintf(p->out, "  %s%-11s %14s   on requests that should have climbed and could not%s\n", p->yellow, "of that",
@@ -125,22 +127,27 @@ static void print_per_year(const struct paint *p, const struct route_sums *s, do
     char year[MONEY_TEXT], million[MONEY_TEXT];
     format_dollars(each * rate * SECONDS_PER_YEAR, year, sizeof year);
     snprintf(million, sizeof million, "$%.2f", each * 1e6);
-    fprintf(p->out, "  %-11s %14s   a year at this rate (%.1f requests a second, day and night, of this mix)\n", "", year, rate);
+    fprintf(p->out, "  %-11s %14s   a year at this rate (%.1f requests a second, day and night, of this mix)\n", "",
+            year, rate);
     fprintf(p->out, "  %-11s %14s   for a million requests of this mix\n", "", million);
 }
 
 static void print_assumptions(const struct paint *p, const struct config *c, bool planned)
 {
     const struct price *f = &c->frontier_price;
-    fprintf(p->out, "%s  assumed: frontier prices of $%.2f in and $%.2f out per million tokens; ", p->dim, (double)f->input / 1e6, (double)f->output / 1e6);
+    fprintf(p->out, "%s  assumed: frontier prices of $%.2f in and $%.2f out per million tokens; ", p->dim,
+            (double)f->input / 1e6, (double)f->output / 1e6);
     if (planned)
-        fprintf(p->out, "prompt tokens estimated from the text;\n"
-                        "  answer tokens by kind (classify, route 6; extract 40; complete 100; qa 120; summarize 150; rewrite, unknown 200;\n"
-                        "  code 300; open_ended 500) or max_tokens if less; no climbing for low confidence%s\n",
+        fprintf(p->out,
+                "prompt tokens estimated from the text;\n"
+                "  answer tokens by kind (classify, route 6; extract 40; complete 100; qa 120; summarize 150; rewrite, "
+                "unknown 200;\n"
+                "  code 300; open_ended 500) or max_tokens if less; no climbing for low confidence%s\n",
                 p->off);
     else
-        fprintf(p->out, "answer tokens are the upstream's\n  where one was called, else the local visible ones x %g%s\n", c->reasoning_factor,
-                p->off);
+        fprintf(p->out,
+                "answer tokens are the upstream's\n  where one was called, else the local visible ones x %g%s\n",
+                c->reasoning_factor, p->off);
 }
 
 static int compare_examples(const void *a, const void *b)
@@ -158,16 +165,16 @@ static void print_examples(const struct paint *p, struct route_sums *s, int show
         fprintf(p->out, "\n%s  answers, from the surest to the least sure%s\n", p->bold, p->off);
     for (int i = 0; i < n; i++) {
         const struct route_example *e = &s->examples[n > 1 ? i * (s->n_examples - 1) / (n - 1) : 0];
-        fprintf(p->out, "  %s%.2f%s  %s%s\n        %s%s%s\n", e->kept ? p->green : p->yellow, e->confidence, p->off, e->answer,
-                e->kept ? "" : "   (would climb)", p->dim, e->asked, p->off);
+        fprintf(p->out, "  %s%.2f%s  %s%s\n        %s%s%s\n", e->kept ? p->green : p->yellow, e->confidence, p->off,
+                e->answer, e->kept ? "" : "   (would climb)", p->dim, e->asked, p->off);
     }
 }
 
 static void print_bad_lines(const struct paint *p, const struct route_sums *s)
 {
     if (s->bad_lines)
-        fprintf(p->out, "\n  %s%lld line%s could not be read as a request; see above%s\n", p->yellow, (long long)s->bad_lines,
-                s->bad_lines == 1 ? "" : "s", p->off);
+        fprintf(p->out, "\n  %s%lld line%s could not be read as a request; see above%s\n", p->yellow,
+                (long long)s->bad_lines, s->bad_lines == 1 ? "" : "s", p->off);
 }
 
 void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color)

@@ -7,8 +7,8 @@
 int64_t route_assumed_output(const struct request *req, enum task_kind kind)
 {
     static const int64_t assumed[KIND_COUNT + 1] = {
-        [KIND_CLASSIFY] = 6,  [KIND_EXTRACT] = 40, [KIND_SUMMARIZE] = 150,  [KIND_ROUTE] = 6,        [KIND_REWRITE] = 200,
-        [KIND_QA] = 120,      [KIND_CODE] = 300,   [KIND_COMPLETE] = 100,   [KIND_OPEN_ENDED] = 500, [KIND_UNKNOWN] = 200,
+        [KIND_CLASSIFY] = 6, [KIND_EXTRACT] = 40, [KIND_SUMMARIZE] = 150, [KIND_ROUTE] = 6,        [KIND_REWRITE] = 200,
+        [KIND_QA] = 120,     [KIND_CODE] = 300,   [KIND_COMPLETE] = 100,  [KIND_OPEN_ENDED] = 500, [KIND_UNKNOWN] = 200,
     };
     return req->max_tokens && req->max_tokens < assumed[kind] ? req->max_tokens : assumed[kind];
 }
@@ -53,7 +53,8 @@ static int find_reason(struct route_sums *s, const char *why)
 
 enum fate { FATE_KEPT, FATE_CLIMBED, FATE_WOULD_CLIMB, FATE_UNANSWERED, FATE_FAILED };
 
-static void add_fate(struct route_sums *s, enum task_kind kind, enum fate fate, const char *reason, const char *unanswered)
+static void add_fate(struct route_sums *s, enum task_kind kind, enum fate fate, const char *reason,
+                     const char *unanswered)
 {
     struct route_kind_sums *k = &s->kinds[kind];
     char why[64];
@@ -118,7 +119,8 @@ void route_sums_add(struct route_sums *s, const struct config *c, const struct r
     keep_example(s, req, r);
 }
 
-void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req, const struct plan *plan)
+void route_sums_add_plan(struct route_sums *s, const struct config *c, const struct request *req,
+                         const struct plan *plan)
 {
     enum task_kind kind = plan->analysis.kind;
     if (plan->verdict != PLAN_OK) {

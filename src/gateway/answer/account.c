@@ -15,7 +15,8 @@ int64_t account_cost(const struct price *p, const struct token_usage *u)
     return money_add(cost, money_times(p->output, u->completion));
 }
 
-/* The attempt whose tokens the frontier would have been charged for: the last of an upstream, else the last there is. */
+/* The attempt whose tokens the frontier would have been charged for: the last of an upstream, else the last there is.
+ */
 static const struct attempt *measured_attempt(const struct reply *reply)
 {
     const struct attempt *best = NULL;
@@ -75,7 +76,8 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
     if (!g->ledger)
         return true;
     start_row(req, reply, &row);
-    return ledger_begin(g->ledger, &row, err) || err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
+    return ledger_begin(g->ledger, &row, err) ||
+           err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
 }
 
 bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model, struct err *err)
@@ -154,7 +156,8 @@ void account_settle(struct gateway *g, const struct request *req, const struct r
     for (int i = 0; i < reply->n_attempts && i < LEDGER_MAX_ATTEMPTS; i++) {
         fill_attempt(&reply->attempts[i], &row.attempts[row.n_attempts++]);
         if (path < sizeof row.tier_path)
-            path += (size_t)snprintf(row.tier_path + path, sizeof row.tier_path - path, "%s%s", i ? ">" : "", reply->attempts[i].tier);
+            path += (size_t)snprintf(row.tier_path + path, sizeof row.tier_path - path, "%s%s", i ? ">" : "",
+                                     reply->attempts[i].tier);
     }
     if (reply->outcome == REPLY_OK) {
         ledger_text(row.tier, sizeof row.tier, str_of(reply->tier));

@@ -1,4 +1,5 @@
-/* Inside the answering half of the gateway: its state, and what its rooms ask of each other. Only gateway*.c and answer/ use it. */
+/* Inside the answering half of the gateway: its state, and what its rooms ask of each other. Only gateway*.c and
+ * answer/ use it. */
 #ifndef RUNG_GATEWAY_ANSWER_ANSWER_H
 #define RUNG_GATEWAY_ANSWER_ANSWER_H
 
@@ -29,15 +30,16 @@ enum attempt_end {
     END_GONE,                             /* the client hung up */
 };
 
-/* One attempt at one model. Fills *a (usage, ttft, total, outcome, error) and the reply's text, finish_reason and usage. */
-enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel, struct attempt *a,
-                               struct err *err);
+/* One attempt at one model. Fills *a (usage, ttft, total, outcome, error) and the reply's text, finish_reason and
+ * usage. */
+enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
+                               struct attempt *a, struct err *err);
 /* Refuses a request whose privacy is local unless the model runs on the owner's machine: the one door outwards. */
-enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel, struct attempt *a,
-                                  struct err *err);
+enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
+                                  struct attempt *a, struct err *err);
 /* What goes out in place of the body received. */
-bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m, bool want_confidence,
-                   struct buf *out, struct err *err);
+bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m,
+                   bool want_confidence, struct buf *out, struct err *err);
 
 /* Walk the plan. The reply is empty but for kind, traits and reason. */
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
@@ -51,7 +53,8 @@ int64_t account_budget_left(const struct gateway *g);
 /* The open row, committed before anything is sent. */
 bool account_begin(struct gateway *g, const struct request *req, const struct reply *reply, struct err *err);
 /* Before an upstream call: announced, and its likely cost set aside; ERR_LIMIT when the budget does not reach. */
-bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model, struct err *err);
+bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model,
+                      struct err *err);
 void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
 
 static inline bool answer_client_gone(const struct request *req) { return req->gone && req->gone(req->gone_ctx); }

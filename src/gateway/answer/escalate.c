@@ -1,5 +1,6 @@
-/* Down the plan: attempt after attempt until an answer may be given. An attempt that is not sure enough, or fails, is never seen, and
- * is booked; what climbs and finds nobody above comes back to the answer already there, marked. After the release nothing climbs. */
+/* Down the plan: attempt after attempt until an answer may be given. An attempt that is not sure enough, or fails, is
+ * never seen, and is booked; what climbs and finds nobody above comes back to the answer already there, marked. After
+ * the release nothing climbs. */
 #include "gateway/answer/answer.h"
 
 #include <stdarg.h>
@@ -161,7 +162,8 @@ static bool can_climb_from(const struct climb *c, int step)
 static void keep(struct climb *c, int step, struct release *rel)
 {
     bool complete = c->reply->finish_reason != NULL;
-    set_reason(c, "confidence %.2f < %.2f at %.60s", c->reply->confidence, c->plan->steps[step].threshold, c->reply->tier);
+    set_reason(c, "confidence %.2f < %.2f at %.60s", c->reply->confidence, c->plan->steps[step].threshold,
+               c->reply->tier);
     c->unsure = step;
     if (complete) {
         release_free(&c->kept_release);
@@ -182,10 +184,11 @@ static void mark_answer(struct climb *c, int step)
     r->outcome = REPLY_OK;
     if (c->plan->steps[step].fallback) {
         r->escalation = "unavailable";
-    } else if (c->plan->routed && threshold >= 0 && r->confidence >= 0 && r->confidence < threshold && !can_climb_from(c, step)) {
+    } else if (c->plan->routed && threshold >= 0 && r->confidence >= 0 && r->confidence < threshold &&
+               !can_climb_from(c, step)) {
         r->escalation = "unavailable";
-        set_reason(c, "confidence %.2f < %.2f%s%.100s", r->confidence, threshold, c->plan->skipped[0] ? "; " : ", no tier above",
-                   c->plan->skipped);
+        set_reason(c, "confidence %.2f < %.2f%s%.100s", r->confidence, threshold,
+                   c->plan->skipped[0] ? "; " : ", no tier above", c->plan->skipped);
     }
     if (c->plan->routed && c->plan->steps[step].tier > 0)
         sticky_put(c->g->sticky, c->req, c->plan->steps[step].tier);

@@ -26,7 +26,8 @@ static enum release_verdict take_token(struct local_run *run, const struct gen_e
     return release_add(run->rel, &piece, run->err);
 }
 
-/* Until the last event: what to do with the answer so far is decided at every token, and at every pause while nothing comes. */
+/* Until the last event: what to do with the answer so far is decided at every token, and at every pause while nothing
+ * comes. */
 static enum release_verdict pull(struct local_run *run, struct gen_event *ret_done)
 {
     enum release_verdict verdict = RELEASE_ON;
@@ -38,7 +39,9 @@ static enum release_verdict pull(struct local_run *run, struct gen_event *ret_do
         struct gen_event ev;
         bool got = generation_next(run->gen, ANSWER_POLL_MS, &ev);
         if (verdict == RELEASE_ON)
-            verdict = !got ? release_tick(run->rel) : ev.kind == GEN_TOKEN || ev.text.n ? take_token(run, &ev) : RELEASE_ON;
+            verdict = !got                                ? release_tick(run->rel)
+                      : ev.kind == GEN_TOKEN || ev.text.n ? take_token(run, &ev)
+                                                          : RELEASE_ON;
         if (got && ev.kind == GEN_DONE) {
             *ret_done = ev;
             return verdict;
@@ -77,8 +80,8 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
     return verdict == RELEASE_ON ? END_ANSWER : verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
 }
 
-enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel, struct attempt *a,
-                               struct err *err)
+enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
+                               struct attempt *a, struct err *err)
 {
     int64_t started_us = clock_us();
     struct generation_request gr = {

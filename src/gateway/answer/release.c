@@ -1,5 +1,5 @@
-/* Holding back and letting go. Pieces of a streamed answer wait as spans of the reply's own buffers; the confidence is read while
- * they come. Which tier is next, and what an abandoned attempt cost, is the business of escalate.c. */
+/* Holding back and letting go. Pieces of a streamed answer wait as spans of the reply's own buffers; the confidence is
+ * read while they come. Which tier is next, and what an abandoned attempt cost, is the business of escalate.c. */
 #include "gateway/answer/release.h"
 
 #include <stdlib.h>
@@ -148,7 +148,8 @@ enum release_verdict release_add(struct release *rel, const struct release_piece
 {
     struct reply *reply = rel->reply;
     struct buf *to = piece->reasoning ? &reply->reasoning : &reply->text;
-    struct release_held h = {.at = to->n, .n = piece->text.n, .reasoning = piece->reasoning, .tool_calls = piece->tool_calls};
+    struct release_held h = {
+        .at = to->n, .n = piece->text.n, .reasoning = piece->reasoning, .tool_calls = piece->tool_calls};
     int64_t now = clock_ns();
     if (!rel->first_ns)
         rel->first_ns = now;

@@ -1,9 +1,9 @@
 /* The release: what an attempt writes is held back until it may be seen.
  *
- * Invariants: a sink is called for nothing before the answer is released; after the release nothing climbs; what an abandoned
- * attempt wrote is never seen. An answer is held whole where its kind says so, else for a window of hold_ms that opens with its first
- * visible token (confidence knows nothing before it); where nothing could climb anyway it is let through at once.
- * Without a sink everything is gathered and judged at the end. One thread. */
+ * Invariants: a sink is called for nothing before the answer is released; after the release nothing climbs; what an
+ * abandoned attempt wrote is never seen. An answer is held whole where its kind says so, else for a window of hold_ms
+ * that opens with its first visible token (confidence knows nothing before it); where nothing could climb anyway it is
+ * let through at once. Without a sink everything is gathered and judged at the end. One thread. */
 #ifndef RUNG_GATEWAY_ANSWER_RELEASE_H
 #define RUNG_GATEWAY_ANSWER_RELEASE_H
 

@@ -1,5 +1,5 @@
-/* Conversations that climbed: a set-associative table of 64-bit keys. The hash is salted per process, so that nobody can aim at
- * another's conversation. */
+/* Conversations that climbed: a set-associative table of 64-bit keys. The hash is salted per process, so that nobody
+ * can aim at another's conversation. */
 #include "gateway/answer/sticky.h"
 
 #include <pthread.h>
@@ -44,7 +44,8 @@ static uint64_t mix(uint64_t h, struct str s)
     return (h ^ s.n) * 0xD6E8FEB86659FD93ull;
 }
 
-/* The first messages: all up to and including the first of the user, which every later request of the conversation repeats. */
+/* The first messages: all up to and including the first of the user, which every later request of the conversation
+ * repeats. */
 uint64_t sticky_key(const struct sticky *s, const struct request *req)
 {
     uint64_t h = s->salt;

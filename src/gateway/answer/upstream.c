@@ -1,6 +1,6 @@
-/* One attempt at an OpenAI-compatible server: the members of the received body go out as the bytes that came in, but for those that
- * are Rung's; the answer comes in plain or streamed as the client asked. This is the only way outwards, and it checks privacy itself,
- * whatever the plan says. */
+/* One attempt at an OpenAI-compatible server: the members of the received body go out as the bytes that came in, but
+ * for those that are Rung's; the answer comes in plain or streamed as the client asked. This is the only way outwards,
+ * and it checks privacy itself, whatever the plan says. */
 #include "gateway/answer/upstream.h"
 
 #include <stdio.h>
@@ -37,8 +37,8 @@ static bool is_ours(struct str key, bool rewrite_logprobs)
     return rewrite_logprobs && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
 }
 
-bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m, bool want_confidence,
-                   struct buf *out, struct err *err)
+bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m,
+                   bool want_confidence, struct buf *out, struct err *err)
 {
     struct json_member members[MAX_MEMBERS];
     int n = 0;
@@ -82,7 +82,8 @@ static bool start_call(struct gateway *g, struct upstream_run *run, struct http_
         headers[1] = "Accept: text/event-stream";
     if (m->api_key) {
         if ((size_t)snprintf(key, sizeof key, "Authorization: Bearer %s", m->api_key) >= sizeof key)
-            return err_set(err, ERR_LIMIT, "the API key of model '%s' is longer than %d bytes", m->name, MAX_KEY_HEADER - 32);
+            return err_set(err, ERR_LIMIT, "the API key of model '%s' is longer than %d bytes", m->name,
+                           MAX_KEY_HEADER - 32);
         headers[2] = key;
     }
     struct buf body = BUF_INIT(BODY_MAX_BYTES);
@@ -138,7 +139,8 @@ static void stop_call(struct upstream_run *run, struct http_call *call)
     }
 }
 
-/* Pull until the call is done, the answer is not wanted, or the client is gone. true: it came to its end, see *ret_done. */
+/* Pull until the call is done, the answer is not wanted, or the client is gone. true: it came to its end, see
+ * *ret_done. */
 static bool pull(struct upstream_run *run, struct http_call *call, struct http_event *ret_done)
 {
     for (;;) {
@@ -214,8 +216,8 @@ static enum attempt_end judge(struct upstream_run *run, bool answered)
     return answered && r->verdict == RELEASE_ON ? END_ANSWER : END_FAILED;
 }
 
-enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel, struct attempt *a,
-                                  struct err *err)
+enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
+                                  struct attempt *a, struct err *err)
 {
     const struct config_model *m = &g->config->models[model];
     if (req->privacy == PRIVACY_LOCAL && !m->own_machine) {

@@ -1,5 +1,6 @@
-/* Reading what an OpenAI-compatible server sends: a whole object, the events of a stream, an error. Texts, token records, tool calls
- * and usage go to the release and the attempt. Everything is optional and nothing is believed: types are checked, counts clamped. */
+/* Reading what an OpenAI-compatible server sends: a whole object, the events of a stream, an error. Texts, token
+ * records, tool calls and usage go to the release and the attempt. Everything is optional and nothing is believed:
+ * types are checked, counts clamped. */
 #include <math.h>
 #include <stdio.h>
 
@@ -95,7 +96,8 @@ static bool give_token(struct upstream_reader *r, const json_t *token, struct st
     return give(r, &piece);
 }
 
-/* The log-probabilities of a choice. Where the tokens' texts add up to the content they carry it; returns whether it was carried. */
+/* The log-probabilities of a choice. Where the tokens' texts add up to the content they carry it; returns whether it
+ * was carried. */
 static bool give_tokens(struct upstream_reader *r, const json_t *logprobs, struct str content, bool *ret_carried)
 {
     const json_t *tokens = json_object_get(logprobs, "content");

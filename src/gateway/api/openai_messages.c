@@ -1,5 +1,6 @@
-/* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound, files and tool traffic are not
- * text and are noted for the planner, which sends such a request to an upstream, whole, as it was received. */
+/* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound, files and tool
+ * traffic are not text and are noted for the planner, which sends such a request to an upstream, whole, as it was
+ * received. */
 #include <stdio.h>
 
 #include "gateway/api/openai_internal.h"
@@ -28,13 +29,15 @@ static bool part_text(struct message_parse *m, size_t i, const json_t *part, str
     if (strcmp(name, "text") == 0) {
         const json_t *value = json_object_get(part, "text");
         if (!json_is_string(value) || json_object_size(part) != 2)
-            return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu]' must hold type and text, and nothing else", m->index, i);
+            return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu]' must hold type and text, and nothing else",
+                           m->index, i);
         buf_add(text, json_string_value(value), json_string_length(value));
         return true;
     }
     if (strcmp(name, "image_url") != 0 && strcmp(name, "input_audio") != 0 && strcmp(name, "file") != 0 &&
         strcmp(name, "refusal") != 0)
-        return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu].type' is '%.40s', which is unknown", m->index, i, name);
+        return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu].type' is '%.40s', which is unknown", m->index, i,
+                       name);
     openai_needs_upstream(m->p, "messages[%zu].content[%zu] (%s)", m->index, i, name);
     return true;
 }
@@ -45,7 +48,8 @@ static bool parse_parts(struct message_parse *m, const json_t *parts, struct str
     bool ok = false;
     size_t n = json_array_size(parts);
     if (n > MAX_PARTS) {
-        err_set(m->p->err, ERR_INVALID, "'messages[%zu].content' has %zu parts; at most %d are taken", m->index, n, MAX_PARTS);
+        err_set(m->p->err, ERR_INVALID, "'messages[%zu].content' has %zu parts; at most %d are taken", m->index, n,
+                MAX_PARTS);
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
@@ -77,7 +81,8 @@ static bool parse_role(struct message_parse *m, const json_t *message, struct st
         openai_needs_upstream(m->p, "messages[%zu].role (tool)", m->index);
         *ret = role;
     } else {
-        return err_set(m->p->err, ERR_INVALID, "'messages[%zu].role' is '" STR_FMT "'; it must be system, developer, user, assistant or tool",
+        return err_set(m->p->err, ERR_INVALID,
+                       "'messages[%zu].role' is '" STR_FMT "'; it must be system, developer, user, assistant or tool",
                        m->index, (int)(role.n < 40 ? role.n : 40), role.p);
     }
     return true;
@@ -99,11 +104,13 @@ static bool parse_other_member(struct message_parse *m, const char *key, const j
     }
     if (strcmp(key, "tool_calls") == 0) {
         if (!json_is_array(value))
-            return err_set(m->p->err, ERR_INVALID, "'messages[%zu].tool_calls' must be an array, not %s", m->index, json_type_name(value));
+            return err_set(m->p->err, ERR_INVALID, "'messages[%zu].tool_calls' must be an array, not %s", m->index,
+                           json_type_name(value));
         openai_needs_upstream(m->p, "messages[%zu].tool_calls", m->index);
         return true;
     }
-    return err_set(m->p->err, ERR_INVALID, "'messages[%zu].%.60s' is an unknown field; Rung refuses what it does not honour", m->index, key);
+    return err_set(m->p->err, ERR_INVALID,
+                   "'messages[%zu].%.60s' is an unknown field; Rung refuses what it does not honour", m->index, key);
 }
 
 static bool parse_content(struct message_parse *m, const json_t *message, struct str *ret)
@@ -120,14 +127,15 @@ static bool parse_content(struct message_parse *m, const json_t *message, struct
     }
     if (!content)
         return err_set(m->p->err, ERR_INVALID, "'messages[%zu].content' is missing", m->index);
-    return err_set(m->p->err, ERR_INVALID, "'messages[%zu].content' must be a string or an array of parts, not %s", m->index,
-                   json_type_name(content));
+    return err_set(m->p->err, ERR_INVALID, "'messages[%zu].content' must be a string or an array of parts, not %s",
+                   m->index, json_type_name(content));
 }
 
 static bool parse_message(struct message_parse *m, const json_t *message, struct chat_message *ret)
 {
     if (!json_is_object(message))
-        return err_set(m->p->err, ERR_INVALID, "'messages[%zu]' must be an object, not %s", m->index, json_type_name(message));
+        return err_set(m->p->err, ERR_INVALID, "'messages[%zu]' must be an object, not %s", m->index,
+                       json_type_name(message));
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)message, key, value)
@@ -144,7 +152,8 @@ bool openai_parse_messages(struct openai_parse *p, const char *field, const json
     if (!json_is_array(value))
         return err_set(p->err, ERR_INVALID, "'%s' must be an array, not %s", field, json_type_name(value));
     if (n == 0 || n > GENERATION_MAX_MESSAGES)
-        return err_set(p->err, ERR_INVALID, "'messages' has %zu messages; it must have 1 to %d", n, GENERATION_MAX_MESSAGES);
+        return err_set(p->err, ERR_INVALID, "'messages' has %zu messages; it must have 1 to %d", n,
+                       GENERATION_MAX_MESSAGES);
     struct chat_message *messages = arena_array(p->arena, n, sizeof *messages);
     if (!messages)
         return err_nomem(p->err, field);

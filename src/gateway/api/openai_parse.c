@@ -1,6 +1,6 @@
-/* A chat-completions body to struct request. Each documented field has a row in a table: it is honoured, or refused by name; a
- * field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (tools, images, schemas) is
- * noted in needs_upstream for the planner. Messages have a file of their own (openai_messages.c). */
+/* A chat-completions body to struct request. Each documented field has a row in a table: it is honoured, or refused by
+ * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (tools,
+ * images, schemas) is noted in needs_upstream for the planner. Messages have their own file (openai_messages.c). */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -107,7 +107,8 @@ static bool parse_integer(struct openai_parse *p, const char *field, const json_
         if (!json_get_i64(p->body, field, 1, MAX_TOKENS_LIMIT, &v, p->err))
             return false;
         if (p->r->max_tokens && p->r->max_tokens != v)
-            return err_set(p->err, ERR_INVALID, "'max_tokens' and 'max_completion_tokens' contradict each other; give one");
+            return err_set(p->err, ERR_INVALID,
+                           "'max_tokens' and 'max_completion_tokens' contradict each other; give one");
         p->r->max_tokens = v;
     }
     return true;
@@ -146,7 +147,8 @@ static bool parse_stop(struct openai_parse *p, const char *field, const json_t *
 static bool parse_logit_bias(struct openai_parse *p, const char *field, const json_t *value)
 {
     if (!json_is_object(value))
-        return err_set(p->err, ERR_INVALID, "'logit_bias' must be an object of token ids, not %s", json_type_name(value));
+        return err_set(p->err, ERR_INVALID, "'logit_bias' must be an object of token ids, not %s",
+                       json_type_name(value));
     size_t n = json_object_size(value);
     if (n > SAMPLER_MAX_BIAS)
         return err_set(p->err, ERR_INVALID, "'logit_bias' has %zu tokens; at most %d are taken", n, SAMPLER_MAX_BIAS);
@@ -182,7 +184,8 @@ static bool parse_stream_options(struct openai_parse *p, const char *field, cons
         if (strcmp(key, "include_usage") != 0)
             return err_set(p->err, ERR_INVALID, "'stream_options.%.60s' is not supported; include_usage is", key);
         if (!json_is_boolean(item))
-            return err_set(p->err, ERR_INVALID, "'stream_options.include_usage' must be true or false, not %s", json_type_name(item));
+            return err_set(p->err, ERR_INVALID, "'stream_options.include_usage' must be true or false, not %s",
+                           json_type_name(item));
         p->r->include_usage = json_is_true(item);
     }
     return true;
@@ -195,7 +198,8 @@ static bool metadata_pair(struct openai_parse *p, const char *key, struct str va
         r->kind_given = true;
         if (!kind_from_name(value, &r->kind) || r->kind >= KIND_COUNT)
             return err_set(p->err, ERR_INVALID,
-                           "'metadata.kind' is '" STR_FMT "'; it must be one of classify, extract, summarize, route, rewrite, "
+                           "'metadata.kind' is '" STR_FMT
+                           "'; it must be one of classify, extract, summarize, route, rewrite, "
                            "qa, code, complete, open_ended",
                            (int)(value.n < 60 ? value.n : 60), value.p);
     } else if (strcmp(key, "privacy") == 0) {
@@ -248,7 +252,8 @@ static bool parse_response_format(struct openai_parse *p, const char *field, con
     if (strcmp(name, "json_object") == 0 || strcmp(name, "json_schema") == 0)
         openai_needs_upstream(p, "response_format");
     else if (strcmp(name, "text") != 0)
-        return err_set(p->err, ERR_INVALID, "'response_format.type' is '%.40s'; it must be text, json_object or json_schema", name);
+        return err_set(p->err, ERR_INVALID,
+                       "'response_format.type' is '%.40s'; it must be text, json_object or json_schema", name);
     return true;
 }
 
@@ -294,7 +299,8 @@ static bool parse_tool_choice(struct openai_parse *p, const char *field, const j
     return true;
 }
 
-/* Names of the sender for the sender's own bookkeeping: they change no answer here and reach an upstream as they stand. */
+/* Names of the sender for the sender's own bookkeeping: they change no answer here and reach an upstream as they stand.
+ */
 static bool parse_identifier(struct openai_parse *p, const char *field, const json_t *value)
 {
     struct str ignored;
@@ -381,7 +387,8 @@ static bool parse_fields(struct openai_parse *p)
                 f = &fields[i];
         }
         if (!f)
-            return err_set(p->err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour", key);
+            return err_set(p->err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour",
+                           key);
         if (!json_is_null(value) && !f->parse(p, f->name, value))
             return false;
     }

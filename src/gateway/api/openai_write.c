@@ -1,5 +1,5 @@
-/* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error, and the `rung` object that says what
- * happened. Nothing is decided here. */
+/* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error, and the `rung` object that says
+ * what happened. Nothing is decided here. */
 #include "base/clock.h"
 #include "data/json.h"
 #include "gateway/api/openai.h"
@@ -7,7 +7,10 @@
 
 #define CHUNK_MAX_BYTES (16u << 20)
 
-static void put_usd(struct json_writer *w, const char *key, int64_t pico_usd) { json_put_f64(w, key, (double)pico_usd / 1e12); }
+static void put_usd(struct json_writer *w, const char *key, int64_t pico_usd)
+{
+    json_put_f64(w, key, (double)pico_usd / 1e12);
+}
 
 /* A confidence that is not there is null. */
 static void put_score(struct json_writer *w, const char *key, double score)
