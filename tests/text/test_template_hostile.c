@@ -104,6 +104,8 @@ static void test_template_rejects_bad_operations(void **state)
         {"{{ n|length }}", "has no length", 0, 0},
         {"{{ n in 5 }}", "'in' is not possible", 0, 0},
         {"{{ {[1]: 2} }}", "cannot be the key of a dict", 0, 0},
+        {"{{ n[1:] }}", "a int cannot be sliced", 0, 0},
+        {"{{ xs|indent }}", "indent needs a string", 0, 0},
         {"{{ xs[::0] }}", "cannot be zero", 0, 0},
         {"{{ s|bogus }}", "there is no filter 'bogus'", 1, 6},
         {"{{ s is bogus }}", "there is no test 'bogus'", 0, 0},

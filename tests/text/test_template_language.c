@@ -418,6 +418,10 @@ static void test_template_knows_the_globals_and_mixes(void **state)
         {"{{ [1, 2,] }} {{ {'a': 1,} }} {{ (1, 2,) }}", "[1, 2] {'a': 1} (1, 2)"},
         {"{{ [] is defined }}{{ {} == {} }}", "TrueTrue"},
         {"{{ n == 3 and 'x' in {'x': 1} }}", "True"},
+        {"{{ t|round }} {{ t|abs }} {{ -2|abs }}", "1 1 2"},
+        {"{{ range(5)[1:3] }} {{ range(9)[::3]|list }} {{ range(4)[-1] }}", "range(1, 3) [0, 3, 6] 3"},
+        {"{{ [d, d]|sort|length }} {{ 'a' % xs }}", "2 a"},
+        {"{{ 'one, two -- three_4 (łódź)'|wordcount }}", "4"},
     };
     (void)state;
     CHECK_CASES(cases);

@@ -199,10 +199,9 @@ bool jinja_slice(struct render *r, struct value object, const struct value bound
     int64_t n, plan[3] = {0};
     if (!jinja_defined(r, object))
         return false;
-    if (object.kind != VALUE_STRING && object.kind != VALUE_LIST && object.kind != VALUE_TUPLE) {
-        *ret = value_undefined(STR("slice"));
-        return true;
-    }
+    bool range = object.kind == VALUE_ITER && object.flags == ITER_RANGE;
+    if (object.kind != VALUE_STRING && object.kind != VALUE_LIST && object.kind != VALUE_TUPLE && !range)
+        return jinja_fail(r, "a %s cannot be sliced", value_type_name(object));
     if (!jinja_length(r, object, &n) || !slice_plan(r, bounds, n, plan))
         return false;
     if (object.kind == VALUE_STRING)
@@ -212,6 +211,6 @@ bool jinja_slice(struct render *r, struct value object, const struct value bound
         return false;
     for (int64_t i = 0, at = plan[0]; i < plan[1]; i++, at += plan[2])
         l->v[i] = object.list->v[at];
-    *ret = (struct value){.kind = object.kind, .list = l};
+    *ret = (struct value){.kind = object.kind, .flags = range ? ITER_RANGE : 0, .list = l};
     return jinja_seal(r, l);
 }

@@ -110,15 +110,28 @@ static bool several_attributes(struct render *r, struct value v, struct str path
     return jinja_seal(r, l);
 }
 
+/* Keys are lists even of one: lists look for the first difference, so equal elements need no order among them. */
 static bool sort_keys(struct render *r, const struct list *l, struct value path, bool fold, struct value **ret)
 {
-    if (path.kind != VALUE_STRING || str_find(path.s, STR(",")) == SIZE_MAX)
-        return attributes(r, l, path, fold, ret);
-    if (!(*ret = jinja_alloc(r, l->n, sizeof **ret)))
+    struct value *keys;
+    bool several = path.kind == VALUE_STRING && str_find(path.s, STR(",")) != SIZE_MAX;
+    if (!attributes(r, l, several ? (struct value){.kind = VALUE_ABSENT} : path, fold, &keys))
         return false;
-    for (size_t i = 0; i < l->n; i++)
-        if (!several_attributes(r, l->v[i], path.s, fold, &(*ret)[i]))
+    for (size_t i = 0; i < l->n; i++) {
+        struct list *one;
+        if (several) {
+            if (!several_attributes(r, l->v[i], path.s, fold, &keys[i]))
+                return false;
+            continue;
+        }
+        if (!jinja_list(r, 1, &one))
             return false;
+        one->v[0] = keys[i];
+        keys[i] = value_list(one);
+        if (!jinja_seal(r, one))
+            return false;
+    }
+    *ret = keys;
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* Filters whose input is a value or a text; those over lists are in filters_list.c. jinja_filter looks in both. */
 #include <math.h>
+#include <utf8proc.h>
 
 #include "text/jinja/lib/lib.h"
 
@@ -121,11 +122,11 @@ static bool filter_replace(struct render *r, const struct call *c, struct value 
 /* Indentation before each line; the first and blank ones only when asked for. */
 static bool filter_indent(struct render *r, const struct call *c, struct value *ret)
 {
-    struct str s, pad = STR("");
+    struct str s = c->self.s, pad = STR("");
     int64_t width = 4;
     struct buf buf = jinja_buf();
-    if (!jinja_to_text(r, c->self, &s))
-        return false;
+    if (c->self.kind != VALUE_STRING)
+        return jinja_defined(r, c->self) && jinja_fail(r, "indent needs a string, not a %s", value_type_name(c->self));
     if (c->v[0].kind == VALUE_STRING)
         pad = c->v[0].s;
     else if (!lib_int(r, c->v[0], "the width of indent", &width))
@@ -255,12 +256,8 @@ static bool filter_abs(struct render *r, const struct call *c, struct value *ret
 {
     if (!value_numeric(c->self))
         return jinja_defined(r, c->self) && jinja_fail(r, "abs needs a number, not a %s", value_type_name(c->self));
-    *ret = c->self;
-    if (c->self.kind == VALUE_FLOAT)
-        ret->f = fabs(c->self.f);
-    else if (value_as_int(c->self) < 0)
-        return jinja_binary(r, OP_SUB, value_int(0), c->self, ret);
-    return true;
+    *ret = c->self.kind == VALUE_FLOAT ? value_float(fabs(c->self.f)) : value_int(value_as_int(c->self));
+    return ret->kind == VALUE_FLOAT || ret->i >= 0 || jinja_binary(r, OP_SUB, value_int(0), *ret, ret);
 }
 
 static bool filter_round(struct render *r, const struct call *c, struct value *ret)
@@ -282,7 +279,7 @@ static bool filter_round(struct render *r, const struct call *c, struct value *r
     if (!str_is(method, "common"))
         return jinja_fail(r, "the method of round must be common, ceil or floor");
     if (value_integral(c->self)) {
-        *ret = c->self;
+        *ret = value_int(value_as_int(c->self));
         return precision >= 0 || jinja_fail(r, "an integer cannot be rounded to a negative precision");
     }
     /* Decimal rounding of the exact binary value, as Python does it. */
@@ -297,15 +294,26 @@ static bool filter_round(struct render *r, const struct call *c, struct value *r
     return ok || jinja_fail(r, "the number cannot be rounded");
 }
 
+/* Letters, numbers and '_', as Python's \w has them. */
+static bool in_word(uint32_t cp)
+{
+    utf8proc_category_t c = cp == UTF8_BAD ? UTF8PROC_CATEGORY_CN : utf8proc_category((utf8proc_int32_t)cp);
+    return cp == '_' || (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) ||
+           (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO);
+}
+
 static bool filter_wordcount(struct render *r, const struct call *c, struct value *ret)
 {
     struct str s;
     int64_t words = 0;
+    bool inside = false;
+    int len;
     if (!jinja_to_text(r, c->self, &s))
         return false;
-    for (size_t i = 0; i < s.n; i++) {
-        bool here = !text_is_space((unsigned char)s.p[i]), before = i > 0 && !text_is_space((unsigned char)s.p[i - 1]);
-        words += here && !before;
+    for (size_t at = 0; at < s.n; at += (size_t)len) {
+        bool here = in_word(utf8_decode(s, at, &len));
+        words += here && !inside;
+        inside = here;
     }
     *ret = value_int(words);
     return jinja_work_bytes(r, s.n);

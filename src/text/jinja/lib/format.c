@@ -270,7 +270,9 @@ bool lib_format_percent(struct render *r, const struct call *c, struct value *re
             return false;
         }
     }
-    bool left = p.next < c->raw->n && !(c->raw->n == 1 && c->raw->v[0].kind == VALUE_DICT);
+    /* As in Python, a single list or dict may be left over. */
+    bool spare = c->raw->n == 1 && (c->raw->v[0].kind == VALUE_DICT || c->raw->v[0].kind == VALUE_LIST);
+    bool left = p.next < c->raw->n && !spare;
     if (!left)
         return jinja_text_buf(r, &buf, ret);
     buf_free(&buf);
