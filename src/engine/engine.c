@@ -32,7 +32,10 @@ static bool make_groups(struct engine *e, struct err *err)
     if (!e->group_of || !e->index_in_group)
         return err_nomem(err, "the engine");
     for (int layer = 0; layer < h->n_layer; layer++) {
-        int group = group_named(e, stateful_op(e->model.arch->block)->state);
+        const struct op *op = stateful_op(e->model.arch->block);
+        if (!op)
+            continue;
+        int group = group_named(e, op->state);
         e->group_of[layer] = group;
         e->index_in_group[layer] = e->groups[group].n_layer++;
     }

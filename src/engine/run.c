@@ -1,6 +1,8 @@
 /* Runs stages over a batch: each stage is one run of the thread pool over tokens, rows of weights, or (token, head)
  * pairs. What is computed never depends on where a piece begins or ends. Which operations come in which order is the
  * plan's business; the numbers are the kernels'. */
+#include <math.h>
+
 #include "engine/internal.h"
 
 #define RUN_ROWS_GRAIN 32   /* rows of weights in the smallest piece: whole tiles of every kernel */
@@ -186,7 +188,7 @@ static void attention_item(const struct run *r, const struct batch_item *item, i
         .n_kv_head = h->n_kv_head,
         .head_dim = h->head_dim,
         .pos0 = item->pos0,
-        .scale = (float)(1 / __builtin_sqrt(h->head_dim)),
+        .scale = (float)(1 / sqrt(h->head_dim)),
         .tokens = item->n,
     };
     r->e->k->attention.attention(&a, begin, end);

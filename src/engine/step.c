@@ -220,21 +220,27 @@ static void reduce_piece(void *ctx, int64_t begin, int64_t end, int thread)
     }
 }
 
-static bool needs_logits(const struct out_row *rows, int n)
+static bool need_logits(const struct want *wants, int n)
 {
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < rows[i].n_wants; j++)
-            if (rows[i].item->wants[rows[i].first_want + j].kind != WANT_HIDDEN)
-                return true;
+        if (wants[i].kind != WANT_HIDDEN)
+            return true;
     return false;
 }
 
-static bool any_logits(const struct step_item *items, int n_items)
+static bool rows_need_logits(const struct out_row *rows, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (need_logits(rows[i].item->wants + rows[i].first_want, rows[i].n_wants))
+            return true;
+    return false;
+}
+
+static bool items_need_logits(const struct step_item *items, int n_items)
 {
     for (int i = 0; i < n_items; i++)
-        for (int j = 0; j < items[i].n_wants; j++)
-            if (items[i].wants[j].kind != WANT_HIDDEN)
-                return true;
+        if (need_logits(items[i].wants, items[i].n_wants))
+            return true;
     return false;
 }
 
@@ -248,7 +254,7 @@ static bool reduce_chunk(struct engine *e, int first, int n, struct err *err)
     chunk.tokens = n;
     chunk.slots[SLOT_X] += (int64_t)first * e->model.h.n_embd;
     run_plan(e, &e->output, 0, e->output.n - 1, -1, &chunk);
-    if (needs_logits(m->rows + first, n))
+    if (rows_need_logits(m->rows + first, n))
         run_plan(e, &e->output, e->output.n - 1, e->output.n, -1, &chunk);
     struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[last->ops->a]};
     pool_run(e->pool, n, 1, reduce_piece, &r);
@@ -316,7 +322,7 @@ bool engine_step(struct engine *e, const struct step_item *items, int n_items, s
         return false;
     if (tokens == 0)
         return true;
-    bool ok = memory_reserve(e, tokens, any_logits(items, n_items), err) && reserve(items, n_items, &taken, err);
+    bool ok = memory_reserve(e, tokens, items_need_logits(items, n_items), err) && reserve(items, n_items, &taken, err);
     if (ok) {
         lay_batch(e, items, n_items, tokens);
         ok = compute(e, err);
