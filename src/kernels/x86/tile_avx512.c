@@ -4,7 +4,7 @@
 #include "kernels/x86/avx512.h"
 
 #define ROWS 32              /* of a panel: two vectors of sixteen */
-#define PANEL_K 1024
+#define PANEL_K 2048
 #define PANEL_TOKENS 256
 #define MAX_TILE 6           /* tokens; 2 x 6 sums and as many block sums leave registers for the operands */
 
