@@ -14,8 +14,8 @@ LC_ALL=C exec awk 'BEGIN {
         t = i * 9
         printf "%02d:%02d:%02d ", int(t / 3600), int(t / 60) % 60, t % 60
         printf "%s %s /v1/item/%d ", service[seed % 6 + 1], method[int(seed / 6) % 4 + 1], int(seed / 24) % 9000
-        printf "%s %d ms from %s, ", outcome[int(seed / 97) % 8 + 1], int(seed / 13) % 2400, city[int(seed / 31) % 7 + 1]
-        printf "request %010d\\n", seed
+        printf "%s %d ms ", outcome[int(seed / 97) % 8 + 1], int(seed / 13) % 2400
+        printf "from %s, request %010d\\n", city[int(seed / 31) % 7 + 1], seed
     }
     printf "\\nWhich service failed most often between noon and three, and what do the failures share?\"}],"
     printf "\"max_tokens\":400,\"metadata\":{\"id\":\"long-log\"}}\n"

@@ -1,5 +1,5 @@
-/* Methods of dicts, lists and loops, and the finding of any method. Those that would change their object are known by name
- * only: templates may not. */
+/* Methods of dicts, lists and loops, and the finding of any method. Those that would change their object are known by
+ * name only: templates may not. */
 #include "text/jinja/lib/lib.h"
 
 /* ---- dicts ---- */
