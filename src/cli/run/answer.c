@@ -22,9 +22,13 @@ static void on_interrupt(int signal_number)
 
 void run_catch_interrupts(void)
 {
-    /* Without SA_RESTART, so that waiting for a line ends too. */
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
+}
+
+bool run_interrupted(void)
+{
+    return interrupted;
 }
 
 bool run_take_interrupt(void)

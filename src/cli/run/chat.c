@@ -5,15 +5,18 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "cli/cli.h"
 #include "cli/run/run.h"
 
 #define HISTORY_LINES 1000
+#define POLL_MS 100 /* how soon Ctrl-C is seen while a line is typed */
 #define MAX_PATH_BYTES 4096
 
 struct chat {
@@ -60,6 +63,28 @@ static char *prompt_text(EditLine *line)
     return prompt;
 }
 
+/* libedit's way to the keys. Any thread may be the one that Ctrl-C interrupts, so this one looks now and then. */
+static int read_key(EditLine *line, wchar_t *ret)
+{
+    (void)line;
+    mbstate_t shift = {0};
+    while (!run_interrupted()) {
+        struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
+        char byte;
+        if (poll(&keys, 1, POLL_MS) != 1)
+            continue;
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n != 1)
+            return (int)n;
+        size_t used = mbrtowc(ret, &byte, 1, &shift);
+        if (used == (size_t)-1)
+            shift = (mbstate_t){0}; /* not UTF-8: dropped */
+        else if (used != (size_t)-2)
+            return 1;
+    }
+    return -1;
+}
+
 static bool open_line(struct chat *c, struct err *err)
 {
     HistEvent event;
@@ -75,6 +100,7 @@ static bool open_line(struct chat *c, struct err *err)
     el_set(c->line, EL_PROMPT, prompt_text);
     el_set(c->line, EL_EDITOR, "emacs");
     el_set(c->line, EL_HIST, history, c->history);
+    el_set(c->line, EL_GETCFN, read_key);
     find_history(c);
     if (c->history_path[0])
         history(c->history, &event, H_LOAD, c->history_path);
@@ -178,15 +204,12 @@ static bool take_command(struct chat *c, struct str line)
 static bool take_line(struct chat *c)
 {
     int n = 0;
+    run_take_interrupt(); /* what came too late for the last answer is not meant for this line */
     const char *got = el_gets(c->line, &n);
-    if (run_take_interrupt()) {
+    if (!got || n <= 0) {
         el_reset(c->line);
         putchar('\n');
-        return true;
-    }
-    if (!got || n <= 0) {
-        putchar('\n');
-        return false;
+        return run_take_interrupt();
     }
     struct str line = str_trim((struct str){got, (size_t)n});
     if (line.n == 0)

@@ -29,7 +29,8 @@ struct run_answer {
 
 /* Ctrl-C since run_catch_interrupts or the last run_take_interrupt. */
 void run_catch_interrupts(void);
-bool run_take_interrupt(void);
+bool run_interrupted(void);
+bool run_take_interrupt(void);   /* the same, and it is done with */
 
 /* Asks, and where `stream` is set writes the answer to standard output as it comes. Ctrl-C ends it (FINISH_CANCELLED).
  * ret is the caller's to run_answer_free, also on failure. */
