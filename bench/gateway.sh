@@ -20,7 +20,7 @@ trap 'exit 130' INT TERM
 # port FILE: waits for a line that ends in 127.0.0.1:PORT or holds such an address, and prints the port.
 port() {
     for _ in $(seq 100); do
-        found=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$1" | head -n 1)
+        found=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$1" 2>/dev/null | head -n 1)
         [ -n "$found" ] && echo "$found" && return
         sleep 0.1
     done

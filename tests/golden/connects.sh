@@ -58,7 +58,7 @@ command_() {
 # wait_port FILE: sets port from the first loopback address in it.
 wait_port() {
     for _ in $(seq 300); do
-        port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$1" | head -n 1)
+        port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$1" 2>/dev/null | head -n 1)
         [ -n "$port" ] && return 0
         sleep 0.1
     done
