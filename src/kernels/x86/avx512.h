@@ -266,13 +266,17 @@ INLINE __m512i quarter_q5_k(const uint8_t *block, int c)
     return _mm512_mask_add_epi8(v, set, v, _mm512_set1_epi8(16));
 }
 
+/* Four bits from the low bytes; the two above them are rotated into place and picked from the high bytes. */
 INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
 {
+    const __m512i nibble = _mm512_set1_epi8(15), six = _mm512_set1_epi8(63);
+    int first = c % 2 ? 0 : 4, second = c % 2 ? 62 : 2;
     __m512i low = _mm512_loadu_si512(block + 64 * (c / 2));
-    low = _mm512_and_si512(c % 2 ? _mm512_srli_epi16(low, 4) : low, _mm512_set1_epi8(15));
-    __m512i high = shift_halves(broadcast_32_bytes(block + 128 + 32 * (c / 2)), c % 2 * 4, c % 2 * 4 + 2);
-    high = _mm512_and_si512(high, _mm512_set1_epi8(3));
-    return _mm512_or_si512(low, _mm512_slli_epi16(high, 4));
+    __m512i high = broadcast_32_bytes(block + 128 + 32 * (c / 2));
+    high = _mm512_rolv_epi64(high, _mm512_setr_epi64(first, first, first, first, second, second, second, second));
+    low = c % 2 ? _mm512_srli_epi16(low, 4) : low;
+    /* 0xca: where the first operand has a bit, the second's, else the third's */
+    return _mm512_and_si512(_mm512_ternarylogic_epi32(nibble, low, high, 0xca), six);
 }
 
 #define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), false, quarter_q4_k})
