@@ -11,6 +11,10 @@
 #define REQUEST_ARENA_MAX (160u << 20)
 #define HEADER_TEXT 200
 
+/* What a web page may read of a reply's headers. */
+static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confidence, x-rung-reason, x-rung-request-id, "
+                                      "x-rung-cost-usd";
+
 /* ---- errors ---- */
 
 void gateway_error_body(int status, const char *message, struct buf *out)
@@ -149,6 +153,7 @@ static bool admit(const struct config *c, struct http_exchange *x, bool needs_ke
     if (origin.p && origin.n < sizeof text) {
         snprintf(text, sizeof text, STR_FMT, STR_ARG(origin));
         http_reply_header(x, "Access-Control-Allow-Origin", text);
+        http_reply_header(x, "Access-Control-Expose-Headers", exposed_headers);
         http_reply_header(x, "Vary", "Origin");
     }
     if (needs_key && !key_allowed(c, http_header(x, "Authorization"))) {
@@ -307,32 +312,44 @@ static const char *owner_of(const struct config_model *m)
     return m->file ? "local" : m->own_machine ? "own machine" : "upstream";
 }
 
-static void handle_models(struct gateway *g, struct http_exchange *x, struct str name)
+static void handle_models(struct gateway *g, struct http_exchange *x)
+{
+    const struct config *c = gateway_config(g);
+    struct buf out = BUF_INIT(BODY_MAX_BYTES);
+    struct json_writer w = JSON_WRITER(&out);
+    json_open_object(&w);
+    json_put_cstr(&w, "object", "list");
+    json_key(&w, "data");
+    json_open_array(&w);
+    write_model(&w, "auto", "rung");
+    for (int i = 0; i < c->n_models; i++)
+        write_model(&w, c->models[i].name, owner_of(&c->models[i]));
+    for (int i = 0; i < c->n_aliases; i++)
+        write_model(&w, c->aliases[i].from, "alias");
+    json_close_array(&w);
+    json_close_object(&w);
+    reply_json(x, 200, &out);
+    buf_free(&out);
+}
+
+static void handle_model(struct gateway *g, struct http_exchange *x, struct str name)
 {
     const struct config *c = gateway_config(g);
     struct buf out = BUF_INIT(BODY_MAX_BYTES);
     struct json_writer w = JSON_WRITER(&out);
     int found = config_find_model(c, name);
-    if (name.n && found < 0 && !str_is(name, "auto")) {
-        fail(x, 404, "there is no model of this name; GET /v1/models lists them", "model", "model_not_found");
-        return;
-    }
-    if (name.n) {
-        write_model(&w, found < 0 ? "auto" : c->models[found].name, found < 0 ? "rung" : owner_of(&c->models[found]));
-    } else {
-        json_open_object(&w);
-        json_put_cstr(&w, "object", "list");
-        json_key(&w, "data");
-        json_open_array(&w);
+    if (found >= 0)
+        write_model(&w, c->models[found].name, owner_of(&c->models[found]));
+    else if (str_is(name, "auto"))
         write_model(&w, "auto", "rung");
-        for (int i = 0; i < c->n_models; i++)
-            write_model(&w, c->models[i].name, owner_of(&c->models[i]));
-        for (int i = 0; i < c->n_aliases; i++)
+    for (int i = 0; i < c->n_aliases && !out.n; i++) {
+        if (str_is(name, c->aliases[i].from))
             write_model(&w, c->aliases[i].from, "alias");
-        json_close_array(&w);
-        json_close_object(&w);
     }
-    reply_json(x, 200, &out);
+    if (out.n)
+        reply_json(x, 200, &out);
+    else
+        fail(x, 404, "there is no model of this name; GET /v1/models lists them", "model", "model_not_found");
     buf_free(&out);
 }
 
@@ -379,11 +396,12 @@ static void handle_wrong_method(struct http_exchange *x, const char *allow)
 
 void gateway_handle(void *gateway, struct http_exchange *x)
 {
+    static const char model_prefix[] = "/v1/models/";
     struct gateway *g = gateway;
     struct str method = http_method(x), path = http_path(x);
     bool get = str_is(method, "GET") || str_is(method, "HEAD"), options = str_is(method, "OPTIONS");
     bool chat = str_is(path, "/v1/chat/completions"), health = str_is(path, "/health"), root = str_is(path, "/");
-    bool models = str_is(path, "/v1/models"), model = str_starts(path, STR("/v1/models/"));
+    bool models = str_is(path, "/v1/models"), model = str_starts(path, str_of(model_prefix));
     if (!admit(gateway_config(g), x, !health && !root && !options))
         return;
     if (options)
@@ -399,6 +417,8 @@ void gateway_handle(void *gateway, struct http_exchange *x)
         handle_health(g, x);
     else if (root)
         http_reply(x, 200, "text/plain; charset=utf-8", STR("Rung is running\n"));
+    else if (models)
+        handle_models(g, x);
     else
-        handle_models(g, x, model ? (struct str){path.p + 11, path.n - 11} : STR(""));
+        handle_model(g, x, (struct str){path.p + strlen(model_prefix), path.n - strlen(model_prefix)});
 }

@@ -70,8 +70,8 @@ static const json_t *walk(const json_t *value, const char *path)
 
 const char *json_at(const struct json_t *value, const char *path)
 {
-    static char texts[16][1024];
-    static int next;
+    static __thread char texts[16][1024];
+    static __thread int next;
     char *text = texts[next++ % 16];
     const json_t *v = walk(value, path);
     text[0] = 0;
@@ -117,8 +117,8 @@ bool eventually(bool (*done)(void *ctx), void *ctx)
 
 const char *ask_starter(const char *question, const char *more)
 {
-    static char texts[8][2048];
-    static int next;
+    static __thread char texts[8][2048];
+    static __thread int next;
     char *text = texts[next++ % 8];
     snprintf(text, sizeof texts[0],
              "{\"model\":\"auto\",\"temperature\":0,\"messages\":[{\"role\":\"system\",\"content\":\"Classify the banking question into "

@@ -202,8 +202,8 @@ void plain_request(uint16_t port, const char *method, const char *path, const ch
 
 const char *plain_header(const struct plain_reply *r, const char *name)
 {
-    static char values[8][512];
-    static int next;
+    static __thread char values[8][512];
+    static __thread int next;
     char key[80];
     snprintf(key, sizeof key, "\r\n%s:", name);
     const char *at = strcasestr(r->headers, key);

@@ -346,7 +346,8 @@ static void *call_upstream(void *arg)
     return NULL;
 }
 
-/* 10 callers at once, each likely to cost 0.0004 USD and more, under a budget of 0.0015: at most three go up. */
+/* 10 callers at once, each likely to cost 0.0004 USD, under a budget of 0.0015: three fit side by side, and as each turns out to cost
+ * 0.00016, no order of events lets more than seven up. */
 static void test_budget_holds_for_concurrent_requests(void **state)
 {
     (void)state;
@@ -360,7 +361,7 @@ static void test_budget_holds_for_concurrent_requests(void **state)
     }
     for (int i = 0; i < 10; i++)
         pthread_join(callers[i].thread, NULL);
-    assert_in_range(stand_in_requests(&upstream), 1, 9);
+    assert_in_range(stand_in_requests(&upstream), 1, 7);
     house_close(&h);
 }
 

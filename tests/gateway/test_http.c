@@ -256,6 +256,8 @@ static void test_http_lists_models_and_health(void **state)
     json_decref(v);
     plain_free(&r);
     assert_int_equal(status_of("GET", "/v1/models/starter", NULL, NULL), 200);
+    assert_int_equal(status_of("GET", "/v1/models/gpt-5", NULL, NULL), 200);
+    assert_int_equal(status_of("GET", "/v1/models/auto", NULL, NULL), 200);
     assert_int_equal(status_of("GET", "/v1/models/none", NULL, NULL), 404);
 }
 
