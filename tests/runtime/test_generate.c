@@ -288,6 +288,48 @@ static void test_a_runtime_that_closes_ends_its_answers(void **state)
     generation_close(g);
 }
 
+/* ---- what fails alone ---- */
+
+static void test_a_generation_that_fails_leaves_its_company_alone(void **state)
+{
+    (void)state;
+    struct chat_message messages[2];
+    struct generation_request good = ask(messages, questions[4].system, questions[4].user), bad = good;
+    bad.sampler.temperature = NAN; /* the engine refuses the whole step */
+    struct answer *alone = answer_of(&starter, &good);
+    struct generation *all[6];
+    for (int i = 0; i < 6; i++)
+        all[i] = begin(&starter, i % 2 ? &bad : &good);
+    for (int i = 0; i < 6; i++) {
+        struct answer *a = collect(all[i]);
+        if (i % 2)
+            assert_int_equal(a->finish, FINISH_ERROR);
+        else
+            assert_same_answer(a, alone);
+        free(a);
+    }
+    free(alone);
+}
+
+static void test_one_generation_too_many_is_turned_away(void **state)
+{
+    (void)state;
+    static struct generation *all[ENGINE_MAX_STEP_ITEMS];
+    struct chat_message messages[2];
+    struct generation_request req = ask(messages, ROUTE, "hello");
+    struct logit_bias no_end = {4095, -100};
+    struct err err = ERR_INIT;
+    struct generation *one_more;
+    req.sampler.bias = &no_end;
+    req.sampler.n_bias = 1;
+    for (int i = 0; i < ENGINE_MAX_STEP_ITEMS; i++)
+        all[i] = begin(&starter, &req);
+    assert_false(generation_start(starter.rt, starter.model, &req, &one_more, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    for (int i = 0; i < ENGINE_MAX_STEP_ITEMS; i++)
+        generation_close(all[i]);
+}
+
 /* ---- what is refused ---- */
 
 static void assert_refused(const struct generation_request *req, enum err_code code, const char *words)
@@ -369,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_a_cancelled_answer_ends_at_once),
         cmocka_unit_test(test_closing_a_running_answer_leaves_the_others_alone),
         cmocka_unit_test(test_a_runtime_that_closes_ends_its_answers),
+        cmocka_unit_test(test_a_generation_that_fails_leaves_its_company_alone),
+        cmocka_unit_test(test_one_generation_too_many_is_turned_away),
         cmocka_unit_test(test_a_prompt_past_the_context_is_refused_with_both_numbers),
         cmocka_unit_test(test_bad_requests_are_refused),
         cmocka_unit_test(test_a_context_past_the_models_own_is_refused),
