@@ -51,8 +51,7 @@ bool vocab_open(const struct gguf *g, struct tokenizer **ret, struct err *err)
               gguf_get_str(g, "tokenizer.ggml.pre", &spec.pre, err) && read_lists(g, &spec, &types, err) &&
               read_id(g, "tokenizer.ggml.bos_token_id", &spec.bos, err) &&
               read_id(g, "tokenizer.ggml.eos_token_id", &spec.eos, err) &&
-              read_id(g, "tokenizer.ggml.eot_token_id", &spec.eot, err) &&
-              read_id(g, "tokenizer.ggml.padding_token_id", &spec.pad, err);
+              read_id(g, "tokenizer.ggml.eot_token_id", &spec.eot, err);
     if (ok) {
         /* Files of the Llama 3 family leave the key out and mean yes. */
         spec.add_bos = str_is(spec.pre, "llama-bpe") || str_is(spec.pre, "llama3") || str_is(spec.pre, "llama-v3");

@@ -160,7 +160,7 @@ static bool spec_check(const struct tokenizer_spec *spec, struct err *err)
     const struct {
         const char *name;
         int32_t id;
-    } named[] = {{"bos", spec->bos}, {"eos", spec->eos}, {"eot", spec->eot}, {"padding", spec->pad}};
+    } named[] = {{"bos", spec->bos}, {"eos", spec->eos}, {"eot", spec->eot}};
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (named[i].id < -1 || named[i].id >= spec->n_tokens)
             return err_set(err, ERR_CORRUPT, "the tokenizer's %s token is %d, outside its %d tokens", named[i].name,

@@ -24,7 +24,7 @@ struct tokenizer_spec {
     int32_t n_tokens;
     const struct str *merges;     /* [n_merges] "left right" */
     int32_t n_merges;
-    int32_t bos, eos, eot, pad;   /* -1 when absent */
+    int32_t bos, eos, eot;        /* -1 when absent */
     bool add_bos;
 };
 

@@ -8,6 +8,8 @@
 
 #define TOKENIZER_MAX_TOKEN_BYTES 16384
 #define TOKENIZER_MAX_MERGES (1 << 22)
+/* Of names that are looked for in text: what one position of a text costs at most. */
+#define TOKENIZER_MAX_NAME_BYTES 256
 
 /* Tokens that are recognised in text by their name. */
 struct specials {

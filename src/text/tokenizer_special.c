@@ -15,11 +15,13 @@ static int compare_names(const void *a, const void *b, void *ctx)
     return x.n < y.n ? -1 : x.n > y.n;
 }
 
-/* Names that an escape of the guard could spell, or that begin inside a character, are never recognised. */
+/* Names that an escape of the guard could spell, that begin inside a character, or that are too long are never
+ * recognised. */
 static bool is_named(const struct tokenizer *t, int32_t id, unsigned types)
 {
     struct str name = t->pieces[id];
-    return types & 1u << t->types[id] && name.n > 0 && utf8_valid(name) && !guard_has_escape(name);
+    return types & 1u << t->types[id] && name.n > 0 && name.n <= TOKENIZER_MAX_NAME_BYTES && utf8_valid(name) &&
+           !guard_has_escape(name);
 }
 
 bool specials_open(const struct tokenizer *t, unsigned types, struct specials *ret, struct err *err)

@@ -78,7 +78,6 @@ static inline struct tokenizer_spec tiny_spec(const struct tiny_vocab *v, const 
         .bos = -1,
         .eos = -1,
         .eot = -1,
-        .pad = -1,
     };
 }
 
