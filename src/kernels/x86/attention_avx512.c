@@ -17,35 +17,43 @@ struct walk {
     float acc[MAX_HEADS][ATTENTION_MAX_HEAD_DIM];
 };
 
-INLINE __m512 load_kv(const struct walk *w, bool f16, const char *base, int64_t at, __mmask16 mask)
+INLINE __m512 load_kv(const struct walk *w, bool f16, const char *base, int64_t at, int left)
 {
     at += w->head_at;
     if (f16)
-        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)base + at));
-    return _mm512_maskz_loadu_ps(mask, (const float *)base + at);
+        return _mm512_cvtph_ps(load_part_16bit((const uint16_t *)base + at, left));
+    return load_part((const float *)base + at, left);
+}
+
+/* Sixteen elements of the heads' q times those of four slots of k, from element d on, of which `left` exist. */
+INLINE void dot_step(const struct walk *w, bool f16, int heads, const char *k_page, const int slot[4], int d, int left,
+                     __m512 *lanes)
+{
+    int dim = w->a->head_dim;
+    __m512 k[4];
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        k[i] = load_kv(w, f16, k_page, (int64_t)slot[i] * dim + d, left);
+    UNROLL
+    for (int h = 0; h < heads; h++) {
+        __m512 q = load_part(w->q + h * dim + d, left);
+        UNROLL
+        for (int i = 0; i < 4; i++)
+            lanes[4 * h + i] = fmadd_part(q, k[i], lanes[4 * h + i], left);
+    }
 }
 
 /* lanes[4 h + i] = lanes of q_h . k of slot[i]. */
 INLINE void dot_lanes(const struct walk *w, bool f16, int heads, const char *k_page, const int slot[4], __m512 *lanes)
 {
-    int dim = w->a->head_dim;
+    int dim = w->a->head_dim, d = 0;
     UNROLL
     for (int i = 0; i < 4 * heads; i++)
         lanes[i] = _mm512_setzero_ps();
-    for (int d = 0; d < dim; d += 16) {
-        __mmask16 mask = mask_of(dim - d);
-        __m512 k[4];
-        UNROLL
-        for (int i = 0; i < 4; i++)
-            k[i] = load_kv(w, f16, k_page, (int64_t)slot[i] * dim + d, mask);
-        UNROLL
-        for (int h = 0; h < heads; h++) {
-            __m512 q = _mm512_maskz_loadu_ps(mask, w->q + h * dim + d);
-            UNROLL
-            for (int i = 0; i < 4; i++)
-                lanes[4 * h + i] = _mm512_mask3_fmadd_ps(q, k[i], lanes[4 * h + i], mask);
-        }
-    }
+    for (; d + 16 <= dim; d += 16)
+        dot_step(w, f16, heads, k_page, slot, d, 16, lanes);
+    if (d < dim)
+        dot_step(w, f16, heads, k_page, slot, d, dim - d, lanes);
 }
 
 INLINE __m512 soft_cap(const struct attention *a, __m512 s)
@@ -105,8 +113,8 @@ INLINE void soft_max(struct walk *w, int h)
     w->sum[h] = fmaf(w->sum[h], w->correction[h], fold(sum));
 }
 
-/* acc = acc correction + p V for `n` vectors of the head from element d on. */
-INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, int d, int n, __mmask16 mask)
+/* acc = acc correction + p V for `n` vectors of the head from element d on, of which `left` elements exist. */
+INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, int d, int n, int left)
 {
     __m512 acc[MAX_HEADS * 4];
     UNROLL
@@ -118,7 +126,7 @@ INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, 
         __m512 v[4];
         UNROLL
         for (int i = 0; i < n; i++)
-            v[i] = load_kv(w, f16, v_page, (int64_t)j * w->a->head_dim + d + 16 * i, mask);
+            v[i] = load_kv(w, f16, v_page, (int64_t)j * w->a->head_dim + d + 16 * i, left);
         UNROLL
         for (int h = 0; h < heads; h++)
             UNROLL
@@ -141,9 +149,9 @@ INLINE void attend_page(struct walk *w, bool f16, int heads, const char *page)
     for (int h = 0; h < heads; h++)
         soft_max(w, h);
     for (; d + 64 <= dim; d += 64)
-        add_values(w, f16, heads, v_page, d, 4, 0xffff);
+        add_values(w, f16, heads, v_page, d, 4, 16);
     for (; d < dim; d += 16)
-        add_values(w, f16, heads, v_page, d, 1, mask_of(dim - d));
+        add_values(w, f16, heads, v_page, d, 1, dim - d);
 }
 
 INLINE void attend_heads(const struct attention *a, bool f16, int64_t token, int kv_head, int head, int heads)

@@ -76,6 +76,23 @@ INLINE __mmask16 mask_of(int64_t left)
     return left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
 }
 
+/* `left` elements exist; where that is known to be 16 or more, the compiler leaves the masks out. */
+INLINE __m512 load_part(const float *p, int64_t left)
+{
+    return left >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(mask_of(left), p);
+}
+
+INLINE __m256i load_part_16bit(const uint16_t *p, int64_t left)
+{
+    return left >= 16 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(mask_of(left), p);
+}
+
+/* acc where the lane is past the tail, else a b + acc. */
+INLINE __m512 fmadd_part(__m512 a, __m512 b, __m512 acc, int64_t left)
+{
+    return left >= 16 ? _mm512_fmadd_ps(a, b, acc) : _mm512_mask3_fmadd_ps(a, b, acc, mask_of(left));
+}
+
 INLINE __m512 exp_avx512(__m512 x)
 {
     /* The operand order lets a NaN through: max and min return the second operand for it. */

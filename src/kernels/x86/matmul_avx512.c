@@ -73,14 +73,27 @@ static void act_prepare_q8_256(const float *x, void *act, int64_t k)
 #define FLOAT_ROWS 4
 #define FLOAT_TOKENS 4
 
-INLINE __m512 load_floats(enum tensor_type type, const void *row, int64_t i, __mmask16 mask)
+INLINE __m512 load_floats(enum tensor_type type, const void *row, int64_t i, int64_t left)
 {
     if (type == TENSOR_F32)
-        return _mm512_maskz_loadu_ps(mask, (const float *)row + i);
-    __m256i halves = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)row + i);
+        return load_part((const float *)row + i, left);
+    __m256i halves = load_part_16bit((const uint16_t *)row + i, left);
     if (type == TENSOR_F16)
         return _mm512_cvtph_ps(halves);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+/* Sixteen elements from i on, `left` of which exist. */
+INLINE void float_step(enum tensor_type type, const char *const *w, const float *const *x, int tokens, int64_t i, int64_t left,
+                       __m512 *sums)
+{
+    UNROLL
+    for (int r = 0; r < FLOAT_ROWS; r++) {
+        __m512 weights = load_floats(type, w[r], i, left);
+        UNROLL
+        for (int t = 0; t < tokens; t++)
+            sums[r * tokens + t] = fmadd_part(weights, load_part(x[t] + i, left), sums[r * tokens + t], left);
+    }
 }
 
 INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token, int tokens)
@@ -97,23 +110,18 @@ INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t r
     UNROLL
     for (int i = 0; i < FLOAT_ROWS * tokens; i++)
         sums[i] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < mm->k; i += 16) {
-        __mmask16 mask = mask_of(mm->k - i);
-        UNROLL
-        for (int r = 0; r < FLOAT_ROWS; r++) {
-            __m512 weights = load_floats(type, w[r], i, mask);
-            UNROLL
-            for (int t = 0; t < tokens; t++) {
-                __m512 *sum = &sums[r * tokens + t];
-                *sum = _mm512_mask3_fmadd_ps(weights, _mm512_maskz_loadu_ps(mask, x[t] + i), *sum, mask);
-            }
-        }
-    }
-    for (int r = 0; r < FLOAT_ROWS && row + r < end; r++)
+    int64_t i = 0;
+    for (; i + 16 <= mm->k; i += 16)
+        float_step(type, w, x, tokens, i, 16, sums);
+    if (i < mm->k)
+        float_step(type, w, x, tokens, i, mm->k - i, sums);
+    UNROLL
+    for (int r = 0; r < FLOAT_ROWS; r++)
         UNROLL
         for (int t = 0; t < tokens; t++) {
             float *y = mm->y + (token + t) * mm->y_stride + row + r, sum = fold(sums[r * tokens + t]);
-            *y = mm->accumulate ? *y + sum : sum;
+            if (row + r < end)
+                *y = mm->accumulate ? *y + sum : sum;
         }
 }
 
