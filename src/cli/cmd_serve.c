@@ -18,7 +18,7 @@ static const char help[] =
     "that can be trusted with it. Without --config it reads ./rung.yaml, then ~/.config/rung/rung.yaml, else\n"
     "built-in defaults with the embedded starter model. It connects to nothing that is not configured.\n\n"
     "  -c, --config FILE     the configuration; rung init writes one\n"
-    "  -l, --listen ADDRESS  where to listen, 127.0.0.1:11434 unless configured; port 0 is any free one\n"
+    "  -l, --listen ADDRESS  where to listen, localhost:11434 unless configured; port 0 is any free one\n"
     "  -q, --quiet           say nothing but errors\n"
     "  -h, --help            this text\n\n"
     "examples:\n"

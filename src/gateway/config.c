@@ -63,7 +63,7 @@ static struct config *config_new(const char *name)
         return NULL;
     c->arena = ARENA_INIT(CONFIG_ARENA_BYTES);
     c->path = arena_strdup(&c->arena, str_of(name));
-    c->listen_host = "127.0.0.1";
+    c->listen_host = "localhost";
     c->listen_port = 11434;
     c->score = SCORE_GEOMEAN;
     for (int k = 0; k <= KIND_COUNT; k++)

@@ -6,7 +6,7 @@ const char config_template_yaml[] =
     "# Rung's configuration. As it stands it runs the embedded starter model and connects to nothing.\n"
     "# Every key: docs/configuration.md, man rung.yaml.\n"
     "\n"
-    "listen: 127.0.0.1:11434        # another address than loopback needs api_keys\n"
+    "listen: localhost:11434        # 127.0.0.1 and ::1; another address than loopback needs api_keys\n"
     "# api_keys: [env:RUNG_API_KEY] # without: any key is accepted, on loopback only\n"
     "# allowed_hosts: [rung.lan]    # Host headers beside localhost and the address above\n"
     "# allowed_origins: [\"https://app.example\"]  # web pages that may call\n"

@@ -32,7 +32,7 @@ static void test_defaults_are_the_starter_alone(void **state)
     assert_int_equal(c->n_tiers, 1);
     assert_string_equal(c->tiers[0].name, "local");
     assert_int_equal(c->listen_port, 11434);
-    assert_string_equal(c->listen_host, "127.0.0.1");
+    assert_string_equal(c->listen_host, "localhost");
     assert_false(c->has_budget);
     assert_true(c->frontier_price.known);
     config_free(c);
