@@ -7,7 +7,8 @@
 
 #include "kernels/x86/inline.h"
 
-/* Quantised products, all types: one token, and many tokens on tiles. */
+/* Quantised products, all types: up to DECODE_TOKENS tokens, and more on tiles. */
+#define DECODE_TOKENS 4
 void decode_avx512(const struct matmul *mm, int64_t begin, int64_t end);
 void tile_avx512(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
 
