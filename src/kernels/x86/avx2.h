@@ -7,7 +7,8 @@
 
 #include "kernels/x86/inline.h"
 
-/* Quantised products, all types: one token, and many tokens on tiles. */
+/* Quantised products, all types: up to DECODE_TOKENS tokens, and more on tiles. */
+#define DECODE_TOKENS 4
 void decode_avx2(const struct matmul *mm, int64_t begin, int64_t end);
 void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
 
@@ -126,6 +127,84 @@ INLINE __m256 exp_avx2(__m256 x)
     return _mm256_mul_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
 }
 
+/* ---- eight rows at once, a row a lane ---- */
+
+/* The 16 bytes at `at` of each row: dword[c] holds bytes 4 c to 4 c + 3. */
+INLINE void load_headers(const uint8_t *const *rows, int64_t at, __m256i dword[4])
+{
+    __m256i v[4];
+    UNROLL
+    for (int e = 0; e < 4; e++)
+        v[e] = _mm256_loadu2_m128i((const __m128i *)(rows[e + 4] + at), (const __m128i *)(rows[e] + at));
+    __m256i a = _mm256_unpacklo_epi32(v[0], v[1]), b = _mm256_unpacklo_epi32(v[2], v[3]);
+    __m256i c = _mm256_unpackhi_epi32(v[0], v[1]), d = _mm256_unpackhi_epi32(v[2], v[3]);
+    dword[0] = _mm256_unpacklo_epi64(a, b);
+    dword[1] = _mm256_unpackhi_epi64(a, b);
+    dword[2] = _mm256_unpacklo_epi64(c, d);
+    dword[3] = _mm256_unpackhi_epi64(c, d);
+}
+
+INLINE __m256 high_half(__m256i dword)
+{
+    dword = _mm256_srli_epi32(dword, 16);
+    return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(dword), _mm256_extracti128_si256(dword, 1)));
+}
+
+INLINE __m256 low_half(__m256i dword)
+{
+    return high_half(_mm256_slli_epi32(dword, 16));
+}
+
+/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales. */
+struct k_headers {
+    __m256 d, m;
+    __m256i scale[2], min[2];
+};
+
+INLINE struct k_headers load_k_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m256i six = _mm256_set1_epi32(0x3f3f3f3f), low = _mm256_set1_epi32(0x0f0f0f0f), high = _mm256_set1_epi32(0x30303030);
+    __m256i u[4];
+    load_headers(rows, at, u);
+    __m256i above = _mm256_srli_epi32(u[3], 4);
+    return (struct k_headers){
+        .d = low_half(u[0]),
+        .m = high_half(u[0]),
+        .scale = {_mm256_and_si256(u[1], six), _mm256_or_si256(_mm256_and_si256(u[3], low),
+                                                               _mm256_and_si256(_mm256_srli_epi32(u[1], 2), high))},
+        .min = {_mm256_and_si256(u[2], six), _mm256_or_si256(_mm256_and_si256(above, low),
+                                                             _mm256_and_si256(_mm256_srli_epi32(u[2], 2), high))},
+    };
+}
+
+/* Two words a lane from four minima: 0 and 2, or 1 and 3, as pair_sums are ordered. */
+INLINE __m256i min_words(__m256i min, int odd)
+{
+    return _mm256_and_si256(odd ? _mm256_srli_epi32(min, 8) : min, _mm256_set1_epi32(0x00ff00ff));
+}
+
+/* The scale of a Q6_K block, behind everything else. */
+INLINE __m256 load_q6_scale(const uint8_t *const *rows, int64_t at)
+{
+    __m256i dword[4];
+    load_headers(rows, at + 194, dword);
+    return high_half(dword[3]);
+}
+
+/* A dword of the token in every lane. */
+INLINE __m256i broadcast_dword(const void *p)
+{
+    int32_t dword;
+    memcpy(&dword, p, sizeof dword);
+    return _mm256_set1_epi32(dword);
+}
+
+INLINE void prefetch_bytes(const uint8_t *p, int bytes)
+{
+    for (int line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)p + line, _MM_HINT_T0);
+}
+
 /* ---- blocks of 32 ---- */
 
 struct kind_32 {
@@ -191,8 +270,6 @@ INLINE __m256i multiply_pairs(__m256i w, __m256i a, bool is_signed)
 
 struct kind_256 {
     int bytes;
-    int d_at;        /* offset of the scale; where there are minima, theirs follows it */
-    int scales_at;
     int run;         /* as in kind_32 */
     bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
     __m256i (*load)(const uint8_t *block, int sub);
@@ -225,8 +302,8 @@ INLINE __m256i load_q6_k(const uint8_t *block, int sub)
     return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
 }
 
-#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 4, 8, false, load_q4_k})
-#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 4, 4, false, load_q5_k})
-#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 208, 192, 2, true, load_q6_k})
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 8, false, load_q4_k})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 4, false, load_q5_k})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 2, true, load_q6_k})
 
 #endif

@@ -1,8 +1,9 @@
-/* Quantised products with one token: the weights are streamed once, eight rows abreast, so that the chains of fused
+/* Quantised products with one to four tokens: the weights are streamed once, eight rows abreast, so that the chains of fused
  * multiply-adds over blocks overlap and the integer sums of eight rows fold into one vector. */
 #include "kernels/x86/avx2.h"
 
 #define ROWS 8
+#define MAX_TOKENS DECODE_TOKENS
 
 /* Eight rows from `row` on; past the end the last one stands in, so that the tail needs no code of its own. */
 struct rows {
@@ -20,139 +21,226 @@ INLINE struct rows rows_at(const struct matmul *mm, int64_t row, int64_t end)
     return rows;
 }
 
-INLINE void store_rows(const struct matmul *mm, int64_t row, int64_t end, __m256 sum)
+INLINE const void *act_of(const struct matmul *mm, int token)
 {
-    if (mm->accumulate)
-        sum = _mm256_add_ps(load_part(mm->y + row, end - row), sum);
-    store_part(mm->y + row, end - row, sum);
+    return (const char *)mm->act + (size_t)token * act_row_bytes(act_format_of(mm->type), mm->k);
 }
 
-/* The half float at byte `at` of each row, widened. */
-INLINE __m256 halves_at(const struct rows *rows, int64_t at)
+INLINE void store_rows(const struct matmul *mm, int64_t row, int64_t end, const __m256 *sums, int tokens)
 {
-    uint16_t h[ROWS];
-    for (int r = 0; r < ROWS; r++)
-        memcpy(&h[r], rows->p[r] + at, 2);
-    return _mm256_cvtph_ps(_mm_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3], (short)h[4], (short)h[5],
-                                          (short)h[6], (short)h[7]));
-}
-
-INLINE void prefetch_block(const uint8_t *p, int bytes)
-{
-    for (int line = 0; line < bytes; line += 64)
-        _mm_prefetch((const char *)p + line, _MM_HINT_T0);
+    UNROLL
+    for (int t = 0; t < tokens; t++) {
+        float *y = mm->y + t * mm->y_stride + row;
+        store_part(y, end - row, mm->accumulate ? _mm256_add_ps(load_part(y, end - row), sums[t]) : sums[t]);
+    }
 }
 
 /* ---- blocks of 32 ---- */
 
-INLINE __m256 add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at, const struct act_block_32 *a, __m256 y)
+INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at, const struct act_block_32 *const *acts,
+                         int64_t b, int tokens, __m256 *y)
 {
-    __m256i act = _mm256_loadu_si256((const __m256i *)a->q), v[ROWS];
+    __m256i lanes[MAX_TOKENS][ROWS], header[4];
     UNROLL
-    for (int r = 0; r < ROWS; r++)
-        v[r] = _mm256_madd_epi16(multiply_pairs(kind.load(rows->p[r] + at), act, kind.run == 0), _mm256_set1_epi16(1));
-    __m256i isum = _mm256_sub_epi32(fold_eight_int(v), _mm256_set1_epi32(kind.offset * a->sum));
-    __m256 da = _mm256_set1_ps(a->d);
-    y = _mm256_fmadd_ps(_mm256_mul_ps(halves_at(rows, at), da), _mm256_cvtepi32_ps(isum), y);
-    if (kind.has_min)
-        y = _mm256_fmadd_ps(_mm256_mul_ps(halves_at(rows, at + 2), da), _mm256_set1_ps((float)a->sum), y);
-    return y;
+    for (int r = 0; r < ROWS; r++) {
+        __m256i w = kind.load(rows->p[r] + at);
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            __m256i products = multiply_pairs(w, _mm256_loadu_si256((const __m256i *)acts[t][b].q), kind.run == 0);
+            lanes[t][r] = _mm256_madd_epi16(products, _mm256_set1_epi16(1));
+        }
+    }
+    load_headers(rows->p, at, header);
+    __m256 d = low_half(header[0]);
+    UNROLL
+    for (int t = 0; t < tokens; t++) {
+        const struct act_block_32 *a = &acts[t][b];
+        __m256 da = _mm256_set1_ps(a->d);
+        __m256i isum = _mm256_sub_epi32(fold_eight_int(lanes[t]), _mm256_set1_epi32(kind.offset * a->sum));
+        y[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(isum), y[t]);
+        if (kind.has_min)
+            y[t] = _mm256_fmadd_ps(_mm256_mul_ps(high_half(header[0]), da), _mm256_set1_ps((float)a->sum), y[t]);
+    }
 }
 
-INLINE void decode_32(struct kind_32 kind, const struct matmul *mm, int64_t begin, int64_t end)
+INLINE void decode_32(struct kind_32 kind, const struct matmul *mm, int64_t begin, int64_t end, int tokens)
 {
+    const struct act_block_32 *acts[MAX_TOKENS];
+    for (int t = 0; t < tokens; t++)
+        acts[t] = act_of(mm, t);
     for (int64_t row = begin; row < end; row += ROWS) {
         struct rows rows = rows_at(mm, row, end);
-        const struct act_block_32 *act = mm->act;
-        __m256 y = _mm256_setzero_ps();
+        __m256 y[MAX_TOKENS];
+        UNROLL
+        for (int t = 0; t < tokens; t++)
+            y[t] = _mm256_setzero_ps();
         for (int64_t b = 0; b < mm->k / 32; b++) {
             if (b % 2 == 0)
                 for (int r = 0; r < ROWS; r++)
-                    prefetch_block(rows.p[r] + rows.ahead + b * kind.bytes, 2 * kind.bytes);
-            y = add_block_32(kind, &rows, b * kind.bytes, act + b, y);
+                    prefetch_bytes(rows.p[r] + rows.ahead + b * kind.bytes, 2 * kind.bytes);
+            add_block_32(kind, &rows, b * kind.bytes, acts, b, tokens, y);
         }
-        store_rows(mm, row, end, y);
+        store_rows(mm, row, end, y, tokens);
     }
 }
 
 /* ---- blocks of 256 ---- */
 
-/* Minima of the rows, four bytes a lane: sub-blocks 0 to 3 and 4 to 7. */
-struct row_mins {
-    uint32_t min[2][ROWS];
-};
-
-/* The scales of sub-block `sub` as words, from a block's scale bytes: lifted into the high byte, then shifted for the sign. */
+/* The scales of sub-block `sub` as words, from a vector that repeats a block's scale bytes. */
 INLINE __m256i scale_words(bool is_q6, __m256i bytes, int sub)
 {
-    int low = is_q6 ? 2 * sub : sub, high = is_q6 ? 2 * sub + 1 : sub;
-    __m256i index = _mm256_setr_m128i(_mm_set1_epi16((short)(low << 8 | 0x80)), _mm_set1_epi16((short)(high << 8 | 0x80)));
-    return _mm256_srai_epi16(_mm256_shuffle_epi8(bytes, index), 8);
+    if (!is_q6)
+        return _mm256_shuffle_epi8(bytes, _mm256_set1_epi16((short)(0x8000 | sub)));
+    /* Two scales, each lifted into the high byte of its words, then down for the sign. */
+    __m128i first = _mm_set1_epi16((short)(sub << 9 | 0x80)), second = _mm_set1_epi16((short)(sub << 9 | 0x180));
+    return _mm256_srai_epi16(_mm256_shuffle_epi8(bytes, _mm256_setr_m128i(first, second)), 8);
 }
 
-/* One row's block: eight lanes that sum to its integer sum; its minima go to *mins. */
-INLINE __m256i block_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *a, int row,
-                           struct row_mins *mins)
+/* lanes[t] = eight lanes that sum to a row's block; scales are NULL for Q6_K, which has them in the block. */
+INLINE void block_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b, int tokens,
+                        const uint64_t *scales, __m256i *lanes)
 {
-    __m256i acc = _mm256_setzero_si256(), bytes;
+    __m256i bytes;
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        lanes[t] = _mm256_setzero_si256();
     if (kind.is_q6) {
-        __m128i scales = _mm_loadu_si128((const __m128i *)(block + kind.scales_at));
-        __m256i above = _mm256_madd_epi16(_mm256_cvtepi8_epi16(scales), _mm256_loadu_si256((const __m256i *)a->sums));
-        bytes = _mm256_broadcastsi128_si256(scales);
-        acc = _mm256_sub_epi32(acc, _mm256_slli_epi32(above, 5));
+        __m128i sixteen = _mm_loadu_si128((const __m128i *)(block + 192));
+        __m256i words = _mm256_cvtepi8_epi16(sixteen);
+        bytes = _mm256_broadcastsi128_si256(sixteen);
+        /* The weights' bytes are 32 above: so much of the scaled sums of sixteen comes off first. */
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            __m256i above = _mm256_madd_epi16(words, _mm256_loadu_si256((const __m256i *)acts[t][b].sums));
+            lanes[t] = _mm256_sub_epi32(lanes[t], _mm256_slli_epi32(above, 5));
+        }
     } else {
-        struct k_scales s = k_scales_unpack(block + kind.scales_at);
-        mins->min[0][row] = s.min[0];
-        mins->min[1][row] = s.min[1];
-        bytes = _mm256_set1_epi64x((int64_t)((uint64_t)s.scale[1] << 32 | s.scale[0]));
+        bytes = _mm256_set1_epi64x((int64_t)*scales);
     }
     UNROLL
     for (int sub = 0; sub < 8; sub++) {
-        __m256i products = _mm256_maddubs_epi16(kind.load(block, sub), _mm256_loadu_si256((const __m256i *)(a->q + 32 * sub)));
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(products, scale_words(kind.is_q6, bytes, sub)));
+        __m256i w = kind.load(block, sub), words = scale_words(kind.is_q6, bytes, sub);
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            __m256i products = _mm256_maddubs_epi16(w, _mm256_loadu_si256((const __m256i *)(acts[t][b].q + 32 * sub)));
+            lanes[t] = _mm256_add_epi32(lanes[t], _mm256_madd_epi16(products, words));
+        }
     }
-    return acc;
 }
 
-INLINE __m256i sum_mins(const struct row_mins *mins, const struct act_block_256 *a)
+INLINE __m256 sum_mins(const __m256i min[2], const struct act_block_256 *a)
 {
-    __m256i sum = _mm256_setzero_si256(), low_bytes = _mm256_set1_epi32(0x00ff00ff);
-    for (int half = 0; half < 2; half++) {
-        __m256i m = _mm256_loadu_si256((const __m256i *)mins->min[half]);
-        int32_t sums[2];
-        memcpy(sums, a->pair_sums + 4 * half, sizeof sums);
-        __m256i even = _mm256_and_si256(m, low_bytes), odd = _mm256_and_si256(_mm256_srli_epi32(m, 8), low_bytes);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even, _mm256_set1_epi32(sums[0])));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(odd, _mm256_set1_epi32(sums[1])));
-    }
-    return sum;
+    __m256i sum = _mm256_setzero_si256();
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(min_words(min[i / 2], i % 2), broadcast_dword(a->pair_sums + 2 * i)));
+    return _mm256_cvtepi32_ps(sum);
 }
 
-INLINE __m256 add_block_256(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *a, __m256 y)
+/* sums[t] = the eight rows' integer sums; scales as in block_lanes, a row each. */
+INLINE void block_sums(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts, int64_t b,
+                       int tokens, const uint64_t *scales, __m256 *sums)
 {
-    struct row_mins mins;
-    __m256i v[ROWS];
+    __m256i lanes[MAX_TOKENS][ROWS];
     for (int r = 0; r < ROWS; r++) {
-        prefetch_block(rows->p[r] + at + rows->ahead, kind.bytes);
-        v[r] = block_lanes(kind, rows->p[r] + at, a, r, &mins);
+        __m256i row_lanes[MAX_TOKENS];
+        prefetch_bytes(rows->p[r] + at + rows->ahead, kind.bytes);
+        block_lanes(kind, rows->p[r] + at, acts, b, tokens, scales ? &scales[r] : NULL, row_lanes);
+        UNROLL
+        for (int t = 0; t < tokens; t++)
+            lanes[t][r] = row_lanes[t];
     }
-    __m256 da = _mm256_set1_ps(a->d);
-    y = _mm256_fmadd_ps(_mm256_mul_ps(halves_at(rows, at + kind.d_at), da), _mm256_cvtepi32_ps(fold_eight_int(v)), y);
-    if (kind.is_q6)
-        return y;
-    __m256 m = _mm256_mul_ps(halves_at(rows, at + kind.d_at + 2), da);
-    return _mm256_fnmadd_ps(m, _mm256_cvtepi32_ps(sum_mins(&mins, a)), y);
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        sums[t] = _mm256_cvtepi32_ps(fold_eight_int(lanes[t]));
 }
 
-INLINE void decode_256(struct kind_256 kind, const struct matmul *mm, int64_t begin, int64_t end)
+INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
+                        int64_t b, int tokens, __m256 *y)
 {
+    struct k_headers header = load_k_headers(rows->p, at);
+    uint64_t scales[ROWS];
+    __m256 sums[MAX_TOKENS];
+    __m256i low = _mm256_unpacklo_epi32(header.scale[0], header.scale[1]);
+    __m256i high = _mm256_unpackhi_epi32(header.scale[0], header.scale[1]);
+    _mm256_storeu_si256((__m256i *)scales, _mm256_permute2x128_si256(low, high, 0x20));
+    _mm256_storeu_si256((__m256i *)(scales + 4), _mm256_permute2x128_si256(low, high, 0x31));
+    block_sums(kind, rows, at, acts, b, tokens, scales, sums);
+    UNROLL
+    for (int t = 0; t < tokens; t++) {
+        __m256 da = _mm256_set1_ps(acts[t][b].d);
+        y[t] = _mm256_fmadd_ps(_mm256_mul_ps(header.d, da), sums[t], y[t]);
+        y[t] = _mm256_fnmadd_ps(_mm256_mul_ps(header.m, da), sum_mins(header.min, &acts[t][b]), y[t]);
+    }
+}
+
+INLINE void add_block_q6(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
+                         int64_t b, int tokens, __m256 *y)
+{
+    __m256 sums[MAX_TOKENS];
+    block_sums(kind, rows, at, acts, b, tokens, NULL, sums);
+    __m256 d = load_q6_scale(rows->p, at);
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        y[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(acts[t][b].d)), sums[t], y[t]);
+}
+
+INLINE void decode_256(struct kind_256 kind, const struct matmul *mm, int64_t begin, int64_t end, int tokens)
+{
+    const struct act_block_256 *acts[MAX_TOKENS];
+    for (int t = 0; t < tokens; t++)
+        acts[t] = act_of(mm, t);
     for (int64_t row = begin; row < end; row += ROWS) {
         struct rows rows = rows_at(mm, row, end);
-        const struct act_block_256 *act = mm->act;
-        __m256 y = _mm256_setzero_ps();
-        for (int64_t b = 0; b < mm->k / 256; b++)
-            y = add_block_256(kind, &rows, b * kind.bytes, act + b, y);
-        store_rows(mm, row, end, y);
+        __m256 y[MAX_TOKENS];
+        UNROLL
+        for (int t = 0; t < tokens; t++)
+            y[t] = _mm256_setzero_ps();
+        for (int64_t b = 0; b < mm->k / 256; b++) {
+            if (kind.is_q6)
+                add_block_q6(kind, &rows, b * kind.bytes, acts, b, tokens, y);
+            else
+                add_block_k(kind, &rows, b * kind.bytes, acts, b, tokens, y);
+        }
+        store_rows(mm, row, end, y, tokens);
+    }
+}
+
+/* ---- from types and tokens to instances ---- */
+
+INLINE void decode_32_any(struct kind_32 kind, const struct matmul *mm, int64_t begin, int64_t end)
+{
+    switch (mm->tokens) {
+    case 1:
+        decode_32(kind, mm, begin, end, 1);
+        break;
+    case 2:
+        decode_32(kind, mm, begin, end, 2);
+        break;
+    case 3:
+        decode_32(kind, mm, begin, end, 3);
+        break;
+    default:
+        decode_32(kind, mm, begin, end, 4);
+        break;
+    }
+}
+
+INLINE void decode_256_any(struct kind_256 kind, const struct matmul *mm, int64_t begin, int64_t end)
+{
+    switch (mm->tokens) {
+    case 1:
+        decode_256(kind, mm, begin, end, 1);
+        break;
+    case 2:
+        decode_256(kind, mm, begin, end, 2);
+        break;
+    case 3:
+        decode_256(kind, mm, begin, end, 3);
+        break;
+    default:
+        decode_256(kind, mm, begin, end, 4);
+        break;
     }
 }
 
@@ -160,25 +248,25 @@ void decode_avx2(const struct matmul *mm, int64_t begin, int64_t end)
 {
     switch (mm->type) {
     case TENSOR_Q4_0:
-        decode_32(KIND_Q4_0, mm, begin, end);
+        decode_32_any(KIND_Q4_0, mm, begin, end);
         break;
     case TENSOR_Q5_0:
-        decode_32(KIND_Q5_0, mm, begin, end);
+        decode_32_any(KIND_Q5_0, mm, begin, end);
         break;
     case TENSOR_Q5_1:
-        decode_32(KIND_Q5_1, mm, begin, end);
+        decode_32_any(KIND_Q5_1, mm, begin, end);
         break;
     case TENSOR_Q8_0:
-        decode_32(KIND_Q8_0, mm, begin, end);
+        decode_32_any(KIND_Q8_0, mm, begin, end);
         break;
     case TENSOR_Q4_K:
-        decode_256(KIND_Q4_K, mm, begin, end);
+        decode_256_any(KIND_Q4_K, mm, begin, end);
         break;
     case TENSOR_Q5_K:
-        decode_256(KIND_Q5_K, mm, begin, end);
+        decode_256_any(KIND_Q5_K, mm, begin, end);
         break;
     default:
-        decode_256(KIND_Q6_K, mm, begin, end);
+        decode_256_any(KIND_Q6_K, mm, begin, end);
         break;
     }
 }

@@ -1,4 +1,4 @@
-/* Matrix products: preparing activations, weights that are floats, and the choice between one token and many. The quantised
+/* Matrix products: preparing activations, weights that are floats, and the choice between few tokens and many. The quantised
  * products themselves stand in decode_avx2.c and tile_avx2.c. */
 #include <math.h>
 
@@ -179,7 +179,7 @@ static void matmul_bf16(const struct matmul *mm, int64_t begin, int64_t end, voi
 
 static void matmul_quantised(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
 {
-    if (mm->tokens == 1)
+    if (mm->tokens <= DECODE_TOKENS)
         decode_avx2(mm, begin, end);
     else
         tile_avx2(mm, begin, end, scratch);

@@ -24,12 +24,6 @@ struct cut {
     int64_t k, k_end;
 };
 
-INLINE const uint8_t *cut_row(const struct cut *cut, int r)
-{
-    int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
-    return (const uint8_t *)cut->mm->w + row * (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
-}
-
 /* ---- unpacking ---- */
 
 /* v[r] holds 32 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all eight. */
@@ -52,91 +46,117 @@ INLINE void transpose(const __m256i v[8], uint8_t (*to)[ROWS][4])
     }
 }
 
-INLINE float half_at(const uint8_t *p)
+/* Rows of the cut at its first block, and how far on the next panel's begin. */
+struct cut_rows {
+    const uint8_t *p[ROWS];
+    int64_t ahead;
+};
+
+INLINE struct cut_rows cut_rows(const struct cut *cut, int block, int block_bytes)
 {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _cvtsh_ss(h);
+    struct cut_rows rows;
+    int64_t bytes = (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
+    for (int r = 0; r < ROWS; r++) {
+        int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
+        rows.p[r] = (const uint8_t *)cut->mm->w + row * bytes + cut->k / block * block_bytes;
+    }
+    rows.ahead = ROWS * bytes;
+    return rows;
+}
+
+INLINE void store_rows(void *row_values, int first, __m256i v)
+{
+    _mm256_store_si256((__m256i *)((int32_t *)row_values + first), v);
 }
 
 INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *p)
 {
+    struct cut_rows rows = cut_rows(cut, 32, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 32);
-    const uint8_t *rows[ROWS];
-    for (int r = 0; r < ROWS; r++) {
-        rows[r] = cut_row(cut, r) + cut->k / 32 * kind.bytes;
-        for (int b = 0; b < blocks; b++) {
-            p->d[b][r] = half_at(rows[r] + b * kind.bytes);
-            if (kind.has_min)
-                p->m[b][r] = half_at(rows[r] + b * kind.bytes + 2);
-        }
-    }
     for (int b = 0; b < blocks; b++)
         for (int r = 0; r < ROWS; r += 8) {
-            __m256i v[8];
+            __m256i v[8], header[4];
+            int64_t at = b * kind.bytes;
             UNROLL
-            for (int i = 0; i < 8; i++)
-                v[i] = kind.load(rows[r + i] + b * kind.bytes);
+            for (int i = 0; i < 8; i++) {
+                prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
+                v[i] = kind.load(rows.p[r + i] + at);
+            }
             transpose(v, (uint8_t (*)[ROWS][4])p->q[8 * b][r]);
+            load_headers(rows.p + r, at, header);
+            _mm256_store_ps(p->d[b] + r, low_half(header[0]));
+            if (kind.has_min)
+                _mm256_store_ps(p->m[b] + r, high_half(header[0]));
         }
 }
 
-INLINE int32_t two_words(int low, int high)
+/* A scale in both words of its lane. */
+INLINE __m256i both_words(__m256i scale)
 {
-    return (int32_t)((uint16_t)low | (uint32_t)high << 16);
+    return _mm256_blend_epi16(scale, _mm256_slli_epi32(scale, 16), 0xaa);
 }
 
-INLINE void unpack_scales(struct kind_256 kind, const uint8_t *block, struct panel *p, int b, int r)
+/* Scales and minima of the eight rows from r on, block b. */
+INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
 {
-    p->d[b][r] = half_at(block + kind.d_at);
-    if (kind.is_q6) {
-        const int8_t *scales = (const int8_t *)block + kind.scales_at;
-        for (int i = 0; i < 16; i++)
-            p->scale[16 * b + i][r] = two_words(scales[i], scales[i]);
-        for (int i = 0; i < 8; i++)
-            p->pairs[8 * b + i][r] = two_words(scales[2 * i], scales[2 * i + 1]);
-        return;
+    struct k_headers header = load_k_headers(rows, at);
+    _mm256_store_ps(p->d[b] + r, header.d);
+    _mm256_store_ps(p->m[b] + r, header.m);
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        __m256i scale = _mm256_and_si256(_mm256_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm256_set1_epi32(63));
+        store_rows(p->scale[8 * b + i], r, both_words(scale));
     }
-    struct k_scales s = k_scales_unpack(block + kind.scales_at);
-    p->m[b][r] = half_at(block + kind.d_at + 2);
-    for (int i = 0; i < 8; i++)
-        p->scale[8 * b + i][r] = (int32_t)((s.scale[i / 4] >> i % 4 * 8 & 63) * 0x10001);
-    for (int half = 0; half < 2; half++) {
-        p->pairs[4 * b + 2 * half][r] = (int32_t)(s.min[half] & 0x00ff00ff);
-        p->pairs[4 * b + 2 * half + 1][r] = (int32_t)(s.min[half] >> 8 & 0x00ff00ff);
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
+}
+
+/* The same for Q6_K: sixteen signed scales, each alone and again in pairs. */
+INLINE void unpack_q6_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
+{
+    __m256i header[4];
+    _mm256_store_ps(p->d[b] + r, load_q6_scale(rows, at));
+    load_headers(rows, at + 192, header);
+    UNROLL
+    for (int i = 0; i < 16; i++) {
+        __m256i scale = _mm256_srai_epi32(_mm256_slli_epi32(header[i / 4], 24 - i % 4 * 8), 24);
+        store_rows(p->scale[16 * b + i], r, both_words(scale));
+    }
+    /* Two neighbouring bytes, each into the upper half of a word, then down for the sign. */
+    const __m256i lane = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        __m256i index = _mm256_add_epi32(lane, _mm256_set1_epi32(i % 2 ? 0x03800280 : 0x01800080));
+        store_rows(p->pairs[8 * b + i], r, _mm256_srai_epi16(_mm256_shuffle_epi8(header[i / 2], index), 8));
     }
 }
 
 INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
 {
+    struct cut_rows rows = cut_rows(cut, 256, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 256);
-    const uint8_t *rows[ROWS];
-    for (int r = 0; r < ROWS; r++) {
-        rows[r] = cut_row(cut, r) + cut->k / 256 * kind.bytes;
-        for (int b = 0; b < blocks; b++)
-            unpack_scales(kind, rows[r] + b * kind.bytes, p, b, r);
-    }
     for (int b = 0; b < blocks; b++)
-        UNROLL
-        for (int sub = 0; sub < 8; sub++)
-            for (int r = 0; r < ROWS; r += 8) {
+        for (int r = 0; r < ROWS; r += 8) {
+            int64_t at = b * kind.bytes;
+            for (int i = 0; i < 8; i++)
+                prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
+            if (kind.is_q6)
+                unpack_q6_header(rows.p + r, at, p, b, r);
+            else
+                unpack_k_header(rows.p + r, at, p, b, r);
+            UNROLL
+            for (int sub = 0; sub < 8; sub++) {
                 __m256i v[8];
                 UNROLL
                 for (int i = 0; i < 8; i++)
-                    v[i] = kind.load(rows[r + i] + b * kind.bytes, sub);
+                    v[i] = kind.load(rows.p[r + i] + at, sub);
                 transpose(v, (uint8_t (*)[ROWS][4])p->q[64 * b + 8 * sub][r]);
             }
+        }
 }
 
 /* ---- tiles: [tile] tokens by 16 rows, sums[2 t + half] ---- */
-
-/* A token's four bytes (or two words) in every lane. */
-INLINE __m256i broadcast_dword(const void *p)
-{
-    int32_t dword;
-    memcpy(&dword, p, sizeof dword);
-    return _mm256_set1_epi32(dword);
-}
 
 INLINE __m256i rows_of(const void *row_values, int half)
 {
