@@ -12,12 +12,14 @@
 #define RING 1024                         /* results that may wait for an earlier line */
 #define DEFAULT_PARALLEL 4
 #define DEFAULT_SHOW 3
+#define DEFAULT_PER_DAY 10000
+#define ROUTE_MAX_PER_DAY 1000000000
 #define RESULT_MAX_BYTES (64u << 20)
 #define REQUEST_ARENA_MAX (160u << 20)
 
 static const char help[] =
     "usage: rung route FILE.jsonl [--config FILE] [--explain] [--json] [--dry-run] [--parallel N] [--output FILE]\n"
-    "                  [--show N]\n\n"
+    "                  [--show N] [--per-day N]\n\n"
     "Takes a file of requests (an OpenAI chat-completions body on each line, or OpenAI's batch lines) down the same\n"
     "path as rung serve, and shows what was kept local, what climbed and why, and the bill before and after.\n"
     "FILE - is standard input. metadata.id (or custom_id) names a request in the results.\n\n"
@@ -28,6 +30,7 @@ static const char help[] =
     "  -p, --parallel N    requests at a time, 1 to 64; default 4\n"
     "  -o, --output FILE   write the JSON objects there\n"
     "  -s, --show N        how many answers the summary shows, from the surest to the least sure; default 3\n"
+    "  -d, --per-day N     the number of requests a day that the yearly saving is counted for; default 10000\n"
     "  -h, --help          this text\n\n"
     "examples:\n"
     "  rung route examples/requests.jsonl\n"
@@ -37,7 +40,7 @@ static const char help[] =
 struct options {
     const char *file, *config, *output;
     bool explain, json, dry_run;
-    int parallel, show;
+    int parallel, show, per_day;
 };
 
 struct slot {
@@ -251,7 +254,8 @@ static void summarize(struct job *job, double seconds)
     if (job->o->dry_run)
         route_print_plan(out, gateway_config(job->g), &job->sums, color);
     else
-        route_print_summary(out, gateway_config(job->g), &job->sums, seconds, job->o->show, color);
+        route_print_summary(out, gateway_config(job->g), &job->sums, seconds, job->o->show, job->o->per_day,
+                            color);
 }
 
 static int run_job(struct job *job)
@@ -319,11 +323,12 @@ int cmd_route(int argc, char **argv)
                                                  {"parallel", required_argument, NULL, 'p'},
                                                  {"output", required_argument, NULL, 'o'},
                                                  {"show", required_argument, NULL, 's'},
+                                                 {"per-day", required_argument, NULL, 'd'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {0}};
-    struct options o = {.parallel = DEFAULT_PARALLEL, .show = DEFAULT_SHOW};
+    struct options o = {.parallel = DEFAULT_PARALLEL, .show = DEFAULT_SHOW, .per_day = DEFAULT_PER_DAY};
     optind = 1;
-    for (int ch; (ch = getopt_long(argc, argv, "c:ejnp:o:s:h", long_options, NULL)) != -1;) {
+    for (int ch; (ch = getopt_long(argc, argv, "c:ejnp:o:s:d:h", long_options, NULL)) != -1;) {
         if (ch == 'c')
             o.config = optarg;
         else if (ch == 'e')
@@ -338,6 +343,8 @@ int cmd_route(int argc, char **argv)
             return cli_usage("route", "--parallel takes a number from 1 to %d", ROUTE_MAX_PARALLEL);
         else if (ch == 's' && !parse_number(optarg, 0, ROUTE_MAX_EXAMPLES, &o.show))
             return cli_usage("route", "--show takes a number from 0 to %d", ROUTE_MAX_EXAMPLES);
+        else if (ch == 'd' && !parse_number(optarg, 1, ROUTE_MAX_PER_DAY, &o.per_day))
+            return cli_usage("route", "--per-day takes a number from 1 to %d", ROUTE_MAX_PER_DAY);
         else if (ch == 'h')
             return fputs(help, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
         else if (ch == '?')

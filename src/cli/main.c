@@ -11,7 +11,7 @@ const struct command commands[] = {
     {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve,
      "--config --listen --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
-     "--config --explain --json --dry-run --parallel --output --show --help"},
+     "--config --explain --json --dry-run --parallel --output --per-day --show --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},

@@ -42,7 +42,8 @@ struct request {
     int top_logprobs;
     int64_t max_tokens;                  /* 0: not given */
     bool has_temperature;
-    struct sampler sampler;              /* temperature 1 when not given, as the API says; seed random when not given */
+    struct sampler sampler;              /* when not given: temperature 1 as the API says (answer/local.c: 0
+                                          * for narrow tasks), seed random */
     struct str *stop;
     int n_stop;
     struct logit_bias *logit_bias;

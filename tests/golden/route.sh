@@ -36,9 +36,19 @@ say route_keeps_the_order_of_the_lines $? "$(tr '\n' ' ' < ids)"
 has route_json_has_all_scores '"scores":{"geomean":0.' out.jsonl
 has route_summary_counts_requests '40 requests in' summary.txt
 has route_summary_shows_the_bill 'every request at frontier prices' summary.txt
-has route_summary_states_its_assumption 'a year at this rate' summary.txt
+has route_summary_states_its_assumption 'were it 10000 requests a day' summary.txt
+i=0
+while [ $i -lt 30 ]; do
+    ask "same$i" "Is my new card on its way?" | sed 's/"temperature":0,//'
+    i=$((i + 1))
+done > same.jsonl
+"$rung" route same.jsonl --json 2> /dev/null | grep -o '"answer":"[a-z_]*"' | sort -u > answers
+[ "$(wc -l < answers)" -eq 1 ]
+say route_answers_narrow_tasks_greedily_unless_told_otherwise $? "$(cat answers)"
 "$rung" route ask.jsonl --explain > explain.txt 2>&1
 has route_explains_each 'classify starts at local' explain.txt
+"$rung" route same.jsonl --per-day 1 2> /dev/null | grep -q 'were it 1 requests a day'
+say route_counts_the_year_by_the_day $? "--per-day 1 was not taken"
 head -3 ask.jsonl | "$rung" route - --output file.jsonl > piped.txt 2>&1
 say route_reads_standard_input $? "$(cat piped.txt)"
 [ "$(wc -l < file.jsonl)" -eq 3 ]

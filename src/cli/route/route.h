@@ -68,7 +68,8 @@ int64_t route_assumed_output(const struct request *req, enum task_kind kind);
 
 /* ---- the summary (summary.c) ---- */
 /* show: so many answers at the end, from the surest to the least sure. */
-void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color);
+void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show,
+                         int per_day, bool color);
 void route_print_plan(FILE *out, const struct config *c, struct route_sums *s, bool color);
 
 /* ---- one line's result (result.c) ---- */

@@ -4,7 +4,7 @@
 #include "cli/route/route.h"
 #include "store/money.h"
 
-#define SECONDS_PER_YEAR 31557600.0
+#define DAYS_PER_YEAR 365.25
 
 struct paint {
     FILE *out;
@@ -118,18 +118,17 @@ static void format_dollars(double dollars, char *out, size_t size)
     out[at] = 0;
 }
 
-static void print_per_year(const struct paint *p, const struct route_sums *s, double seconds)
+/* How fast a file can be worked off says nothing of how many requests people send, so the number a day is asked for. */
+static void print_per_year(const struct paint *p, const struct route_sums *s, int per_day)
 {
     int64_t saving = s->before_pico_usd - s->after_pico_usd;
-    if (!s->requests || seconds <= 0)
+    if (!s->requests)
         return;
-    double rate = (double)s->requests / seconds, each = (double)saving / 1e12 / (double)s->requests;
-    char year[MONEY_TEXT], million[MONEY_TEXT];
-    format_dollars(each * rate * SECONDS_PER_YEAR, year, sizeof year);
-    snprintf(million, sizeof million, "$%.2f", each * 1e6);
-    fprintf(p->out, "  %-11s %14s   a year at this rate (%.1f requests a second, day and night, of this mix)\n", "",
-            year, rate);
-    fprintf(p->out, "  %-11s %14s   for a million requests of this mix\n", "", million);
+    double each = (double)saving / 1e12 / (double)s->requests;
+    char year[MONEY_TEXT];
+    format_dollars(each * per_day * DAYS_PER_YEAR, year, sizeof year);
+    fprintf(p->out, "  %-11s %14s   saved a year at this rate, were it %d requests a day of this mix (--per-day)\n", "",
+            year, per_day);
 }
 
 static void print_assumptions(const struct paint *p, const struct config *c, bool planned)
@@ -177,7 +176,8 @@ static void print_bad_lines(const struct paint *p, const struct route_sums *s)
                 (long long)s->bad_lines, s->bad_lines == 1 ? "" : "s", p->off);
 }
 
-void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show, bool color)
+void route_print_summary(FILE *out, const struct config *c, struct route_sums *s, double seconds, int show,
+                         int per_day, bool color)
 {
     struct paint p = paint_for(out, color);
     fprintf(out, "\n%lld requests in %.1f s\n", (long long)s->requests, seconds);
@@ -185,7 +185,7 @@ void route_print_summary(FILE *out, const struct config *c, struct route_sums *s
     print_reasons(&p, s);
     print_tiers(&p, c, s);
     print_bill(&p, c, s);
-    print_per_year(&p, s, seconds);
+    print_per_year(&p, s, per_day);
     print_assumptions(&p, c, false);
     print_examples(&p, s, show);
     print_bad_lines(&p, s);

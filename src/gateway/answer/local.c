@@ -93,6 +93,9 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
         .n_stop = req->n_stop,
         .enable_thinking = req->enable_thinking,
     };
+    /* A label or a slot has one right value: not asked for a temperature, narrow tasks are answered greedily. */
+    if (!req->has_temperature && g->config->hold_whole[rel->reply->kind])
+        gr.sampler.temperature = 0;
     gr.sampler.bias = req->logit_bias;
     gr.sampler.n_bias = req->n_logit_bias;
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
