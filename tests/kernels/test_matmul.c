@@ -115,8 +115,8 @@ static void test_levels_equal_the_reference_on_hostile_numbers(void **state)
 static void long_rows(const struct kernels *ref, const struct kernels *fast, enum tensor_type type, uint64_t *state)
 {
     int blocks = tensor_type_info(type)->block == 256 ? 9 : tensor_type_info(type)->block == 32 ? 67 : 60;
-    struct trial one = {type, 70, some_k(type, blocks), 1, FILL_PLAIN, FILL_PLAIN, false, 2};
-    struct trial many = {type, 70, some_k(type, blocks), 9, FILL_PLAIN, FILL_PLAIN, true, 34};
+    struct trial one = {type, 70, some_k(type, blocks), 1, FILL_PLAIN, FILL_PLAIN, false, 8};
+    struct trial many = {type, 70, some_k(type, blocks), 9, FILL_PLAIN, FILL_PLAIN, true, 40};
     compare(ref, fast, &one, state);
     compare(ref, fast, &many, state);
     struct trial prompt = {type, 3, some_k(type, 2), 300, FILL_PLAIN, FILL_PLAIN, false, 0};
