@@ -76,7 +76,7 @@ say route_refuses_no_workers $? "$(cat usage.txt)"
 
 # ---- bill: what was noted is what was answered ----
 "$rung" bill --json > bill.json
-has bill_counts_every_request '"requests":86' bill.json
+has bill_counts_every_request '"requests":146' bill.json
 "$rung" bill --by kind > bill.txt
 has bill_groups_by_kind 'classify' bill.txt
 has bill_shows_the_goal '70%' bill.txt
