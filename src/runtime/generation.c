@@ -101,6 +101,8 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
     if (!prompt_build(g->model, req, &g->ids, &inside, err))
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
+    g->gone = req->gone;
+    g->gone_ctx = req->gone_ctx;
     reasoning_open(&g->reasoning, g->model->think_open, g->model->think_close, inside);
     return choose_length(g, req->max_tokens, err) && copy_sampler(g, &req->sampler, err) &&
            stop_filter_open(&g->stop, req->stop, req->n_stop, err);

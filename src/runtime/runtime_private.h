@@ -78,6 +78,9 @@ struct generation {
     bool ended;
     int refs;
 
+    bool (*gone)(void *ctx);           /* asked under lock, and not once cancelled */
+    void *gone_ctx;
+
     /* The owner's. */
     struct buf shown;                  /* the text of the event in the owner's hands */
     bool done;

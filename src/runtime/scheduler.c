@@ -47,13 +47,22 @@ static bool take_incoming(struct runtime *rt, struct local_model **ret_models)
     return go_on;
 }
 
-/* Cancelled ones go; new ones get their session. */
+/* Under the lock that generation_close takes, so that what `gone` asks about is still there. */
+static bool unwanted(struct generation *g)
+{
+    pthread_mutex_lock(&g->lock);
+    bool is = atomic_load(&g->cancelled) || (g->gone && g->gone(g->gone_ctx));
+    pthread_mutex_unlock(&g->lock);
+    return is;
+}
+
+/* Cancelled ones and those nobody waits for go; new ones get their session. */
 static void sweep(struct runtime *rt)
 {
     for (int i = 0; i < rt->n_live;) {
         struct generation *g = rt->live[i];
         struct err err = ERR_INIT;
-        if (atomic_load(&g->cancelled)) {
+        if (unwanted(g)) {
             drop(rt, g, FINISH_CANCELLED, NULL);
         } else if (!g->session &&
                    !session_open(g->model->engine, g->model->info.context, TENSOR_F16, &g->session, &err)) {

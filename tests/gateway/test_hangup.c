@@ -1,4 +1,6 @@
 /* A client that hangs up stops its generation and its upstream call; the ledger says what became of each request. */
+#include <stdatomic.h>
+
 #include "gateway/api/openai.h"
 #include "support_gateway.h"
 #include "store/report.h"
@@ -84,7 +86,7 @@ static void test_hangup_in_a_stream_ends_the_upstream_call(void **state)
     hang_up_on("\"stream\":true,", (struct stand_in_script){.streamed = true, .hang_last = true, .body = CHUNK});
 }
 
-static bool gone_after(void *ctx) { return --*(int *)ctx < 0; }
+static bool gone_after(void *ctx) { return atomic_fetch_sub((atomic_int *)ctx, 1) < 1; }
 
 static void test_hangup_stops_a_generation_within_a_token(void **state)
 {
@@ -93,7 +95,7 @@ static void test_hangup_stops_a_generation_within_a_token(void **state)
     struct request req;
     struct reply reply;
     struct err err = ERR_INIT;
-    int polls = 0;
+    atomic_int polls = 1;
     assert_ok(openai_parse_chat(str_of(ask_starter("My new card has not come yet.", NULL)), &arena, &req, &err), err);
     req.gone = gone_after;
     req.gone_ctx = &polls;

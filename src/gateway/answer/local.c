@@ -67,6 +67,8 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
         *run->err = done->err;
         return END_FAILED;
     }
+    if (verdict == RELEASE_ON && done->finish == FINISH_CANCELLED && answer_client_gone(run->req))
+        return END_GONE;
     if (verdict == RELEASE_ON && done->finish == FINISH_CANCELLED) {
         err_set(run->err, ERR_CANCELLED, "the generation was cancelled: Rung is stopping");
         return END_FAILED;
@@ -92,6 +94,8 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
         .stop = req->stop,
         .n_stop = req->n_stop,
         .enable_thinking = req->enable_thinking,
+        .gone = req->gone,
+        .gone_ctx = req->gone_ctx,
     };
     /* A label or a slot has one right value: not asked for a temperature, narrow tasks are answered greedily. */
     if (!req->has_temperature && g->config->hold_whole[rel->reply->kind])
