@@ -1,6 +1,6 @@
-/* How fast the kernels are, beside what the machine allows: read bandwidth; decode (one token) as a share of it, the two measured
- * in turns so that a drift of the machine meets both; several tokens at the cost of one; prefill (512 tokens) in
- * multiply-adds; attention over a long context. Shapes are those of Qwen3-4B. RUNG_CPU chooses the level. */
+/* How fast the kernels are, beside what the machine allows: read bandwidth; decode (one token) as a share of it, the
+ * two measured in turns so that a drift of the machine meets both; several tokens at the cost of one; prefill (512
+ * tokens) in multiply-adds; attention over a long context. Shapes are those of Qwen3-4B. RUNG_CPU chooses the level. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +10,16 @@
 #include "kernels/kernels.h"
 #include "tensor/types.h"
 
-#define WEIGHT_BYTES ((size_t)1280 << 20)   /* far beyond any cache */
-#define SLICES 20                           /* what one timing reads; short, so that some meet a quiet machine */
+#define WEIGHT_BYTES ((size_t)1280 << 20) /* far beyond any cache */
+#define SLICES 20                         /* what one timing reads; short, so that some meet a quiet machine */
 #define SLICE_BYTES (WEIGHT_BYTES / SLICES)
 #define ROUNDS 60
 #define PREFILL_TOKENS 512
 #define MAX_THREADS 2
 
 static const enum tensor_type types[] = {
-    TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_Q4_0, TENSOR_Q5_0, TENSOR_Q5_1, TENSOR_Q8_0, TENSOR_F16, TENSOR_BF16, TENSOR_F32,
+    TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_Q4_0, TENSOR_Q5_0,
+    TENSOR_Q5_1, TENSOR_Q8_0, TENSOR_F16,  TENSOR_BF16, TENSOR_F32,
 };
 #define N_TYPES (sizeof types / sizeof types[0])
 
@@ -26,12 +27,12 @@ struct bench {
     const struct kernels *kernels;
     struct pool *pool;
     char *weights;
-    char *act;                       /* prepared rows */
+    char *act; /* prepared rows */
     float *x, *y;
     char *scratch[MAX_THREADS];
-    const char *slice;               /* what read_lines reads */
-    uint64_t sums[MAX_THREADS];      /* what it found; nobody asks */
-    const char *threads;             /* how many, in words */
+    const char *slice;          /* what read_lines reads */
+    uint64_t sums[MAX_THREADS]; /* what it found; nobody asks */
+    const char *threads;        /* how many, in words */
 };
 
 static void *allocate(size_t n)
@@ -133,8 +134,8 @@ static void report_decode(struct bench *b, enum tensor_type type)
         decode = smaller(decode, seconds_of(b, n, 64, multiply, &p));
     }
     double gb_read = (double)SLICE_BYTES / read * 1e-9, gb_decode = bytes / decode * 1e-9;
-    printf("  decode %-5s %s  %6.1f GB/s of %6.1f GB/s read: share %.2f\n", tensor_type_name(type), b->threads, gb_decode,
-           gb_read, gb_decode / gb_read);
+    printf("  decode %-5s %s  %6.1f GB/s of %6.1f GB/s read: share %.2f\n", tensor_type_name(type), b->threads,
+           gb_decode, gb_read, gb_decode / gb_read);
 }
 
 /* Time of 2 to 16 tokens over that of one, weights from memory. */
@@ -176,13 +177,15 @@ static void attend(void *ctx, int64_t begin, int64_t end, int thread)
 {
     const struct product *p = ctx;
     struct bench *b = p->b;
-    enum { PAGES = 64 };
+    enum {
+        PAGES = 64
+    };
     const char *pages[PAGES];
     size_t half = (size_t)8 * KV_PAGE * 128 * 2;
     for (int i = 0; i < PAGES; i++)
         pages[i] = b->weights + (size_t)i * 2 * half;
-    struct attention a = {b->x, b->y + thread * 4096, 4096, 4096, pages, 0, half, TENSOR_F16, 32, 8, 128,
-                          PAGES * KV_PAGE - 1, 0, 0.088f, 0, 1};
+    struct attention a = {b->x, b->y + thread * 4096, 4096, 4096,   pages, 0, half, TENSOR_F16, 32, 8,
+                          128,  PAGES * KV_PAGE - 1,  0,    0.088f, 0,     1};
     b->kernels->attention.attention(&a, begin, end);
 }
 

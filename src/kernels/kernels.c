@@ -1,5 +1,5 @@
-/* The table of kernels: which levels this CPU has, which one RUNG_CPU allows, and the sizes of prepared activations. The
- * kernels themselves stand in ref/ and x86/. */
+/* The table of kernels: which levels this CPU has, which one RUNG_CPU allows, and the sizes of prepared activations.
+ * The kernels themselves stand in ref/ and x86/. */
 #include "kernels/kernels.h"
 
 #include <cpuid.h>
@@ -10,7 +10,12 @@
 #include "base/log.h"
 #include "kernels/level.h"
 
-enum level { LEVEL_REF, LEVEL_AVX2, LEVEL_AVX512, LEVELS };
+enum level {
+    LEVEL_REF,
+    LEVEL_AVX2,
+    LEVEL_AVX512,
+    LEVELS
+};
 
 static const char *const level_names[LEVELS] = {"ref", "avx2", "avx512"};
 
@@ -63,8 +68,8 @@ static void fill(struct kernels *k, enum level level)
     }
 }
 
-/* The compiler's own test also asks whether the operating system saves the registers (xgetbv); not every compiler's knows of
- * F16C, whose registers are AVX's. */
+/* The compiler's own test also asks whether the operating system saves the registers (xgetbv); not every compiler's
+ * knows of F16C, whose registers are AVX's. */
 static enum level level_of_cpu(void)
 {
     unsigned a, b, c, d;
@@ -72,8 +77,9 @@ static enum level level_of_cpu(void)
     __builtin_cpu_init();
     if (!f16c || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return LEVEL_REF;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl") ||
+        !__builtin_cpu_supports("avx512vnni"))
         return LEVEL_AVX2;
     return LEVEL_AVX512;
 }
@@ -118,7 +124,8 @@ bool kernels_level(const char *level, const struct kernels **ret, struct err *er
     if (found == LEVELS)
         return err_set(err, ERR_NOT_FOUND, "there are no '%s' kernels: name ref, avx2 or avx512", level);
     if (found > best)
-        return err_set(err, ERR_UNSUPPORTED, "this CPU cannot run the %s kernels; its best are %s", level, level_names[best]);
+        return err_set(err, ERR_UNSUPPORTED, "this CPU cannot run the %s kernels; its best are %s", level,
+                       level_names[best]);
     *ret = &tables[found];
     return true;
 }

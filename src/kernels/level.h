@@ -1,6 +1,6 @@
-/* What the levels share and nobody else sees: the prepared activation, the packed scales of K blocks, the steps of exp, and
- * the functions that fill the table. Inline functions here are static: an object compiled for one instruction set must not
- * lend its copy to a CPU without it. */
+/* What the levels share and nobody else sees: the prepared activation, the packed scales of K blocks, the steps of exp,
+ * and the functions that fill the table. Inline functions here are static: an object compiled for one instruction set
+ * must not lend its copy to a CPU without it. */
 #ifndef RUNG_KERNELS_LEVEL_H
 #define RUNG_KERNELS_LEVEL_H
 
@@ -26,8 +26,8 @@ struct act_block_32 {
     int8_t q[32];
 };
 
-/* ACT_Q8_256: a row is k / 256 of these. pair_sums are the sums of 32, the order 0 2 1 3 4 6 5 7 so that two neighbours meet
- * the minima of a K block where these lie in the low and the high bytes of a word (see k_scales). */
+/* ACT_Q8_256: a row is k / 256 of these. pair_sums are the sums of 32, the order 0 2 1 3 4 6 5 7 so that two neighbours
+ * meet the minima of a K block where these lie in the low and the high bytes of a word (see k_scales). */
 struct act_block_256 {
     int8_t q[256];
     int16_t sums[16];
@@ -54,8 +54,9 @@ static inline struct k_scales k_scales_unpack(const uint8_t packed[12])
     };
 }
 
-/* exp(x): n = round(x / ln 2) by adding EXP_ROUND; r = x - n ln 2 in two steps; Taylor's polynomial of degree 7 in r, whose
- * error 5e-9 is below a tenth of an ulp; times 2^(n / 2) and 2^(n - n / 2), so that only the last product rounds. */
+/* exp(x): n = round(x / ln 2) by adding EXP_ROUND; r = x - n ln 2 in two steps; Taylor's polynomial of degree 7 in r,
+ * whose error 5e-9 is below a tenth of an ulp; times 2^(n / 2) and 2^(n - n / 2), so that only the last product rounds.
+ */
 #define EXP_MIN -105.0f
 #define EXP_MAX 89.0f
 #define EXP_LOG2E 0x1.715476p+0f

@@ -1,5 +1,5 @@
-/* The table of element types and the conversions between half floats and floats. What a block means in arithmetic is the
- * kernels' business; reading types out of a file is the model floor's. */
+/* The table of element types and the conversions between half floats and floats. What a block means in arithmetic is
+ * the kernels' business; reading types out of a file is the model floor's. */
 #include "tensor/types.h"
 
 #define F32_INFINITY_BITS 0x7f800000u
@@ -25,10 +25,10 @@ static const struct tensor_type_info infos[TENSOR_TYPES] = {
 
 /* Types of the format that Rung does not run, so that an error can name them. */
 static const char *const other_names[TENSOR_TYPES] = {
-    [3] = "Q4_1",     [9] = "Q8_1",     [10] = "Q2_K",  [11] = "Q3_K",   [15] = "Q8_K",   [16] = "IQ2_XXS",
-    [17] = "IQ2_XS",  [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S",  [22] = "IQ2_S",
-    [23] = "IQ4_XS",  [24] = "I8",      [25] = "I16",   [26] = "I32",    [27] = "I64",    [28] = "F64",
-    [29] = "IQ1_M",   [34] = "TQ1_0",   [35] = "TQ2_0", [39] = "MXFP4",
+    [3] = "Q4_1",    [9] = "Q8_1",     [10] = "Q2_K",  [11] = "Q3_K",   [15] = "Q8_K",  [16] = "IQ2_XXS",
+    [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",
+    [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",   [26] = "I32",    [27] = "I64",   [28] = "F64",
+    [29] = "IQ1_M",  [34] = "TQ1_0",   [35] = "TQ2_0", [39] = "MXFP4",
 };
 
 _Static_assert(sizeof(struct block_q4_0) == 18 && sizeof(struct block_q5_0) == 22 && sizeof(struct block_q5_1) == 24 &&

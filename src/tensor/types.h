@@ -1,5 +1,6 @@
 /* Element types, their block layouts as they stand in a GGUF file, and half floats.
- * Numbers equal the file format's own (GGUF specification, `ggml_type`). A row of k elements is k / block blocks, contiguous. */
+ * Numbers equal the file format's own (GGUF specification, `ggml_type`). A row of k elements is k / block blocks,
+ * contiguous. */
 #ifndef RUNG_TENSOR_TYPES_H
 #define RUNG_TENSOR_TYPES_H
 
@@ -35,10 +36,14 @@ const char *tensor_type_name(uint32_t type);
 size_t tensor_row_bytes(enum tensor_type type, int64_t k);
 
 /* ---- blocks; little endian, no padding ---- */
-struct block_q4_0 { uint16_t d; uint8_t qs[16]; };                          /* w = d * (q - 8); qs[j]: low nibble j, high j + 16 */
-struct block_q5_0 { uint16_t d; uint8_t qh[4]; uint8_t qs[16]; };           /* w = d * (q - 16); bit 4 of element j is bit j of qh */
-struct block_q5_1 { uint16_t d, m; uint8_t qh[4]; uint8_t qs[16]; };        /* w = d * q + m */
-struct block_q8_0 { uint16_t d; int8_t qs[32]; };                           /* w = d * q */
+/* w = d * (q - 8); qs[j]: low nibble element j, high nibble element j + 16 */
+struct block_q4_0 { uint16_t d; uint8_t qs[16]; };
+/* w = d * (q - 16); bit 4 of element j is bit j of qh */
+struct block_q5_0 { uint16_t d; uint8_t qh[4]; uint8_t qs[16]; };
+/* w = d * q + m */
+struct block_q5_1 { uint16_t d, m; uint8_t qh[4]; uint8_t qs[16]; };
+/* w = d * q */
+struct block_q8_0 { uint16_t d; int8_t qs[32]; };
 /* 256 elements, 8 sub-blocks of 32: w = d * sc[j] * q - dmin * m[j]; sc and m are 6-bit, packed in scales[12] */
 struct block_q4_k { uint16_t d, dmin; uint8_t scales[12]; uint8_t qs[128]; };
 struct block_q5_k { uint16_t d, dmin; uint8_t scales[12]; uint8_t qh[32]; uint8_t qs[128]; };

@@ -4,7 +4,7 @@
 #include <math.h>
 
 const enum tensor_type test_types[10] = {
-    TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q4_0, TENSOR_Q5_0,
+    TENSOR_F32,  TENSOR_F16,  TENSOR_BF16, TENSOR_Q4_0, TENSOR_Q5_0,
     TENSOR_Q5_1, TENSOR_Q8_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K,
 };
 const char *const test_levels[2] = {"avx2", "avx512"};

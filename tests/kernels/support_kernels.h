@@ -9,19 +9,19 @@
 
 /* What a row of weights or activations is made of. */
 enum fill {
-    FILL_PLAIN,       /* random bits, scales of about 1 / 100 */
-    FILL_EXTREME,     /* all quants at one end or the other, large scales */
-    FILL_ZERO,        /* scales of 0 */
-    FILL_TINY,        /* subnormal scales */
-    FILL_WILD,        /* scales of any bits: infinities and NaN among them */
+    FILL_PLAIN,   /* random bits, scales of about 1 / 100 */
+    FILL_EXTREME, /* all quants at one end or the other, large scales */
+    FILL_ZERO,    /* scales of 0 */
+    FILL_TINY,    /* subnormal scales */
+    FILL_WILD,    /* scales of any bits: infinities and NaN among them */
     FILLS,
 };
 
 extern const enum tensor_type test_types[10];
-extern const char *const test_levels[2];          /* the overlays, "avx2" and "avx512" */
+extern const char *const test_levels[2]; /* the overlays, "avx2" and "avx512" */
 
 uint64_t test_random(uint64_t *state);
-float test_random_float(uint64_t *state);         /* in [-1, 1) */
+float test_random_float(uint64_t *state); /* in [-1, 1) */
 /* n rows of k weights. */
 void test_fill_weights(enum tensor_type type, void *w, int64_t n, int64_t k, enum fill fill, uint64_t *state);
 void test_fill_activations(float *x, int64_t n, enum fill fill, uint64_t *state);
@@ -29,6 +29,6 @@ void test_fill_activations(float *x, int64_t n, enum fill fill, uint64_t *state)
 bool test_same_floats(const float *a, const float *b, int64_t n);
 /* The table of a level, or NULL with a line of text where this CPU lacks it. */
 const struct kernels *test_level(const char *level);
-void *test_alloc(size_t n);                       /* aligned to 64, zeroed, to free() */
+void *test_alloc(size_t n); /* aligned to 64, zeroed, to free() */
 
 #endif

@@ -1,5 +1,6 @@
-/* Proves attention right against a naive softmax in double precision, equal bit for bit at every level, blind to how a prompt
- * was cut into calls, and ignorant of positions it may not see; and that the cache stores what halves and floats say. */
+/* Proves attention right against a naive softmax in double precision, equal bit for bit at every level, blind to how a
+ * prompt was cut into calls, and ignorant of positions it may not see; and that the cache stores what halves and floats
+ * say. */
 #include "support_kernels.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@ struct scene {
     char **pages;
     int n_pages;
     float *q, *out;
-    float *k, *v;          /* [tokens, n_kv_head, head_dim], rounded as stored */
+    float *k, *v; /* [tokens, n_kv_head, head_dim], rounded as stored */
     int64_t positions;
 };
 
@@ -45,8 +46,10 @@ static void scene_open(struct scene *s, struct attention shape, int64_t position
     for (int64_t pos = 0; pos < positions; pos++) {
         char *page = s->pages[pos / KV_PAGE];
         int slot = (int)(pos % KV_PAGE);
-        ref->attention.kv_store(s->k + pos * width, page + s->a.k_offset, shape.kv_type, shape.n_kv_head, shape.head_dim, slot);
-        ref->attention.kv_store(s->v + pos * width, page + s->a.v_offset, shape.kv_type, shape.n_kv_head, shape.head_dim, slot);
+        ref->attention.kv_store(s->k + pos * width, page + s->a.k_offset, shape.kv_type, shape.n_kv_head,
+                                shape.head_dim, slot);
+        ref->attention.kv_store(s->v + pos * width, page + s->a.v_offset, shape.kv_type, shape.n_kv_head,
+                                shape.head_dim, slot);
     }
     s->q = test_alloc((size_t)(s->a.q_stride * shape.tokens) * sizeof *s->q);
     s->out = test_alloc((size_t)(s->a.out_stride * shape.tokens) * sizeof *s->out);
@@ -70,8 +73,12 @@ static void scene_close(struct scene *s)
 
 static struct attention shape_of(int n_head, int n_kv_head, int head_dim, int tokens)
 {
-    return (struct attention){.n_head = n_head, .n_kv_head = n_kv_head, .head_dim = head_dim, .tokens = tokens,
-                              .kv_type = TENSOR_F16, .scale = 1 / sqrtf((float)head_dim)};
+    return (struct attention){.n_head = n_head,
+                              .n_kv_head = n_kv_head,
+                              .head_dim = head_dim,
+                              .tokens = tokens,
+                              .kv_type = TENSOR_F16,
+                              .scale = 1 / sqrtf((float)head_dim)};
 }
 
 static double naive_score(const struct scene *s, int64_t token, int head, int64_t pos)
@@ -217,7 +224,8 @@ static void test_many_tokens_in_one_call_equal_many_calls(void **state)
     scene_close(&s);
 }
 
-static void assert_stores_like_the_reference(const struct kernels *fast, enum tensor_type type, const float *src, int heads, int dim)
+static void assert_stores_like_the_reference(const struct kernels *fast, enum tensor_type type, const float *src,
+                                             int heads, int dim)
 {
     size_t bytes = (size_t)heads * KV_PAGE * (size_t)dim * 4;
     char *expected = test_alloc(bytes), *got = test_alloc(bytes);
@@ -234,7 +242,9 @@ static void assert_stores_like_the_reference(const struct kernels *fast, enum te
 static void test_stores_round_like_the_reference_around_every_half(void **state)
 {
     (void)state;
-    enum { DIM = 256 };
+    enum {
+        DIM = 256
+    };
     float src[4 * DIM];
     for (size_t l = 0; l < 2; l++) {
         const struct kernels *fast = test_level(test_levels[l]);

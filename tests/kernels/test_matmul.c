@@ -1,5 +1,5 @@
-/* Proves that every level's products equal the reference bit for bit, whatever the weights, the number of tokens and the split
- * of the rows; and that the reference means by a block what the file format means. */
+/* Proves that every level's products equal the reference bit for bit, whatever the weights, the number of tokens and
+ * the split of the rows; and that the reference means by a block what the file format means. */
 #include "support_kernels.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ struct trial {
     int tokens;
     enum fill weights, activations;
     bool accumulate;
-    size_t shift;          /* bytes the weights lie beyond a multiple of 64 */
+    size_t shift; /* bytes the weights lie beyond a multiple of 64 */
 };
 
 static void prepare(const struct kernels *kn, const struct trial *t, const float *x, char *act)
@@ -51,8 +51,8 @@ static void compare(const struct kernels *ref, const struct kernels *fast, const
     multiply(ref, t, w + t->shift, act_ref, y_ref);
     multiply(fast, t, w + t->shift, act_fast, y_fast);
     if (!test_same_floats(y_ref, y_fast, outputs))
-        fail_msg("%s %s: n %d k %d tokens %d weights %d activations %d", fast->level, tensor_type_name(t->type), (int)t->n,
-                 (int)t->k, t->tokens, t->weights, t->activations);
+        fail_msg("%s %s: n %d k %d tokens %d weights %d activations %d", fast->level, tensor_type_name(t->type),
+                 (int)t->n, (int)t->k, t->tokens, t->weights, t->activations);
     free(w);
     free(x);
     free(act_ref);
@@ -95,12 +95,14 @@ static void test_levels_equal_the_reference_at_odd_sizes(void **state)
     for_levels_and_types(odd_sizes);
 }
 
-static void hostile_numbers(const struct kernels *ref, const struct kernels *fast, enum tensor_type type, uint64_t *state)
+static void hostile_numbers(const struct kernels *ref, const struct kernels *fast, enum tensor_type type,
+                            uint64_t *state)
 {
     for (int weights = 0; weights < FILLS; weights++)
         for (int activations = 0; activations < FILLS; activations++)
             for (int tokens = 1; tokens <= 7; tokens += 2) {
-                struct trial t = {type, 35, some_k(type, 2), tokens, (enum fill)weights, (enum fill)activations, false, 0};
+                struct trial t = {type,  35, some_k(type, 2), tokens, (enum fill)weights, (enum fill)activations,
+                                  false, 0};
                 compare(ref, fast, &t, state);
             }
 }
@@ -132,7 +134,10 @@ static void test_levels_equal_the_reference_past_a_panel(void **state)
 static void test_one_token_equals_itself_among_many(void **state)
 {
     (void)state;
-    enum { N = 33, TOKENS = 11 };
+    enum {
+        N = 33,
+        TOKENS = 11
+    };
     uint64_t seed = 3;
     const struct kernels *best = kernels_get();
     void *scratch = test_alloc(MATMUL_SCRATCH_BYTES);
@@ -196,7 +201,11 @@ static void test_activations_round_to_nearest_even_and_keep_their_sums(void **st
     const struct kernels *ref = test_level("ref");
     float x[256] = {127, -127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 126.49f};
     x[32] = 1;
-    struct { float d; int32_t sum; int8_t q[32]; } block[8] = {{0}};
+    struct {
+        float d;
+        int32_t sum;
+        int8_t q[32];
+    } block[8] = {{0}};
     ref->matmul.act_prepare[ACT_Q8_32](x, block, 256);
     static const int8_t expected[8] = {127, -127, 0, 2, 2, 0, -2, 126};
     assert_true(block[0].d == 1.0f);
@@ -229,7 +238,7 @@ static void test_activations_that_are_no_numbers_give_no_number(void **state)
 static void test_q4_0_low_nibbles_come_first(void **state)
 {
     (void)state;
-    struct block_q4_0 b = {.d = 0x3800};       /* 0.5 */
+    struct block_q4_0 b = {.d = 0x3800}; /* 0.5 */
     for (int i = 0; i < 16; i++)
         b.qs[i] = (uint8_t)(i | (15 - i) << 4);
     float y[32];

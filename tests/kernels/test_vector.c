@@ -1,12 +1,13 @@
-/* Proves that norms, gates, rotations and reductions equal the reference bit for bit at every level and length, and that the
- * reference is right within its stated error. */
+/* Proves that norms, gates, rotations and reductions equal the reference bit for bit at every level and length, and
+ * that the reference is right within its stated error. */
 #include "support_kernels.h"
 
 #include <math.h>
 
 #define MAX_N 150
 
-/* Fills x with n hostile numbers: `kind` 0 plain, 1 large, 2 with infinities and NaN, 3 zeros of both signs and subnormals. */
+/* Fills x with n hostile numbers: `kind` 0 plain, 1 large, 2 with infinities and NaN, 3 zeros of both signs and
+ * subnormals. */
 static void fill(float *x, int n, int kind, uint64_t *state)
 {
     static const float odd[8] = {INFINITY, -INFINITY, NAN, 3e38f, -3e38f, 1e-45f, -0.0f, 0.0f};
@@ -117,7 +118,8 @@ static void test_exp_ends_in_zero_and_infinity(void **state)
     (void)state;
     float x[8] = {-104.0f, -INFINITY, 88.73f, INFINITY, NAN, 0.0f, -0.0f, -3e38f}, y[8];
     kernels_get()->vector.exp(x, y, 8);
-    assert_true(y[0] == 0 && y[1] == 0 && isinf(y[2]) && isinf(y[3]) && isnan(y[4]) && y[5] == 1 && y[6] == 1 && y[7] == 0);
+    assert_true(y[0] == 0 && y[1] == 0 && isinf(y[2]) && isinf(y[3]) && isnan(y[4]) && y[5] == 1 && y[6] == 1 &&
+                y[7] == 0);
 }
 
 static void test_norm_and_rotation_are_what_their_names_say(void **state)

@@ -19,7 +19,10 @@ static inline float lanes_fold(float lane[LANES])
 
 static inline float ref_power_of_two(int32_t n)
 {
-    union { uint32_t u; float f; } x = {.u = (uint32_t)(n + 127) << 23};
+    union {
+        uint32_t u;
+        float f;
+    } x = {.u = (uint32_t)(n + 127) << 23};
     return x.f;
 }
 
@@ -29,7 +32,10 @@ static inline float ref_exp(float x)
         return x;
     x = EXP_MIN > x ? EXP_MIN : x;
     x = EXP_MAX < x ? EXP_MAX : x;
-    union { float f; int32_t i; } rounded = {.f = fmaf(x, EXP_LOG2E, EXP_ROUND)};
+    union {
+        float f;
+        int32_t i;
+    } rounded = {.f = fmaf(x, EXP_LOG2E, EXP_ROUND)};
     float nf = rounded.f - EXP_ROUND;
     int32_t n = rounded.i - EXP_ROUND_BITS;
     float r = fmaf(nf, -EXP_LN2_HIGH, x);

@@ -1,8 +1,8 @@
-/* Matrix products in plain C: the specification of every faster one. Here stand the quantisation of activations, what each
- * weight type's blocks mean, and the order of the sums. Splitting rows over threads is the caller's job. */
+/* Matrix products in plain C: the specification of every faster one. Here stand the quantisation of activations, what
+ * each weight type's blocks mean, and the order of the sums. Splitting rows over threads is the caller's job. */
 #include "kernels/ref/lanes.h"
 
-#define TOKENS_AT_ONCE 16   /* share one unpacked block */
+#define TOKENS_AT_ONCE 16 /* share one unpacked block */
 
 /* ---- activations ---- */
 
@@ -11,7 +11,8 @@ static void act_prepare_f32(const float *x, void *act, int64_t k)
     memcpy(act, x, (size_t)k * sizeof *x);
 }
 
-/* The scale of n values, and its reciprocal; a NaN or an infinity among them makes the scale NaN and the reciprocal 0. */
+/* The scale of n values, and its reciprocal; a NaN or an infinity among them makes the scale NaN and the reciprocal 0.
+ */
 static float act_scale(const float *x, int n, float *ret_inverse)
 {
     float amax = 0;
@@ -152,7 +153,8 @@ static void ints_q5_k(const void *from, struct ints *to)
     }
 }
 
-/* Halves of 128: byte j of 64 low ones holds elements j and j + 64; byte j of 32 high ones j, j + 32, j + 64, j + 96. */
+/* Halves of 128: byte j of 64 low ones holds elements j and j + 64; byte j of 32 high ones j, j + 32, j + 64, j + 96.
+ */
 static void ints_q6_k(const void *from, struct ints *to)
 {
     const struct block_q6_k *b = from;
@@ -298,23 +300,54 @@ static void unpack_float(enum tensor_type type, const void *row, float *y, int64
         y[i] = float_at(type, row, i);
 }
 
-static void unpack_f32(const void *row, float *y, int64_t k) { unpack_float(TENSOR_F32, row, y, k); }
-static void unpack_f16(const void *row, float *y, int64_t k) { unpack_float(TENSOR_F16, row, y, k); }
-static void unpack_bf16(const void *row, float *y, int64_t k) { unpack_float(TENSOR_BF16, row, y, k); }
-static void unpack_q4_0(const void *row, float *y, int64_t k) { unpack_32(TENSOR_Q4_0, row, y, k); }
-static void unpack_q5_0(const void *row, float *y, int64_t k) { unpack_32(TENSOR_Q5_0, row, y, k); }
-static void unpack_q5_1(const void *row, float *y, int64_t k) { unpack_32(TENSOR_Q5_1, row, y, k); }
-static void unpack_q8_0(const void *row, float *y, int64_t k) { unpack_32(TENSOR_Q8_0, row, y, k); }
-static void unpack_q4_k(const void *row, float *y, int64_t k) { unpack_256(TENSOR_Q4_K, row, y, k); }
-static void unpack_q5_k(const void *row, float *y, int64_t k) { unpack_256(TENSOR_Q5_K, row, y, k); }
-static void unpack_q6_k(const void *row, float *y, int64_t k) { unpack_256(TENSOR_Q6_K, row, y, k); }
+static void unpack_f32(const void *row, float *y, int64_t k)
+{
+    unpack_float(TENSOR_F32, row, y, k);
+}
+static void unpack_f16(const void *row, float *y, int64_t k)
+{
+    unpack_float(TENSOR_F16, row, y, k);
+}
+static void unpack_bf16(const void *row, float *y, int64_t k)
+{
+    unpack_float(TENSOR_BF16, row, y, k);
+}
+static void unpack_q4_0(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_Q4_0, row, y, k);
+}
+static void unpack_q5_0(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_Q5_0, row, y, k);
+}
+static void unpack_q5_1(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_Q5_1, row, y, k);
+}
+static void unpack_q8_0(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_Q8_0, row, y, k);
+}
+static void unpack_q4_k(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_Q4_K, row, y, k);
+}
+static void unpack_q5_k(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_Q5_K, row, y, k);
+}
+static void unpack_q6_k(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_Q6_K, row, y, k);
+}
 
 void matmul_fill_ref(struct matmul_kernels *m)
 {
     static void (*const unpack[TENSOR_TYPES])(const void *, float *, int64_t) = {
-        [TENSOR_F32] = unpack_f32,   [TENSOR_F16] = unpack_f16,   [TENSOR_BF16] = unpack_bf16, [TENSOR_Q4_0] = unpack_q4_0,
-        [TENSOR_Q5_0] = unpack_q5_0, [TENSOR_Q5_1] = unpack_q5_1, [TENSOR_Q8_0] = unpack_q8_0, [TENSOR_Q4_K] = unpack_q4_k,
-        [TENSOR_Q5_K] = unpack_q5_k, [TENSOR_Q6_K] = unpack_q6_k,
+        [TENSOR_F32] = unpack_f32,   [TENSOR_F16] = unpack_f16,   [TENSOR_BF16] = unpack_bf16,
+        [TENSOR_Q4_0] = unpack_q4_0, [TENSOR_Q5_0] = unpack_q5_0, [TENSOR_Q5_1] = unpack_q5_1,
+        [TENSOR_Q8_0] = unpack_q8_0, [TENSOR_Q4_K] = unpack_q4_k, [TENSOR_Q5_K] = unpack_q5_k,
+        [TENSOR_Q6_K] = unpack_q6_k,
     };
     m->act_prepare[ACT_F32] = act_prepare_f32;
     m->act_prepare[ACT_Q8_32] = act_prepare_q8_32;

@@ -1,5 +1,5 @@
-/* Attention with sixteen lanes in two vectors: up to two query heads share each read of a page of K and V, and the lanes of
- * eight dot products fold into one vector of scores. */
+/* Attention with sixteen lanes in two vectors: up to two query heads share each read of a page of K and V, and the
+ * lanes of eight dot products fold into one vector of scores. */
 #include <math.h>
 
 #include "kernels/x86/avx2.h"
@@ -9,11 +9,11 @@
 /* Up to two heads that read one kv head, while they walk the tiles. */
 struct walk {
     const struct attention *a;
-    const float *q;                      /* heads are head_dim apart */
-    int64_t head_at;                     /* of the kv head in a page's K or V, in elements */
-    int first, last;                     /* visible slots of the page at hand */
+    const float *q;  /* heads are head_dim apart */
+    int64_t head_at; /* of the kv head in a page's K or V, in elements */
+    int first, last; /* visible slots of the page at hand */
     float max[MAX_HEADS], sum[MAX_HEADS], correction[MAX_HEADS];
-    float p[MAX_HEADS][KV_PAGE];         /* scores, then exponentials; 0 where not visible */
+    float p[MAX_HEADS][KV_PAGE]; /* scores, then exponentials; 0 where not visible */
     float acc[MAX_HEADS][ATTENTION_MAX_HEAD_DIM];
 };
 
@@ -45,7 +45,8 @@ INLINE void dot_step(const struct walk *w, bool f16, int heads, const char *k_pa
 }
 
 /* sums[2 h + i] = lanes of q_h . k of slot[i]. */
-INLINE void dot_lanes(const struct walk *w, bool f16, int heads, const char *k_page, const int slot[2], struct lanes *sums)
+INLINE void dot_lanes(const struct walk *w, bool f16, int heads, const char *k_page, const int slot[2],
+                      struct lanes *sums)
 {
     int dim = w->a->head_dim, d = 0;
     UNROLL
@@ -134,21 +135,21 @@ INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, 
     UNROLL
     for (int h = 0; h < heads; h++)
         UNROLL
-        for (int i = 0; i < n; i++)
-            acc[4 * h + i] = _mm256_mul_ps(_mm256_loadu_ps(w->acc[h] + d + 8 * i), _mm256_set1_ps(w->correction[h]));
+    for (int i = 0; i < n; i++)
+        acc[4 * h + i] = _mm256_mul_ps(_mm256_loadu_ps(w->acc[h] + d + 8 * i), _mm256_set1_ps(w->correction[h]));
     for (int j = w->first; j <= w->last; j++)
         UNROLL
-        for (int i = 0; i < n; i++) {
-            __m256 v = load_kv(w, f16, v_page, (int64_t)j * w->a->head_dim + d + 8 * i, left);
-            UNROLL
-            for (int h = 0; h < heads; h++)
-                acc[4 * h + i] = _mm256_fmadd_ps(_mm256_set1_ps(w->p[h][j]), v, acc[4 * h + i]);
-        }
+    for (int i = 0; i < n; i++) {
+        __m256 v = load_kv(w, f16, v_page, (int64_t)j * w->a->head_dim + d + 8 * i, left);
+        UNROLL
+        for (int h = 0; h < heads; h++)
+            acc[4 * h + i] = _mm256_fmadd_ps(_mm256_set1_ps(w->p[h][j]), v, acc[4 * h + i]);
+    }
     UNROLL
     for (int h = 0; h < heads; h++)
         UNROLL
-        for (int i = 0; i < n; i++)
-            _mm256_storeu_ps(w->acc[h] + d + 8 * i, acc[4 * h + i]);
+    for (int i = 0; i < n; i++)
+        _mm256_storeu_ps(w->acc[h] + d + 8 * i, acc[4 * h + i]);
 }
 
 INLINE void attend_page(struct walk *w, bool f16, int heads, const char *page)
@@ -187,7 +188,8 @@ INLINE void attend_heads(const struct attention *a, bool f16, int64_t token, int
     for (int h = 0; h < heads; h++) {
         float *out = a->out + token * a->out_stride + (int64_t)(head + h) * a->head_dim;
         for (int d = 0; d < a->head_dim; d += 8)
-            store_part(out + d, a->head_dim - d, _mm256_div_ps(_mm256_loadu_ps(w.acc[h] + d), _mm256_set1_ps(w.sum[h])));
+            store_part(out + d, a->head_dim - d,
+                       _mm256_div_ps(_mm256_loadu_ps(w.acc[h] + d), _mm256_set1_ps(w.sum[h])));
     }
 }
 

@@ -1,5 +1,5 @@
-/* Attention with sixteen lanes: up to four query heads share each read of a page of K and V, and the lanes of sixteen dot
- * products fold into one vector of scores. */
+/* Attention with sixteen lanes: up to four query heads share each read of a page of K and V, and the lanes of sixteen
+ * dot products fold into one vector of scores. */
 #include <math.h>
 
 #include "kernels/x86/avx512.h"
@@ -9,11 +9,11 @@
 /* Up to four heads that read one kv head, while they walk the tiles. */
 struct walk {
     const struct attention *a;
-    const float *q;                      /* heads are head_dim apart */
-    int64_t head_at;                     /* of the kv head in a page's K or V, in elements */
-    int first, last;                     /* visible slots of the page at hand */
+    const float *q;  /* heads are head_dim apart */
+    int64_t head_at; /* of the kv head in a page's K or V, in elements */
+    int first, last; /* visible slots of the page at hand */
     float max[MAX_HEADS], sum[MAX_HEADS], correction[MAX_HEADS];
-    float p[MAX_HEADS][KV_PAGE];         /* scores, then exponentials; 0 where not visible */
+    float p[MAX_HEADS][KV_PAGE]; /* scores, then exponentials; 0 where not visible */
     float acc[MAX_HEADS][ATTENTION_MAX_HEAD_DIM];
 };
 
@@ -120,8 +120,8 @@ INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, 
     UNROLL
     for (int h = 0; h < heads; h++)
         UNROLL
-        for (int i = 0; i < n; i++)
-            acc[4 * h + i] = _mm512_mul_ps(_mm512_loadu_ps(w->acc[h] + d + 16 * i), _mm512_set1_ps(w->correction[h]));
+    for (int i = 0; i < n; i++)
+        acc[4 * h + i] = _mm512_mul_ps(_mm512_loadu_ps(w->acc[h] + d + 16 * i), _mm512_set1_ps(w->correction[h]));
     for (int j = w->first; j <= w->last; j++) {
         __m512 v[4];
         UNROLL
@@ -130,14 +130,14 @@ INLINE void add_values(struct walk *w, bool f16, int heads, const char *v_page, 
         UNROLL
         for (int h = 0; h < heads; h++)
             UNROLL
-            for (int i = 0; i < n; i++)
-                acc[4 * h + i] = _mm512_fmadd_ps(_mm512_set1_ps(w->p[h][j]), v[i], acc[4 * h + i]);
+        for (int i = 0; i < n; i++)
+            acc[4 * h + i] = _mm512_fmadd_ps(_mm512_set1_ps(w->p[h][j]), v[i], acc[4 * h + i]);
     }
     UNROLL
     for (int h = 0; h < heads; h++)
         UNROLL
-        for (int i = 0; i < n; i++)
-            _mm512_storeu_ps(w->acc[h] + d + 16 * i, acc[4 * h + i]);
+    for (int i = 0; i < n; i++)
+        _mm512_storeu_ps(w->acc[h] + d + 16 * i, acc[4 * h + i]);
 }
 
 INLINE void attend_page(struct walk *w, bool f16, int heads, const char *page)
@@ -202,7 +202,8 @@ static void attention_avx512(const struct attention *a, int64_t begin, int64_t e
     }
 }
 
-static void kv_store_avx512(const float *src, char *dst, enum tensor_type kv_type, int n_kv_head, int head_dim, int slot)
+static void kv_store_avx512(const float *src, char *dst, enum tensor_type kv_type, int n_kv_head, int head_dim,
+                            int slot)
 {
     for (int h = 0; h < n_kv_head; h++, src += head_dim) {
         int64_t at = ((int64_t)h * KV_PAGE + slot) * head_dim;

@@ -1,5 +1,5 @@
-/* What the AVX2 kernels share: sixteen lanes as two vectors, their folds, exp, and quantised blocks as vectors of 32 bytes in
- * the order of K. Static inline throughout, for the reason level.h gives. */
+/* What the AVX2 kernels share: sixteen lanes as two vectors, their folds, exp, and quantised blocks as vectors of 32
+ * bytes in the order of K. Static inline throughout, for the reason level.h gives. */
 #ifndef RUNG_KERNELS_X86_AVX2_H
 #define RUNG_KERNELS_X86_AVX2_H
 
@@ -155,7 +155,8 @@ INLINE __m256 low_half(__m256i dword)
     return high_half(_mm256_slli_epi32(dword, 16));
 }
 
-/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales. */
+/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales.
+ */
 struct k_headers {
     __m256 d, m;
     __m256i scale[2], min[2];
@@ -163,17 +164,18 @@ struct k_headers {
 
 INLINE struct k_headers load_k_headers(const uint8_t *const *rows, int64_t at)
 {
-    const __m256i six = _mm256_set1_epi32(0x3f3f3f3f), low = _mm256_set1_epi32(0x0f0f0f0f), high = _mm256_set1_epi32(0x30303030);
+    const __m256i six = _mm256_set1_epi32(0x3f3f3f3f), low = _mm256_set1_epi32(0x0f0f0f0f),
+                  high = _mm256_set1_epi32(0x30303030);
     __m256i u[4];
     load_headers(rows, at, u);
     __m256i above = _mm256_srli_epi32(u[3], 4);
     return (struct k_headers){
         .d = low_half(u[0]),
         .m = high_half(u[0]),
-        .scale = {_mm256_and_si256(u[1], six), _mm256_or_si256(_mm256_and_si256(u[3], low),
-                                                               _mm256_and_si256(_mm256_srli_epi32(u[1], 2), high))},
-        .min = {_mm256_and_si256(u[2], six), _mm256_or_si256(_mm256_and_si256(above, low),
-                                                             _mm256_and_si256(_mm256_srli_epi32(u[2], 2), high))},
+        .scale = {_mm256_and_si256(u[1], six),
+                  _mm256_or_si256(_mm256_and_si256(u[3], low), _mm256_and_si256(_mm256_srli_epi32(u[1], 2), high))},
+        .min = {_mm256_and_si256(u[2], six),
+                _mm256_or_si256(_mm256_and_si256(above, low), _mm256_and_si256(_mm256_srli_epi32(u[2], 2), high))},
     };
 }
 
@@ -209,8 +211,8 @@ INLINE void prefetch_bytes(const uint8_t *p, int bytes)
 
 struct kind_32 {
     int bytes;
-    int offset;      /* what the bytes are above the weights */
-    int run;         /* products of weight and activation pairs that a 16-bit sum holds; 0: the bytes are signed */
+    int offset; /* what the bytes are above the weights */
+    int run;    /* products of weight and activation pairs that a 16-bit sum holds; 0: the bytes are signed */
     bool has_min;
     __m256i (*load)(const uint8_t *block);
 };
@@ -257,8 +259,8 @@ INLINE __m256i load_q8_0(const uint8_t *block)
 #define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, 4, true, load_q5_1})
 #define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 0, 0, false, load_q8_0})
 
-/* Sums of two products, in words. Unsigned weights of at most 6 bits cannot pass 16 bits: 2 * 63 * 127. Signed ones give their
- * sign to the activation: 2 * 128 * 127 is below 2^15 still, and an activation is never -128. */
+/* Sums of two products, in words. Unsigned weights of at most 6 bits cannot pass 16 bits: 2 * 63 * 127. Signed ones
+ * give their sign to the activation: 2 * 128 * 127 is below 2^15 still, and an activation is never -128. */
 INLINE __m256i multiply_pairs(__m256i w, __m256i a, bool is_signed)
 {
     if (is_signed)
@@ -270,8 +272,8 @@ INLINE __m256i multiply_pairs(__m256i w, __m256i a, bool is_signed)
 
 struct kind_256 {
     int bytes;
-    int run;         /* as in kind_32 */
-    bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    int run;    /* as in kind_32 */
+    bool is_q6; /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
     __m256i (*load)(const uint8_t *block, int sub);
 };
 

@@ -1,5 +1,5 @@
-/* What the AVX-512 kernels share: folds of sixteen lanes, exp, and quantised blocks as vectors of 64 unsigned bytes in the
- * order of K. Static inline throughout, for the reason level.h gives. */
+/* What the AVX-512 kernels share: folds of sixteen lanes, exp, and quantised blocks as vectors of 64 unsigned bytes in
+ * the order of K. Static inline throughout, for the reason level.h gives. */
 #ifndef RUNG_KERNELS_X86_AVX512_H
 #define RUNG_KERNELS_X86_AVX512_H
 
@@ -148,7 +148,8 @@ INLINE __m512 high_half(__m512i dword)
     return low_half(_mm512_srli_epi32(dword, 16));
 }
 
-/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales. */
+/* The first 16 bytes of Q4_K and Q5_K blocks. Four 6-bit scales or minima a lane, one byte each, as in struct k_scales.
+ */
 struct k_headers {
     __m512 d, m;
     __m512i scale[2], min[2];
@@ -156,17 +157,18 @@ struct k_headers {
 
 INLINE struct k_headers load_k_headers(const uint8_t *const *rows, int64_t at)
 {
-    const __m512i six = _mm512_set1_epi32(0x3f3f3f3f), low = _mm512_set1_epi32(0x0f0f0f0f), high = _mm512_set1_epi32(0x30303030);
+    const __m512i six = _mm512_set1_epi32(0x3f3f3f3f), low = _mm512_set1_epi32(0x0f0f0f0f),
+                  high = _mm512_set1_epi32(0x30303030);
     __m512i u[4];
     load_headers(rows, at, u);
     __m512i above = _mm512_srli_epi32(u[3], 4);
     return (struct k_headers){
         .d = low_half(u[0]),
         .m = high_half(u[0]),
-        .scale = {_mm512_and_si512(u[1], six), _mm512_or_si512(_mm512_and_si512(u[3], low),
-                                                               _mm512_and_si512(_mm512_srli_epi32(u[1], 2), high))},
-        .min = {_mm512_and_si512(u[2], six), _mm512_or_si512(_mm512_and_si512(above, low),
-                                                             _mm512_and_si512(_mm512_srli_epi32(u[2], 2), high))},
+        .scale = {_mm512_and_si512(u[1], six),
+                  _mm512_or_si512(_mm512_and_si512(u[3], low), _mm512_and_si512(_mm512_srli_epi32(u[1], 2), high))},
+        .min = {_mm512_and_si512(u[2], six),
+                _mm512_or_si512(_mm512_and_si512(above, low), _mm512_and_si512(_mm512_srli_epi32(u[2], 2), high))},
     };
 }
 
@@ -202,7 +204,7 @@ INLINE void prefetch_bytes(const uint8_t *p, int bytes)
 
 struct kind_32 {
     int bytes;
-    int offset;      /* what the unsigned bytes are above the weights */
+    int offset; /* what the unsigned bytes are above the weights */
     bool has_min;
     __m512i (*pair)(const uint8_t *a, const uint8_t *b);
 };
@@ -255,7 +257,7 @@ INLINE __m512i pair_q8_0(const uint8_t *a, const uint8_t *b)
 
 struct kind_256 {
     int bytes;
-    bool is_q6;      /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    bool is_q6; /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
     __m512i (*quarter)(const uint8_t *block, int c);
 };
 

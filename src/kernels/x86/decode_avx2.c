@@ -1,5 +1,5 @@
-/* Quantised products with one to four tokens: the weights are streamed once, eight rows abreast, so that the chains of fused
- * multiply-adds over blocks overlap and the integer sums of eight rows fold into one vector. */
+/* Quantised products with one to four tokens: the weights are streamed once, eight rows abreast, so that the chains of
+ * fused multiply-adds over blocks overlap and the integer sums of eight rows fold into one vector. */
 #include "kernels/x86/avx2.h"
 
 #define ROWS 8
@@ -8,7 +8,7 @@
 /* Eight rows from `row` on; past the end the last one stands in, so that the tail needs no code of its own. */
 struct rows {
     const uint8_t *p[ROWS];
-    int64_t ahead;       /* bytes from a block to the same one of the next group */
+    int64_t ahead; /* bytes from a block to the same one of the next group */
 };
 
 INLINE struct rows rows_at(const struct matmul *mm, int64_t row, int64_t end)
@@ -37,8 +37,8 @@ INLINE void store_rows(const struct matmul *mm, int64_t row, int64_t end, const 
 
 /* ---- blocks of 32 ---- */
 
-INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at, const struct act_block_32 *const *acts,
-                         int64_t b, int tokens, __m256 *y)
+INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at,
+                         const struct act_block_32 *const *acts, int64_t b, int tokens, __m256 *y)
 {
     __m256i lanes[MAX_TOKENS][ROWS], header[4];
     UNROLL
@@ -97,8 +97,8 @@ INLINE __m256i scale_words(bool is_q6, __m256i bytes, int sub)
 }
 
 /* lanes[t] = eight lanes that sum to a row's block; scales are NULL for Q6_K, which has them in the block. */
-INLINE void block_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b, int tokens,
-                        const uint64_t *scales, __m256i *lanes)
+INLINE void block_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b,
+                        int tokens, const uint64_t *scales, __m256i *lanes)
 {
     __m256i bytes;
     UNROLL
@@ -133,13 +133,15 @@ INLINE __m256 sum_mins(const __m256i min[2], const struct act_block_256 *a)
     __m256i sum = _mm256_setzero_si256();
     UNROLL
     for (int i = 0; i < 4; i++)
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(min_words(min[i / 2], i % 2), broadcast_dword(a->pair_sums + 2 * i)));
+        sum = _mm256_add_epi32(sum,
+                               _mm256_madd_epi16(min_words(min[i / 2], i % 2), broadcast_dword(a->pair_sums + 2 * i)));
     return _mm256_cvtepi32_ps(sum);
 }
 
 /* sums[t] = the eight rows' integer sums; scales as in block_lanes, a row each. */
-INLINE void block_sums(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts, int64_t b,
-                       int tokens, const uint64_t *scales, __m256 *sums)
+INLINE void block_sums(struct kind_256 kind, const struct rows *rows, int64_t at,
+                       const struct act_block_256 *const *acts, int64_t b, int tokens, const uint64_t *scales,
+                       __m256 *sums)
 {
     __m256i lanes[MAX_TOKENS][ROWS];
     for (int r = 0; r < ROWS; r++) {
@@ -155,8 +157,8 @@ INLINE void block_sums(struct kind_256 kind, const struct rows *rows, int64_t at
         sums[t] = _mm256_cvtepi32_ps(fold_eight_int(lanes[t]));
 }
 
-INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
-                        int64_t b, int tokens, __m256 *y)
+INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t at,
+                        const struct act_block_256 *const *acts, int64_t b, int tokens, __m256 *y)
 {
     struct k_headers header = load_k_headers(rows->p, at);
     uint64_t scales[ROWS];
@@ -174,8 +176,8 @@ INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t a
     }
 }
 
-INLINE void add_block_q6(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
-                         int64_t b, int tokens, __m256 *y)
+INLINE void add_block_q6(struct kind_256 kind, const struct rows *rows, int64_t at,
+                         const struct act_block_256 *const *acts, int64_t b, int tokens, __m256 *y)
 {
     __m256 sums[MAX_TOKENS];
     block_sums(kind, rows, at, acts, b, tokens, NULL, sums);

@@ -1,5 +1,6 @@
-/* Quantised products with one to four tokens: the weights are streamed once, sixteen rows abreast, so that the chains of fused
- * multiply-adds over blocks overlap and the integer sums of sixteen rows fold into one vector. Bound by memory bandwidth. */
+/* Quantised products with one to four tokens: the weights are streamed once, sixteen rows abreast, so that the chains
+ * of fused multiply-adds over blocks overlap and the integer sums of sixteen rows fold into one vector. Bound by memory
+ * bandwidth. */
 #include "kernels/x86/avx512.h"
 
 #define ROWS 16
@@ -8,7 +9,7 @@
 /* Sixteen rows from `row` on; past the end the last one stands in, so that the tail needs no code of its own. */
 struct rows {
     const uint8_t *p[ROWS];
-    int64_t ahead;       /* bytes from a block to the same one of the next group */
+    int64_t ahead; /* bytes from a block to the same one of the next group */
 };
 
 INLINE struct rows rows_at(const struct matmul *mm, int64_t row, int64_t end)
@@ -32,7 +33,8 @@ INLINE void store_rows(const struct matmul *mm, int64_t row, int64_t end, const 
     UNROLL
     for (int t = 0; t < tokens; t++) {
         float *y = mm->y + t * mm->y_stride + row;
-        _mm512_mask_storeu_ps(y, mask, mm->accumulate ? _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sums[t]) : sums[t]);
+        _mm512_mask_storeu_ps(y, mask,
+                              mm->accumulate ? _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sums[t]) : sums[t]);
     }
 }
 
@@ -44,8 +46,8 @@ INLINE __m512 block_sums(const __m512i part[4], int32_t above)
 
 /* ---- blocks of 32 ---- */
 
-INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at, const struct act_block_32 *const *acts,
-                         int64_t b, int tokens, __m512 *y)
+INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at,
+                         const struct act_block_32 *const *acts, int64_t b, int tokens, __m512 *y)
 {
     __m512i zero = _mm512_setzero_si512(), part[MAX_TOKENS][4], header[4];
     load_headers(rows->p, at, header);
@@ -124,8 +126,8 @@ INLINE void add_products(struct kind_256 kind, const uint8_t *block, const struc
 }
 
 /* Eight scales of one byte each. */
-INLINE void k_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b, int tokens,
-                    uint64_t scales, __m512i *lanes)
+INLINE void k_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b,
+                    int tokens, uint64_t scales, __m512i *lanes)
 {
     __m512i words[4];
     UNROLL
@@ -138,8 +140,8 @@ INLINE void k_lanes(struct kind_256 kind, const uint8_t *block, const struct act
 }
 
 /* The weights' bytes are 32 above: so much of the scaled sums of sixteen comes off first. */
-INLINE void q6_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b, int tokens,
-                     __m512i *lanes)
+INLINE void q6_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b,
+                     int tokens, __m512i *lanes)
 {
     __m256i scales = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(block + 192)));
     __m512i words[4];
@@ -154,7 +156,8 @@ INLINE void q6_lanes(struct kind_256 kind, const uint8_t *block, const struct ac
     add_products(kind, block, acts, b, tokens, words, lanes);
 }
 
-/* The scales of sixteen rows, eight bytes each: of rows 4 i, 4 i + 1 in the first array, of rows 4 i + 2, 4 i + 3 in the second. */
+/* The scales of sixteen rows, eight bytes each: of rows 4 i, 4 i + 1 in the first array, of rows 4 i + 2, 4 i + 3 in
+ * the second. */
 struct row_scales {
     uint64_t of[2][8];
 };
@@ -187,8 +190,8 @@ INLINE __m512 sum_mins(const __m512i min[2], const struct act_block_256 *a)
     return _mm512_cvtepi32_ps(sum);
 }
 
-INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
-                        int64_t b, int tokens, __m512 *y)
+INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t at,
+                        const struct act_block_256 *const *acts, int64_t b, int tokens, __m512 *y)
 {
     struct k_headers header = load_k_headers(rows->p, at);
     struct row_scales scales;
@@ -205,8 +208,8 @@ INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t a
     }
 }
 
-INLINE void add_block_q6(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
-                         int64_t b, int tokens, __m512 *y)
+INLINE void add_block_q6(struct kind_256 kind, const struct rows *rows, int64_t at,
+                         const struct act_block_256 *const *acts, int64_t b, int tokens, __m512 *y)
 {
     __m512i part[MAX_TOKENS][4];
     for (int e = 0; e < 4; e++)

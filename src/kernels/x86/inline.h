@@ -1,4 +1,5 @@
-/* How the vector kernels are written once for many types: functions that take the type's properties and are always inlined. */
+/* How the vector kernels are written once for many types: functions that take the type's properties and are always
+ * inlined. */
 #ifndef RUNG_KERNELS_X86_INLINE_H
 #define RUNG_KERNELS_X86_INLINE_H
 

@@ -1,5 +1,5 @@
-/* Matrix products: preparing activations, weights that are floats, and the choice between few tokens and many. The quantised
- * products themselves stand in decode_avx2.c and tile_avx2.c. */
+/* Matrix products: preparing activations, weights that are floats, and the choice between few tokens and many. The
+ * quantised products themselves stand in decode_avx2.c and tile_avx2.c. */
 #include <math.h>
 
 #include "kernels/x86/avx2.h"
@@ -22,7 +22,8 @@ INLINE int32_t reduce_add(__m256i v)
     return _mm256_cvtsi256_si32(v);
 }
 
-/* The scale of n values from the largest magnitude as bits, which order like the values and put infinities and NaN above all. */
+/* The scale of n values from the largest magnitude as bits, which order like the values and put infinities and NaN
+ * above all. */
 INLINE float act_scale(const float *x, int n, float *ret_inverse)
 {
     __m256i bits = _mm256_setzero_si256();
@@ -30,7 +31,10 @@ INLINE float act_scale(const float *x, int n, float *ret_inverse)
         __m256i v = _mm256_loadu_si256((const __m256i *)(x + i));
         bits = _mm256_max_epi32(bits, _mm256_and_si256(v, _mm256_set1_epi32(0x7fffffff)));
     }
-    union { int32_t i; float f; } amax = {.i = reduce_max(bits)};
+    union {
+        int32_t i;
+        float f;
+    } amax = {.i = reduce_max(bits)};
     *ret_inverse = 0;
     if (amax.i >= 0x7f800000)
         return (float)NAN;
@@ -106,8 +110,8 @@ INLINE __m256 load_floats(enum tensor_type type, const void *row, int64_t i, int
 }
 
 /* Sixteen elements from i on, `left` of which exist. */
-INLINE void float_step(enum tensor_type type, const char *const *w, const float *const *x, int tokens, int64_t i, int64_t left,
-                       struct lanes *sums)
+INLINE void float_step(enum tensor_type type, const char *const *w, const float *const *x, int tokens, int64_t i,
+                       int64_t left, struct lanes *sums)
 {
     UNROLL
     for (int r = 0; r < FLOAT_ROWS; r++) {
@@ -121,7 +125,8 @@ INLINE void float_step(enum tensor_type type, const char *const *w, const float 
     }
 }
 
-INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token, int tokens)
+INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token,
+                       int tokens)
 {
     const char *w[FLOAT_ROWS];
     const float *x[FLOAT_TOKENS];

@@ -1,5 +1,5 @@
-/* Matrix products: preparing activations, weights that are floats, and the choice between few tokens and many. The quantised
- * products themselves stand in decode_avx512.c and tile_avx512.c. */
+/* Matrix products: preparing activations, weights that are floats, and the choice between few tokens and many. The
+ * quantised products themselves stand in decode_avx512.c and tile_avx512.c. */
 #include <math.h>
 
 #include "kernels/x86/avx512.h"
@@ -9,7 +9,10 @@
 /* The scale from the largest magnitude as bits, which order like the values and put infinities and NaN above all. */
 INLINE float act_scale(__m512i magnitude_bits, float *ret_inverse)
 {
-    union { int32_t i; float f; } amax = {.i = _mm512_reduce_max_epi32(magnitude_bits)};
+    union {
+        int32_t i;
+        float f;
+    } amax = {.i = _mm512_reduce_max_epi32(magnitude_bits)};
     *ret_inverse = 0;
     if (amax.i >= 0x7f800000)
         return (float)NAN;
@@ -84,8 +87,8 @@ INLINE __m512 load_floats(enum tensor_type type, const void *row, int64_t i, int
 }
 
 /* Sixteen elements from i on, `left` of which exist. */
-INLINE void float_step(enum tensor_type type, const char *const *w, const float *const *x, int tokens, int64_t i, int64_t left,
-                       __m512 *sums)
+INLINE void float_step(enum tensor_type type, const char *const *w, const float *const *x, int tokens, int64_t i,
+                       int64_t left, __m512 *sums)
 {
     UNROLL
     for (int r = 0; r < FLOAT_ROWS; r++) {
@@ -96,7 +99,8 @@ INLINE void float_step(enum tensor_type type, const char *const *w, const float 
     }
 }
 
-INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token, int tokens)
+INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t row, int64_t end, int64_t token,
+                       int tokens)
 {
     const char *w[FLOAT_ROWS];
     const float *x[FLOAT_TOKENS];
@@ -118,11 +122,11 @@ INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t r
     UNROLL
     for (int r = 0; r < FLOAT_ROWS; r++)
         UNROLL
-        for (int t = 0; t < tokens; t++) {
-            float *y = mm->y + (token + t) * mm->y_stride + row + r, sum = fold(sums[r * tokens + t]);
-            if (row + r < end)
-                *y = mm->accumulate ? *y + sum : sum;
-        }
+    for (int t = 0; t < tokens; t++) {
+        float *y = mm->y + (token + t) * mm->y_stride + row + r, sum = fold(sums[r * tokens + t]);
+        if (row + r < end)
+            *y = mm->accumulate ? *y + sum : sum;
+    }
 }
 
 INLINE void matmul_float(enum tensor_type type, const struct matmul *mm, int64_t begin, int64_t end)

@@ -1,26 +1,26 @@
-/* Quantised products with many tokens: a panel of 16 rows and a stretch of K is unpacked, losslessly, into bytes that lie
- * four of K by row, and then meets the tokens in register tiles whose lanes are rows. Products gather in 16-bit sums for as
- * many steps as these can hold (the kind's `run`) before they are widened and scaled. */
+/* Quantised products with many tokens: a panel of 16 rows and a stretch of K is unpacked, losslessly, into bytes that
+ * lie four of K by row, and then meets the tokens in register tiles whose lanes are rows. Products gather in 16-bit
+ * sums for as many steps as these can hold (the kind's `run`) before they are widened and scaled. */
 #include "kernels/x86/avx2.h"
 
-#define ROWS 16              /* of a panel: two vectors of eight */
+#define ROWS 16 /* of a panel: two vectors of eight */
 #define PANEL_K 1024
 #define PANEL_TOKENS 256
-#define MAX_TILE 4           /* tokens; 2 x 4 sums leave registers for the operands */
+#define MAX_TILE 4 /* tokens; 2 x 4 sums leave registers for the operands */
 
 struct panel {
     uint8_t q[PANEL_K / 4][ROWS][4];
     float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
-    int32_t scale[PANEL_K / 16][ROWS];         /* the scale in both words */
-    int32_t pairs[PANEL_K / 32][ROWS];         /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
-    float y[PANEL_TOKENS][ROWS];               /* sums so far */
+    int32_t scale[PANEL_K / 16][ROWS]; /* the scale in both words */
+    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
+    float y[PANEL_TOKENS][ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
 
 /* What a panel is cut from. */
 struct cut {
     const struct matmul *mm;
-    int64_t row, end;       /* rows [row, row + ROWS); past end the last one stands in */
+    int64_t row, end; /* rows [row, row + ROWS); past end the last one stands in */
     int64_t k, k_end;
 };
 
@@ -82,7 +82,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
                 v[i] = kind.load(rows.p[r + i] + at);
             }
-            transpose(v, (uint8_t (*)[ROWS][4])p->q[8 * b][r]);
+            transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
             load_headers(rows.p + r, at, header);
             _mm256_store_ps(p->d[b] + r, low_half(header[0]));
             if (kind.has_min)
@@ -151,7 +151,7 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
                 UNROLL
                 for (int i = 0; i < 8; i++)
                     v[i] = kind.load(rows.p[r + i] + at, sub);
-                transpose(v, (uint8_t (*)[ROWS][4])p->q[64 * b + 8 * sub][r]);
+                transpose(v, (uint8_t(*)[ROWS][4])p->q[64 * b + 8 * sub][r]);
             }
         }
 }
@@ -163,9 +163,10 @@ INLINE __m256i rows_of(const void *row_values, int half)
     return _mm256_load_si256((const __m256i *)row_values + half);
 }
 
-/* sums[i] += words of `steps` steps of four along K, times the words of scale[i % 2]. q[t] is where token t's bytes begin. */
-INLINE void add_run(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, bool is_signed, const __m256i scale[2],
-                    __m256i *sums)
+/* sums[i] += words of `steps` steps of four along K, times the words of scale[i % 2]. q[t] is where token t's bytes
+ * begin. */
+INLINE void add_run(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, bool is_signed,
+                    const __m256i scale[2], __m256i *sums)
 {
     __m256i words[2 * MAX_TILE];
     UNROLL
@@ -193,7 +194,8 @@ INLINE void add_term(float *y, __m256 w_scale, float act_scale, __m256i isum)
     _mm256_store_ps(y, _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(isum), _mm256_load_ps(y)));
 }
 
-INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile, int token)
+INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile,
+                    int token)
 {
     const __m256i ones[2] = {_mm256_set1_epi16(1), _mm256_set1_epi16(1)};
     int run = kind.run ? kind.run : 1;
@@ -225,11 +227,13 @@ INLINE __m256i sum_pairs(struct panel *p, int first, int n, const int16_t *words
 {
     __m256i sum = _mm256_setzero_si256();
     for (int i = 0; i < n; i++)
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(rows_of(p->pairs[first + i], half), broadcast_dword(words + 2 * i)));
+        sum = _mm256_add_epi32(sum,
+                               _mm256_madd_epi16(rows_of(p->pairs[first + i], half), broadcast_dword(words + 2 * i)));
     return sum;
 }
 
-INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts, int tile, int token)
+INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts,
+                     int tile, int token)
 {
     int steps_of_scale = kind.is_q6 ? 4 : 8;
     for (int b = 0; b < blocks; b++) {

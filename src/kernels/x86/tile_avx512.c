@@ -1,26 +1,26 @@
-/* Quantised products with many tokens: a panel of 32 rows and a stretch of K is unpacked, losslessly, into bytes that lie
- * four of K by row, and then meets the tokens in register tiles whose lanes are rows. A token's bytes are broadcast, so that
- * a tile's integer sums need no folding. Bound by the multipliers. */
+/* Quantised products with many tokens: a panel of 32 rows and a stretch of K is unpacked, losslessly, into bytes that
+ * lie four of K by row, and then meets the tokens in register tiles whose lanes are rows. A token's bytes are
+ * broadcast, so that a tile's integer sums need no folding. Bound by the multipliers. */
 #include "kernels/x86/avx512.h"
 
-#define ROWS 32              /* of a panel: two vectors of sixteen */
+#define ROWS 32 /* of a panel: two vectors of sixteen */
 #define PANEL_K 2048
 #define PANEL_TOKENS 256
-#define MAX_TILE 6           /* tokens; 2 x 6 sums and as many block sums leave registers for the operands */
+#define MAX_TILE 6 /* tokens; 2 x 6 sums and as many block sums leave registers for the operands */
 
 struct panel {
     uint8_t q[PANEL_K / 4][ROWS][4];
     float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
     int32_t scale[PANEL_K / 16][ROWS];
-    int32_t pairs[PANEL_K / 32][ROWS];         /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
-    float y[PANEL_TOKENS][ROWS];               /* sums so far */
+    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
+    float y[PANEL_TOKENS][ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
 
 /* What a panel is cut from. */
 struct cut {
     const struct matmul *mm;
-    int64_t row, end;       /* rows [row, row + ROWS); past end the last one stands in */
+    int64_t row, end; /* rows [row, row + ROWS); past end the last one stands in */
     int64_t k, k_end;
 };
 
@@ -42,7 +42,8 @@ INLINE void transpose(const __m512i v[16], uint8_t (*to)[ROWS][4])
     UNROLL
     for (int i = 0; i < 4; i++) {
         __m512i a = _mm512_shuffle_i32x4(w[i], w[i + 4], 0x88), b = _mm512_shuffle_i32x4(w[i], w[i + 4], 0xdd);
-        __m512i c = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88), d = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
+        __m512i c = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88),
+                d = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
         _mm512_store_si512(to[i], _mm512_shuffle_i32x4(a, c, 0x88));
         _mm512_store_si512(to[i + 4], _mm512_shuffle_i32x4(b, d, 0x88));
         _mm512_store_si512(to[i + 8], _mm512_shuffle_i32x4(a, c, 0xdd));
@@ -87,7 +88,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, 2 * kind.bytes);
                 v[i] = kind.pair(rows.p[r + i] + at, rows.p[r + i] + next);
             }
-            transpose(v, (uint8_t (*)[ROWS][4])p->q[8 * b][r]);
+            transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
             for (int i = 0; i < 2; i++) {
                 load_headers(rows.p + r, i ? next : at, header);
                 _mm512_store_ps(p->d[b + i] + r, low_half(header[0]));
@@ -106,7 +107,8 @@ INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel
     _mm512_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 8; i++)
-        store_rows(p->scale[8 * b + i], r, _mm512_and_si512(_mm512_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm512_set1_epi32(63)));
+        store_rows(p->scale[8 * b + i], r,
+                   _mm512_and_si512(_mm512_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm512_set1_epi32(63)));
     UNROLL
     for (int i = 0; i < 4; i++)
         store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
@@ -149,7 +151,7 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
                 UNROLL
                 for (int i = 0; i < 16; i++)
                     v[i] = kind.quarter(rows.p[r + i] + at, c);
-                transpose(v, (uint8_t (*)[ROWS][4])p->q[64 * b + 16 * c][r]);
+                transpose(v, (uint8_t(*)[ROWS][4])p->q[64 * b + 16 * c][r]);
             }
         }
 }
@@ -183,7 +185,8 @@ INLINE void add_term(float *y, const float *w_scale, __m512 act_scale, __m512i i
     _mm512_store_ps(y, _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(isum), _mm512_load_ps(y)));
 }
 
-INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile, int token)
+INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile,
+                    int token)
 {
     for (int b = 0; b < blocks; b++) {
         __m512i sums[2 * MAX_TILE];
@@ -206,7 +209,8 @@ INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const stru
 }
 
 /* sums = the block's sums of scaled products, before Q6_K's offset. */
-INLINE void scaled_sums(bool is_q6, struct panel *p, int b, const struct act_block_256 *const *acts, int tile, __m512i *sums)
+INLINE void scaled_sums(bool is_q6, struct panel *p, int b, const struct act_block_256 *const *acts, int tile,
+                        __m512i *sums)
 {
     int sub = is_q6 ? 16 : 32;
     UNROLL
@@ -240,7 +244,8 @@ INLINE void sum_pairs(struct panel *p, int first, int n, const int16_t *words, _
     }
 }
 
-INLINE void add_block_256(bool is_q6, struct panel *p, int b, const struct act_block_256 *a, const __m512i sums[2], float *y)
+INLINE void add_block_256(bool is_q6, struct panel *p, int b, const struct act_block_256 *a, const __m512i sums[2],
+                          float *y)
 {
     __m512i pairs[2];
     __m512 scale = _mm512_set1_ps(a->d), negated = _mm512_set1_ps(-a->d);
@@ -254,7 +259,8 @@ INLINE void add_block_256(bool is_q6, struct panel *p, int b, const struct act_b
     }
 }
 
-INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts, int tile, int token)
+INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts,
+                     int tile, int token)
 {
     for (int b = 0; b < blocks; b++) {
         __m512i sums[2 * MAX_TILE];
