@@ -33,12 +33,16 @@ struct rows {
     int lock_fd;                     /* holds a lock for as long as this process lives */
     int64_t data_version;            /* changes when another connection commits */
     struct rows_month month, before; /* before: as it was when the transaction began */
+    int64_t wal_pages;               /* length of the write-ahead log after the last commit */
     sqlite3_stmt *stmts[STMT_COUNT];
 };
 
-/* schema.c: open, migrate, take an owner number, mark what dead owners left open. */
+/* schema.c: open, migrate, take an owner number, mark what dead owners left open. *ret must stay where it is. It never
+ * checkpoints (but the last one to close the file does): that is checkpoint.c's. */
 bool rows_open(const char *path, bool power, struct rows *ret, struct err *err);
 void rows_close(struct rows *r);
+/* Whether no other writer has the file open. From any thread. */
+bool rows_alone(const struct rows *r);
 /* Whether a reader understands this file; false with the reason. Call it in a transaction: another may be migrating. */
 bool rows_readable(const struct db *db, struct err *err);
 

@@ -98,6 +98,12 @@ static bool owner_lives(int lock_fd, int64_t owner)
     return fcntl(lock_fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
+bool rows_alone(const struct rows *r)
+{
+    struct flock others = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* to the end; one's own lock is in nobody's way */
+    return fcntl(r->lock_fd, F_OFD_GETLK, &others) == 0 && others.l_type == F_UNLCK;
+}
+
 /* Byte 0 belongs to whoever is opening the ledger: one at a time, and the others wait. */
 static bool lock_opening(struct rows *r, struct err *err)
 {
@@ -167,12 +173,20 @@ static bool bury_the_dead(struct rows *r, struct err *err)
     return rc == SQLITE_DONE;
 }
 
+static int note_wal_pages(void *rows, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle, (void)name;
+    ((struct rows *)rows)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
 static bool open_all(struct rows *r, bool power, struct err *err)
 {
     int64_t version;
     if (!lock_opening(r, err))
         return false;
     bool ok = check_kind(&r->db, &version, err) && db_exec(&r->db, "PRAGMA journal_mode = WAL", err) &&
+              db_exec(&r->db, "PRAGMA wal_autocheckpoint = 0", err) &&
               db_exec(&r->db, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err) &&
               db_exec(&r->db, "BEGIN IMMEDIATE", err) && migrate(&r->db, version, err) && become_owner(r, err) &&
               bury_the_dead(r, err) && db_exec(&r->db, "COMMIT", err) && rows_transaction(r, err) &&
@@ -191,6 +205,7 @@ bool rows_open(const char *path, bool power, struct rows *ret, struct err *err)
         return false;
     }
     *ret = r;
+    sqlite3_wal_hook(ret->db.handle, note_wal_pages, ret);
     return true;
 }
 
