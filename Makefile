@@ -35,8 +35,10 @@ CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-mat
 LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
 # Files compiled for one instruction set carry it as a suffix: x86/matmul_avx512.c
-ISA_avx2   := -mavx2 -mfma -mf16c
-ISA_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+# (optimised in debug builds too: unoptimised intrinsics are neither inlined nor readable)
+ISA_MODE.debug := -O2
+ISA_avx2   := $(ISA_MODE.$(BUILD)) -mavx2 -mfma -mf16c
+ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 isa = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
 # ---- floors: one static library each; docs/floors.txt is the law ---------------------------------
