@@ -1,9 +1,10 @@
-/* Moving what was committed out of SQLite's write-ahead log (the file PATH-wal) into the ledger's file, on a thread and
- * a connection of its own, so that no commit waits for the disk to take what earlier ones wrote. Private to this floor.
+/* Moving what was committed out of SQLite's write-ahead log (the file PATH-wal) into the ledger's file, on a thread
+ * and a connection of its own, so that no commit waits for the disk to take what earlier ones wrote. Private to this
+ * floor.
  *
  * Invariants: durability is the log's business, never this thread's (a process killed in a pass loses nothing, and a
- * pass makes the log durable before it touches the ledger); a log nobody reads stays below `ceiling` plus one
- * transaction; a reader that stands still lets it grow, and costs the writer at most a short wait each `every` pages. */
+ * pass makes the log durable before it touches the ledger); a log that no reader holds on to stays below `ceiling` plus
+ * one transaction; a reader that stands still lets it grow, and costs the writer a short wait each `every` pages. */
 #ifndef RUNG_STORE_CHECKPOINT_H
 #define RUNG_STORE_CHECKPOINT_H
 

@@ -13,7 +13,13 @@ bool db_fail(const struct db *db, struct err *err)
 {
     int code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
     const char *path = db->path;
-    switch (code & 0xff) {
+    int kind = code & 0xff;
+    if (!db->write && (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY))
+        return err_set(err, ERR_IO,
+                       "the ledger %s cannot be read where its folder may not be written; copy it (and its -wal file, if"
+                       " there is one) to a folder of your own and read it there",
+                       path);
+    switch (kind) {
     case SQLITE_FULL:
         return err_set(err, ERR_IO, "the disk is full, the ledger %s cannot grow; make room and try again", path);
     case SQLITE_READONLY:
@@ -59,14 +65,22 @@ static bool create_private(const char *path, struct err *err)
     return true;
 }
 
+static bool find_readable(const char *path, struct err *err)
+{
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+        return true;
+    if (errno == ENOENT)
+        return err_set(err, ERR_NOT_FOUND, "there is no ledger at %s yet; it begins with the first request", path);
+    return err_errno(err, ERR_IO, "cannot read the ledger %s", path);
+}
+
 bool db_open(const char *path, bool write, struct db *ret, struct err *err)
 {
-    struct db db = {0};
-    if (write && !create_private(path, err))
+    struct db db = {.write = write};
+    if (!(write ? create_private(path, err) : find_readable(path, err)))
         return false;
-    if (!write && access(path, F_OK) != 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no ledger at %s yet; it begins with the first request", path);
-    snprintf(db.path, sizeof db.path, "%s", path);
+    if (snprintf(db.path, sizeof db.path, "%s", path) >= (int)sizeof db.path)
+        return err_set(err, ERR_INVALID, "the ledger's path is longer than %zu bytes", sizeof db.path - 1);
     int flags = (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &db.handle, flags, NULL) != SQLITE_OK) {
         db_fail(&db, err);

@@ -12,6 +12,7 @@
 struct db {
     sqlite3 *handle;
     char path[4096];
+    bool write;
 };
 
 /* Writers create the file (and its folders) for the owner alone; readers never create, write or checkpoint. */

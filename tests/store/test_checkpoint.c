@@ -214,7 +214,7 @@ static void child(int fd, int from)
 /* Returns the number after the last row it may have written; *told counts what it had committed. */
 static int live_and_die(int life, int from, int *told)
 {
-    int fds[2], status, next = from;
+    int fds[2], status, row;
     assert_int_equal(pipe(fds), 0);
     fflush(NULL);
     pid_t pid = fork();
@@ -224,14 +224,16 @@ static int live_and_die(int life, int from, int *told)
         child(fds[1], from);
     }
     close(fds[1]);
+    assert_int_equal(read(fds[0], &row, sizeof row), sizeof row); /* from the first commit on passes are under way */
     usleep((useconds_t)(rng_unit(12, 0, (uint64_t)life) * MAX_DELAY_US));
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status));
-    for (int row; read(fds[0], &row, sizeof row) == (ssize_t)sizeof row; next = row + 1)
+    do
         ++*told;
+    while (read(fds[0], &row, sizeof row) == (ssize_t)sizeof row);
     close(fds[0]);
-    return next + 1; /* a row may have been committed and not told */
+    return row + 2; /* a row may have been committed and not told */
 }
 
 static void test_checkpoint_kills_lose_no_settled_row(void **state)
@@ -240,7 +242,6 @@ static void test_checkpoint_kills_lose_no_settled_row(void **state)
     int told = 0, next = 0;
     for (int life = 0; life < KILLS; life++)
         next = live_and_die(life, next, &told);
-    assert_true(told > 20 * KILLS); /* else no pass was under way */
     assert_in_range(ledger_query("SELECT count(*) FROM request WHERE outcome = 'ok'"), told, told + KILLS);
     assert_int_equal(ledger_query("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }

@@ -1,6 +1,8 @@
 /* The bill: its totals are the sums of its rows, whatever the rows; what is not billed stands apart. */
 #include "../support.h"
 
+#include <sys/stat.h>
+
 #include "base/clock.h"
 #include "base/rng.h"
 #include "store/money.h"
@@ -243,6 +245,61 @@ static void test_report_says_when_there_is_no_ledger_yet(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* As somebody who may read the files and write none. */
+static bool read_as_a_guest(struct err *err)
+{
+    const uid_t nobody = 65534;
+    struct ledger_report *r = NULL;
+    uid_t self = geteuid();
+    if (self == 0) /* root may write anything: be somebody else for one call */
+        assert_int_equal(seteuid(nobody), 0);
+    bool ok = report_read(path, 0, REPORT_BY_TIER, &r, err);
+    assert_int_equal(seteuid(self), 0);
+    report_free(ok ? r : NULL);
+    return ok;
+}
+
+/* Everybody may come as far as the file, and nobody write. */
+static void lock_folders(mode_t mode)
+{
+    char folder[128];
+    snprintf(folder, sizeof folder, "%s", path);
+    for (int i = 0; i < 3; i++) {
+        *strrchr(folder, '/') = '\0';
+        assert_int_equal(chmod(folder, mode), 0);
+    }
+}
+
+static void test_report_from_a_folder_that_may_not_be_written(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct ledger *l = ledger_must_open();
+    struct ledger_row row = ledger_sample(1, 1);
+    put(l, &row);
+    ledger_close(l);
+    lock_folders(0555);
+    assert_int_equal(chmod(path, 0400), 0);
+    if (geteuid() == 0) {
+        assert_false(read_as_a_guest(&err));
+        assert_int_equal(err.code, ERR_IO);
+        assert_non_null(strstr(err.msg, "Permission denied"));
+    }
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_false(read_as_a_guest(&err));
+    assert_int_equal(err.code, ERR_IO);
+    assert_non_null(strstr(err.msg, path));
+    assert_non_null(strstr(err.msg, "copy it"));
+    assert_null(strchr(err.msg, '\n'));
+    assert_int_equal(chmod(path, 0644), 0);
+    lock_folders(0755);
+    l = ledger_must_open();
+    lock_folders(0555);
+    assert_ok(read_as_a_guest(&err), err); /* what a reader needs beside the file, the writer has made */
+    lock_folders(0755);
+    ledger_close(l);
+}
+
 static void test_report_since_reads_spans_days_and_all(void **state)
 {
     (void)state;
@@ -282,6 +339,7 @@ int main(void)
         TEST(test_report_latency_is_local_against_upstream),
         TEST(test_report_reads_while_a_writer_writes),
         TEST(test_report_says_when_there_is_no_ledger_yet),
+        TEST(test_report_from_a_folder_that_may_not_be_written),
         TEST(test_report_since_reads_spans_days_and_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
