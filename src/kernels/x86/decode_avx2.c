@@ -8,7 +8,7 @@
 /* Eight rows from `row` on; past the end the last one stands in, so that the tail needs no code of its own. */
 struct rows {
     const uint8_t *p[ROWS];
-    int64_t ahead; /* bytes from a block to the same one of the next group */
+    int64_t ahead; /* bytes from here to the next group */
 };
 
 INLINE struct rows rows_at(const struct matmul *mm, int64_t row, int64_t end)
@@ -146,7 +146,8 @@ INLINE void block_sums(struct kind_256 kind, const struct rows *rows, int64_t at
     __m256i lanes[MAX_TOKENS][ROWS];
     for (int r = 0; r < ROWS; r++) {
         __m256i row_lanes[MAX_TOKENS];
-        prefetch_bytes(rows->p[r] + at + rows->ahead, kind.bytes);
+        /* The next group in the order of memory, as much of it as this step takes of this one. */
+        prefetch_bytes(rows->p[0] + rows->ahead + (b * ROWS + r) * kind.bytes, kind.bytes);
         block_lanes(kind, rows->p[r] + at, acts, b, tokens, scales ? &scales[r] : NULL, row_lanes);
         UNROLL
         for (int t = 0; t < tokens; t++)

@@ -9,7 +9,7 @@
 /* Sixteen rows from `row` on; past the end the last one stands in, so that the tail needs no code of its own. */
 struct rows {
     const uint8_t *p[ROWS];
-    int64_t ahead; /* bytes from a block to the same one of the next group */
+    int64_t ahead; /* bytes from here to the next group */
 };
 
 INLINE struct rows rows_at(const struct matmul *mm, int64_t row, int64_t end)
@@ -170,7 +170,8 @@ INLINE void part_256(struct kind_256 kind, const struct rows *rows, int64_t at, 
     UNROLL
     for (int i = 0; i < 4; i++) {
         const uint8_t *block = rows->p[e + 4 * i] + at;
-        prefetch_bytes(block + rows->ahead, kind.bytes);
+        /* The next group in the order of memory, as much of it as this step takes of this one. */
+        prefetch_bytes(rows->p[0] + rows->ahead + ((4 * b + e) * 4 + i) * kind.bytes, kind.bytes);
         if (kind.is_q6)
             q6_lanes(kind, block, acts, b, tokens, lanes[i]);
         else
