@@ -115,8 +115,13 @@ INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t r
     for (int i = 0; i < FLOAT_ROWS * tokens; i++)
         sums[i] = _mm512_setzero_ps();
     int64_t i = 0;
-    for (; i + 16 <= mm->k; i += 16)
+    int64_t size = tensor_type_info(type)->block_bytes, ahead = FLOAT_ROWS * (w[1] - w[0]);
+    for (; i + 16 <= mm->k; i += 16) {
+        UNROLL
+        for (int r = 0; r < FLOAT_ROWS; r++)
+            _mm_prefetch(w[r] + ahead + i * size, _MM_HINT_T0);
         float_step(type, w, x, tokens, i, 16, sums);
+    }
     if (i < mm->k)
         float_step(type, w, x, tokens, i, mm->k - i, sums);
     UNROLL
