@@ -173,6 +173,12 @@ static void test_template_stops_at_its_limits(void **state)
         {"{{ xs|slice(10**9)|list }}", "between 1 and", 0, 0},
         {"{% for i in range(99999) %}{{ ('ab' * 99999).split('a')|length }}{% endfor %}", "", 0, 0},
         {"{% set big = 'ab' * 999999 %}{% for i in range(99999) %}{{ big[-1] }}{% endfor %}", "steps", 0, 0},
+        {"{% set a = 'x' * 4000000 %}{% set d = {a ~ '0': 0, a ~ '1': 1, a ~ '2': 2} %}{% set k = a ~ '3' %}"
+         "{% for i in range(99999) %}{{ d[k] }}{% endfor %}", "steps", 0, 0},
+        {"{% set a = 'x' * 400000 %}{% set b = 'y' * 100000 ~ 'x' %}{{ a.strip(b) }}", "steps", 0, 0},
+        {"{% set a = 'x' * 400000 %}{% set b = 'y' * 100000 ~ 'x' %}{{ a|trim(b) }}", "steps", 0, 0},
+        {"{% set a = ' ' * 4000000 %}{% for i in range(99999) %}{{ a|trim }}{% endfor %}", "steps", 0, 0},
+        {"{% set a = 'x' * 4000000 %}{{ a.rfind('x' * 2000000 ~ 'y') }}", "steps", 0, 0},
         {"{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}", "cannot be printed", 0, 0},
         {"{{ strftime_now('%A' * 100) }}", "longer than", 0, 0},
     };
@@ -201,6 +207,8 @@ static void check_repeated(const char *head, const char *unit, int n, const char
 static void test_template_limits_nesting_and_chains(void **state)
 {
     (void)state;
+    check_repeated("{{ ", "n", 257, " }}", false);
+    check_repeated("{{ ", "n", 256, " }}", true);
     check_repeated("{{ ", "(", 60000, "", false);
     check_repeated("{{ ", "[", 60000, "", false);
     check_repeated("{{ ", "{1:", 60000, "", false);

@@ -7,6 +7,8 @@
 #include "text/jinja/ast.h"
 #include "text/template.h"
 
+#define NAME_MAX_BYTES 256 /* names are compared whenever a variable is looked for */
+
 struct lexer {
     struct arena *arena;
     struct str src;
@@ -335,6 +337,8 @@ static bool lex_token(struct lexer *l)
     if (is_name_byte(c, true)) {
         while (l->at < l->src.n && is_name_byte(l->src.p[l->at], false))
             l->at++;
+        if (l->at - begin > NAME_MAX_BYTES)
+            return fail(l, begin, "a name is longer than 256 bytes");
         return push(l, TOKEN_NAME, begin, (struct str){l->src.p + begin, l->at - begin});
     }
     if (is_digit(c))

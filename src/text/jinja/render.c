@@ -134,10 +134,13 @@ bool jinja_dict_append(struct render *r, struct dict *d, struct value key, struc
 bool jinja_dict_find(struct render *r, const struct dict *d, struct value key, struct value **ret_or_null)
 {
     bool same;
+    size_t compared = 0; /* bytes of keys as long as this one */
     *ret_or_null = NULL;
     if (key.kind == VALUE_LIST || key.kind == VALUE_DICT)
         return jinja_fail(r, "a %s cannot be the key of a dict", value_type_name(key));
     for (size_t i = 0; i < d->n; i++) {
+        if (key.kind == VALUE_STRING && d->p[i].key.kind == VALUE_STRING && d->p[i].key.s.n == key.s.n)
+            compared += key.s.n;
         if (key.kind == VALUE_TUPLE) {
             if (!jinja_equal(r, d->p[i].key, key, &same))
                 return false;
@@ -146,10 +149,10 @@ bool jinja_dict_find(struct render *r, const struct dict *d, struct value key, s
         }
         if (same) {
             *ret_or_null = &d->p[i].value;
-            return jinja_work(r, i / 8);
+            return jinja_work(r, i / 8) && jinja_work_bytes(r, compared);
         }
     }
-    return jinja_work(r, d->n / 8);
+    return jinja_work(r, d->n / 8) && jinja_work_bytes(r, compared);
 }
 
 bool jinja_dict_set(struct render *r, struct dict *d, struct value key, struct value value)

@@ -95,8 +95,7 @@ bool text_is_space(uint32_t cp)
            cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
 }
 
-/* Offset of the last character of s, which is not empty. */
-static size_t last_char(struct str s)
+size_t text_last(struct str s)
 {
     size_t at = s.n - 1;
     while (at > 0 && ((unsigned char)s.p[at] & 0xC0) == 0x80)
@@ -104,39 +103,18 @@ static size_t last_char(struct str s)
     return at;
 }
 
-static bool in_set(uint32_t cp, const struct str *set)
-{
-    if (!set)
-        return text_is_space(cp);
-    int len;
-    for (size_t at = 0; at < set->n; at += (size_t)len)
-        if (utf8_decode(*set, at, &len) == cp)
-            return true;
-    return false;
-}
-
-static struct str strip(struct str s, const struct str *set, bool left, bool right)
+struct str text_strip(struct str s, bool left, bool right)
 {
     int len;
-    while (left && s.n > 0 && in_set(utf8_decode(s, 0, &len), set)) {
+    while (left && s.n > 0 && text_is_space(utf8_decode(s, 0, &len))) {
         s.p += len;
         s.n -= (size_t)len;
     }
     while (right && s.n > 0) {
-        size_t at = last_char(s);
-        if (!in_set(utf8_decode(s, at, &len), set))
+        size_t at = text_last(s);
+        if (!text_is_space(utf8_decode(s, at, &len)))
             break;
         s.n = at;
     }
     return s;
-}
-
-struct str text_strip(struct str s, bool left, bool right)
-{
-    return strip(s, NULL, left, right);
-}
-
-struct str text_strip_set(struct str s, struct str set, bool left, bool right)
-{
-    return strip(s, &set, left, right);
 }

@@ -129,7 +129,7 @@ size_t text_length(struct str s);
 size_t text_offset(struct str s, size_t index);
 bool text_is_space(uint32_t cp);  /* what Python's str.isspace and \s accept */
 struct str text_strip(struct str s, bool left, bool right);
-/* The same, of any of the characters in `set`. */
-struct str text_strip_set(struct str s, struct str set, bool left, bool right);
+/* Byte offset of the last character of s, which is not empty. */
+size_t text_last(struct str s);
 
 #endif

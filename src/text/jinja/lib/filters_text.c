@@ -98,15 +98,9 @@ static bool filter_title(struct render *r, const struct call *c, struct value *r
 
 static bool filter_trim(struct render *r, const struct call *c, struct value *ret)
 {
-    struct str s, set;
-    if (!jinja_to_text(r, c->self, &s))
+    struct str s;
+    if (!jinja_to_text(r, c->self, &s) || !lib_strip(r, s, c->v[0], true, true, ret))
         return false;
-    if (c->v[0].kind == VALUE_STRING) {
-        set = c->v[0].s;
-        *ret = value_str(text_strip_set(s, set, true, true));
-    } else {
-        *ret = value_str(text_strip(s, true, true));
-    }
     ret->flags = c->self.kind == VALUE_STRING ? c->self.flags : 0;
     return true;
 }

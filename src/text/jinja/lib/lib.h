@@ -23,6 +23,8 @@ bool lib_str(struct render *r, struct value v, const char *what, struct str *ret
 enum text_case { TEXT_UPPER, TEXT_LOWER, TEXT_CAPITALIZE, TEXT_TITLE };
 bool lib_case(struct render *r, struct str s, enum text_case how, struct value *ret);
 bool lib_replace(struct render *r, struct str s, struct str old, struct str with, int64_t count, struct value *ret);
+/* s without white space at its ends, or without the characters of `chars` where that is a string. */
+bool lib_strip(struct render *r, struct str s, struct value chars, bool left, bool right, struct value *ret);
 /* v followed along "a.b.0"; an int key takes that element. */
 bool lib_path(struct render *r, struct value v, struct value path, struct value *ret);
 /* Sort a list's elements in place by keys[i], stably. */

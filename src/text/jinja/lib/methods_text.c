@@ -3,19 +3,15 @@
 
 #include "text/jinja/lib/lib.h"
 
+#define SEARCH_CHARGE_BYTES 65536 /* compared by a search before they are charged to the steps */
+
 /* ---- strings: ends and case ---- */
 
 static bool strip(struct render *r, const struct call *c, bool left, bool right, struct value *ret)
 {
-    struct str s = c->self.s, set;
-    if (value_given(c->v[0]) && c->v[0].kind != VALUE_NONE) {
-        if (!lib_str(r, c->v[0], "the characters to strip", &set))
-            return false;
-        *ret = value_str(text_strip_set(s, set, left, right));
-    } else {
-        *ret = value_str(text_strip(s, left, right));
-    }
-    return jinja_work_bytes(r, s.n - ret->s.n);
+    struct str chars; /* only to refuse what is no string */
+    return lib_str(r, c->v[0], "the characters to strip", &chars) &&
+           lib_strip(r, c->self.s, c->v[0], left, right, ret);
 }
 
 static bool str_strip(struct render *r, const struct call *c, struct value *ret)
@@ -103,14 +99,34 @@ static bool str_removesuffix(struct render *r, const struct call *c, struct valu
 
 /* ---- strings: searching ---- */
 
-static size_t find_last(struct str s, struct str needle)
+/* Text that almost matches at every place costs its length each time, so the work is charged as it is done. */
+static bool find_last(struct render *r, struct str s, struct str needle, size_t *ret)
 {
-    if (needle.n > s.n)
-        return SIZE_MAX;
-    for (size_t at = s.n - needle.n + 1; at-- > 0;)
-        if (needle.n == 0 || memcmp(s.p + at, needle.p, needle.n) == 0)
-            return at;
-    return SIZE_MAX;
+    size_t compared = 0;
+    *ret = SIZE_MAX;
+    for (size_t at = s.n >= needle.n ? s.n - needle.n + 1 : 0; at-- > 0 && *ret == SIZE_MAX;) {
+        size_t n = 0;
+        while (n < needle.n && s.p[at + n] == needle.p[n])
+            n++;
+        compared += n + 1;
+        if (n == needle.n)
+            *ret = at;
+        if (compared < SEARCH_CHARGE_BYTES)
+            continue;
+        if (!jinja_work_bytes(r, compared))
+            return false;
+        compared = 0;
+    }
+    return jinja_work_bytes(r, compared);
+}
+
+/* The first or the last place of needle in s; SIZE_MAX when it is not there. */
+static bool find(struct render *r, struct str s, struct str needle, bool last, size_t *ret)
+{
+    if (last)
+        return find_last(r, s, needle, ret);
+    *ret = str_find(s, needle);
+    return jinja_work_bytes(r, s.n);
 }
 
 static bool search(struct render *r, const struct call *c, bool last, bool must, struct value *ret)
@@ -123,11 +139,13 @@ static bool search(struct render *r, const struct call *c, bool last, bool must,
         return jinja_fail(r, "the start of a search cannot be negative");
     size_t skip = text_offset(c->self.s, (size_t)start);
     struct str s = {c->self.s.p + skip, c->self.s.n - skip};
-    size_t at = last ? find_last(s, needle) : str_find(s, needle);
+    size_t at;
+    if (!find(r, s, needle, last, &at))
+        return false;
     if (at == SIZE_MAX && must)
         return jinja_fail(r, "the text searched for is not there");
     *ret = value_int(at == SIZE_MAX ? -1 : (int64_t)text_length((struct str){c->self.s.p, skip + at}));
-    return jinja_work_bytes(r, c->self.s.n + (last ? needle.n * 8 : 0));
+    return jinja_work_bytes(r, c->self.s.n);
 }
 
 static bool str_find_method(struct render *r, const struct call *c, struct value *ret)
@@ -253,8 +271,12 @@ static void turn_around(struct list *l)
 /* From the right, at most `most` times; pieces come out in reverse. */
 static bool split_back(struct splitter *sp, struct str s, struct str glue, int64_t most)
 {
-    for (size_t at; most != 0 && (at = find_last(s, glue)) != SIZE_MAX; most--) {
-        if (!jinja_work_bytes(sp->r, s.n - at) || !add_piece(sp, (struct str){s.p + at + glue.n, s.n - at - glue.n}))
+    for (size_t at; most != 0; most--) {
+        if (!find_last(sp->r, s, glue, &at))
+            return false;
+        if (at == SIZE_MAX)
+            break;
+        if (!add_piece(sp, (struct str){s.p + at + glue.n, s.n - at - glue.n}))
             return false;
         s.n = at;
     }
@@ -267,9 +289,12 @@ static bool split_space_back(struct splitter *sp, struct str s, int64_t most)
         size_t at = s.n;
         if (most == 0)
             return add_piece(sp, s);
-        /* ASCII white space only: the other kinds are rare, and split forwards. */
-        while (at > 0 && !text_is_space((unsigned char)s.p[at - 1]))
-            at--;
+        for (int len; at > 0;) {
+            size_t before = text_last((struct str){s.p, at});
+            if (text_is_space(utf8_decode(s, before, &len)))
+                break;
+            at = before;
+        }
         if (!add_piece(sp, (struct str){s.p + at, s.n - at}))
             return false;
         s = text_strip((struct str){s.p, at}, false, true);
@@ -332,11 +357,13 @@ static bool partition(struct render *r, const struct call *c, bool back, struct 
 {
     struct str s = c->self.s, glue = STR("");
     struct list *l;
-    if (!lib_str(r, c->v[0], "the separator", &glue) || !jinja_list(r, 3, &l) || !jinja_work_bytes(r, s.n))
+    if (!lib_str(r, c->v[0], "the separator", &glue) || !jinja_list(r, 3, &l))
         return false;
     if (glue.n == 0)
         return jinja_fail(r, "the separator is empty");
-    size_t at = back ? find_last(s, glue) : str_find(s, glue);
+    size_t at;
+    if (!find(r, s, glue, back, &at))
+        return false;
     l->v[0] = l->v[1] = l->v[2] = value_str(STR(""));
     if (at == SIZE_MAX) {
         l->v[back ? 2 : 0] = value_str(s);

@@ -1,4 +1,4 @@
-/* Helpers of the builtins: typed arguments, case mapping, replacing, attribute paths, sorting. */
+/* Helpers of the builtins: typed arguments, case mapping, replacing, stripping, attribute paths, sorting. */
 #include <utf8proc.h>
 
 #include "text/jinja/lib/lib.h"
@@ -82,6 +82,41 @@ bool lib_replace(struct render *r, struct str s, struct str old, struct str with
     if (at < s.n)
         buf_add(&buf, s.p + at, s.n - at);
     return jinja_text_buf(r, &buf, ret);
+}
+
+/* A character is found in well-formed text only where it stands whole. */
+static bool holds(struct render *r, struct str set, struct str character, bool *ret)
+{
+    *ret = str_find(set, character) != SIZE_MAX;
+    return jinja_work(r, 1) && jinja_work_bytes(r, set.n);
+}
+
+bool lib_strip(struct render *r, struct str s, struct value chars, bool left, bool right, struct value *ret)
+{
+    bool more = true;
+    if (chars.kind != VALUE_STRING) {
+        *ret = value_str(text_strip(s, left, right));
+        return jinja_work_bytes(r, s.n - ret->s.n);
+    }
+    while (left && s.n > 0) {
+        size_t n = text_offset(s, 1);
+        if (!holds(r, chars.s, (struct str){s.p, n}, &more))
+            return false;
+        if (!more)
+            break;
+        s.p += n;
+        s.n -= n;
+    }
+    while (right && s.n > 0) {
+        size_t at = text_last(s);
+        if (!holds(r, chars.s, (struct str){s.p + at, s.n - at}, &more))
+            return false;
+        if (!more)
+            break;
+        s.n = at;
+    }
+    *ret = value_str(s);
+    return true;
 }
 
 bool lib_path(struct render *r, struct value v, struct value path, struct value *ret)
