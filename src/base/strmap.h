@@ -1,5 +1,5 @@
 /* A hash map from byte strings to int32. Keys are not copied: they must outlive the map. Built once, then read from
- * any thread. */
+ * any thread. Hostile keys cost no more than others: each map hashes with a secret of its own. */
 #ifndef RUNG_BASE_STRMAP_H
 #define RUNG_BASE_STRMAP_H
 
@@ -10,6 +10,7 @@ struct strmap {
     /* private */
     struct strmap_slot *slots;
     uint32_t n, cap;
+    uint64_t secret[2]; /* drawn with the first slots */
 };
 
 void strmap_free(struct strmap *m);
