@@ -2,6 +2,7 @@
 #ifndef RUNG_CLI_CLI_H
 #define RUNG_CLI_CLI_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -27,6 +28,9 @@ int cmd_completion(int argc, char **argv);
 int cli_fail(const struct err *err);
 /* "rung COMMAND: SENTENCE; see rung COMMAND --help"; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Text from a model or a file as a terminal may see it. Control characters can move the cursor, change the title or
+ * reach the clipboard: all but newline and tab become U+FFFD, and carriage returns are left out. */
+void cli_make_safe(struct str text, struct buf *out);
 bool cli_color(int fd);        /* a terminal, and NO_COLOR not set */
 struct str cli_starter(void);  /* bytes of the embedded model */
 

@@ -84,7 +84,7 @@ static bool take_option(int option, struct given *g)
     case 't':
         return take_f64("temp", 0, 100, &g->temp);
     case OPT_TOP_P:
-        return take_f64("top-p", 0, 1, &g->top_p);
+        return take_f64("top-p", 0.001, 1, &g->top_p);
     case OPT_TOP_K:
         return take_i64("top-k", 0, INT32_MAX, &g->top_k);
     case OPT_SEED:
@@ -142,7 +142,7 @@ static int answer_once(const struct cli_model *m, const struct run_options *o, s
                         "(rung run starter shows them)\n");
     bool ok = run_answer(m, o, o->system ? messages : messages + 1, o->system ? 2 : 1, !o->json, &a, &err);
     if (ok && o->json)
-        run_print_json(o, &a);
+        ok = run_print_json(o, &a, &err);
     else if (ok)
         run_print_timing(&a);
     int rc = !ok ? cli_fail(&err) : a.finish == FINISH_CANCELLED ? EXIT_FAILED : EXIT_OK;
@@ -166,7 +166,7 @@ static int run(struct given *g)
     struct str prompt = g->prompt ? str_of(g->prompt) : buf_view(&input);
     if (prompt.n > 0)
         rc = answer_once(&m, &g->o, prompt);
-    else if (m.starter && !g->o.json)
+    else if (m.starter && !g->prompt && !g->o.json)
         rc = run_examples(&m, &g->o);
     else if (!g->prompt && terminal && !g->o.json)
         rc = run_chat(&m, &g->o);

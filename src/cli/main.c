@@ -1,4 +1,5 @@
-/* The program's entry: finds the command, or says what there is. Everything else is in the commands' own files. */
+/* The program's entry: finds the command, or says what there is, and sees to it that lost output is a failure.
+ * Everything else is in the commands' own files. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,10 +42,8 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
-    /* A reader that goes away ends a write with an error, not the program. */
-    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -69,4 +68,17 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    /* A reader that goes away ends a write with an error, not the program. */
+    signal(SIGPIPE, SIG_IGN);
+    int rc = run_command(argc, argv);
+    bool lost = fflush(stdout) != 0;
+    if ((lost || ferror(stdout)) && rc == EXIT_OK) {
+        fprintf(stderr, "rung: cannot write to standard output, so what it said is not whole\n");
+        return EXIT_FAILED;
+    }
+    return rc;
 }

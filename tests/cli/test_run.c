@@ -175,9 +175,20 @@ static void test_wrong_use_and_failure_have_their_own_exit_codes(void **state)
     (void)state;
     assert_run(ARGS("starter", "--temp", "warm", "hi"), EXIT_USAGE, "");
     assert_run(ARGS("starter", "one", "two"), EXIT_USAGE, "");
+    assert_run(ARGS("starter", ""), EXIT_USAGE, "");
     assert_run(ARGS(STARTER_FILE), EXIT_USAGE, ""); /* no prompt, and no terminal to chat at */
     assert_run(ARGS("no-such-model", "hi"), EXIT_FAILED, "");
     assert_run(ARGS("starter", "--context", "8", "--system", ROUTE, "a prompt longer than that"), EXIT_FAILED, "");
+}
+
+static void test_a_terminal_gets_no_control_characters(void **state)
+{
+    (void)state;
+    struct buf safe = BUF_INIT(1000);
+    cli_make_safe(STR("a\tb\r\n\x1b]52;c;eA==\a \x7f\xC2\x9B \xC3\xA9\xFF"), &safe);
+    assert_string_equal(safe.p, "a\tb\n\xEF\xBF\xBD]52;c;eA==\xEF\xBF\xBD \xEF\xBF\xBD\xEF\xBF\xBD "
+                                "\xC3\xA9\xEF\xBF\xBD");
+    buf_free(&safe);
 }
 
 /* ---- chat ---- */
@@ -295,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_json_holds_text_usage_and_confidence),
         cmocka_unit_test(test_the_starter_without_a_prompt_shows_its_tasks),
         cmocka_unit_test(test_wrong_use_and_failure_have_their_own_exit_codes),
+        cmocka_unit_test(test_a_terminal_gets_no_control_characters),
         cmocka_unit_test(test_a_chat_answers_and_keeps_a_private_history),
         cmocka_unit_test(test_ctrl_c_ends_the_answer_and_not_the_chat),
         cmocka_unit_test(test_a_model_is_a_path_the_starter_or_a_name_of_the_configuration),

@@ -50,6 +50,9 @@ case_ run_names_a_bad_file 1 "bad.gguf" "$rung" run ./bad.gguf hello
 case_ run_starter_without_prompt_shows_examples 0 "cannot chat" "$rung" run starter
 case_ run_starter_answers 0 "card_arrival" "$rung" run starter --system "Classify the banking question into one intent." "Where is my card? It has not arrived."
 case_ run_json 0 '"finish_reason"' "$rung" run starter --json --temp 0 "Where is my card?"
+case_ run_json_that_is_lost_fails 1 "cannot write to standard output" sh -c "'$rung' run starter --json --temp 0 'Where is my card?' > /dev/full"
+case_ help_that_is_lost_fails 1 "cannot write to standard output" sh -c "'$rung' --help > /dev/full"
+case_ run_top_p_of_0_is_usage 2 "top-p" "$rung" run starter --top-p 0 "x"
 case_ run_bad_number_is_usage 2 "temp" "$rung" run starter --temp hot "x"
 case_ route_missing_file 1 "nosuch.jsonl" "$rung" route nosuch.jsonl
 printf '{"model":"auto","messages":[{"role":"user","content":"hi"}]}\nnot json\n' > r.jsonl

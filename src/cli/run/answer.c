@@ -41,33 +41,44 @@ bool run_take_interrupt(void)
 /* ---- writing while it comes ---- */
 
 struct screen {
-    bool on, dim_reasoning;   /* reasoning is for people at a terminal; a pipe gets the answer alone */
-    bool dimmed;
+    bool on;
+    bool terminal;    /* a pipe gets the answer alone, byte for byte; people get the reasoning too */
+    bool color;
+    bool reasoning;   /* what was written last */
 };
 
-static void screen_dim(struct screen *s, bool dim)
+/* The answer stands apart from the reasoning before it. */
+static void screen_turn(struct screen *s, bool reasoning)
 {
-    if (dim == s->dimmed)
+    if (reasoning == s->reasoning)
         return;
-    /* The answer stands apart from the reasoning before it. */
-    fputs(dim ? "\x1b[2m" : "\x1b[0m\n\n", stdout);
-    s->dimmed = dim;
+    if (s->color)
+        fputs(reasoning ? "\x1b[2m" : "\x1b[0m", stdout);
+    if (!reasoning)
+        fputs("\n\n", stdout);
+    s->reasoning = reasoning;
 }
 
 static void screen_write(struct screen *s, struct str text, bool reasoning)
 {
-    if (!s->on || text.n == 0 || (reasoning && !s->dim_reasoning))
+    if (!s->on || text.n == 0 || (reasoning && !s->terminal))
         return;
-    screen_dim(s, reasoning);
+    screen_turn(s, reasoning);
+    struct buf safe = BUF_INIT(RUN_MAX_TEXT_BYTES);
+    if (s->terminal) {
+        cli_make_safe(text, &safe);
+        text = buf_view(&safe);
+    }
     fwrite(text.p, 1, text.n, stdout);
     fflush(stdout);
+    buf_free(&safe);
 }
 
 static void screen_end(struct screen *s)
 {
     if (!s->on)
         return;
-    if (s->dimmed)
+    if (s->reasoning && s->color)
         fputs("\x1b[0m", stdout);
     putchar('\n');
     fflush(stdout);
@@ -114,7 +125,7 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
     struct generation_request req = {
         .messages = messages, .n_messages = n, .sampler = o->sampler, .max_tokens = o->max_tokens,
             .enable_thinking = -1};
-    struct screen screen = {.on = stream, .dim_reasoning = cli_color(STDOUT_FILENO)};
+    struct screen screen = {.on = stream, .terminal = isatty(STDOUT_FILENO), .color = cli_color(STDOUT_FILENO)};
     struct generation *g;
     if (!generation_start(m->rt, m->model, &req, &g, err))
         return false;
@@ -179,7 +190,7 @@ static void put_usage(struct json_writer *w, const struct generation_usage *u)
     json_close_object(w);
 }
 
-void run_print_json(const struct run_options *o, const struct run_answer *a)
+bool run_print_json(const struct run_options *o, const struct run_answer *a, struct err *err)
 {
     struct buf out = BUF_INIT(4 * (size_t)RUN_MAX_TEXT_BYTES);
     struct json_writer w = JSON_WRITER(&out);
@@ -192,7 +203,11 @@ void run_print_json(const struct run_options *o, const struct run_answer *a)
     json_put_i64(&w, "seed", (int64_t)o->sampler.seed);
     put_usage(&w, &a->usage);
     json_close_object(&w);
-    fwrite(out.p, 1, out.n, stdout);
-    putchar('\n');
+    bool ok = buf_check(&out, "the answer as JSON", err);
+    if (ok) {
+        fwrite(out.p, 1, out.n, stdout);
+        putchar('\n');
+    }
     buf_free(&out);
+    return ok;
 }
