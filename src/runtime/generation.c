@@ -66,10 +66,15 @@ static void generation_release(struct generation *g)
 
 static bool copy_sampler(struct generation *g, const struct sampler *s, struct err *err)
 {
+    const struct local_model_info *info = &g->model->info;
     g->sampler = *s;
     if (s->n_bias < 0 || s->n_bias > SAMPLER_MAX_BIAS)
         return err_set(err, ERR_INVALID, "a logit bias for %d tokens is given; at most %d are allowed", s->n_bias,
                        SAMPLER_MAX_BIAS);
+    for (int i = 0; i < s->n_bias; i++)
+        if (s->bias[i].id < 0 || s->bias[i].id >= info->engine.n_vocab)
+            return err_set(err, ERR_INVALID, "a logit bias for token %d is given; %s has the tokens 0 to %lld",
+                           s->bias[i].id, info->name, (long long)info->engine.n_vocab - 1);
     if (s->n_bias == 0)
         return true;
     g->bias = malloc((size_t)s->n_bias * sizeof *g->bias);

@@ -17,7 +17,7 @@ bool runtime_open(int threads, struct runtime **ret, struct err *err)
     if (!pool_open(threads, &rt->pool, err))
         goto out;
     if (pthread_create(&rt->thread, NULL, scheduler_run, rt) != 0) {
-        err_errno(err, ERR_IO, "cannot start the engine thread");
+        err_set(err, ERR_IO, "cannot start the engine thread: the system allows no more threads");
         goto out;
     }
     *ret = rt;

@@ -366,6 +366,11 @@ static void test_bad_requests_are_refused(void **state)
     req.stop = &empty;
     req.n_stop = 1;
     assert_refused(&req, ERR_INVALID, "stop text 1");
+    const struct logit_bias outside = {100000, 1};
+    req = ask(messages, ROUTE, "hello");
+    req.sampler.bias = &outside;
+    req.sampler.n_bias = 1;
+    assert_refused(&req, ERR_INVALID, "logit bias for token 100000 is given; starter has");
     req = (struct generation_request){.prompt = STR(""), .sampler = SAMPLER_GREEDY};
     assert_refused(&req, ERR_INVALID, "empty");
 }
