@@ -1,4 +1,5 @@
-/* What the commands share: how they fail, what a terminal may see, whether to use colour, the embedded model's bytes. */
+/* What the commands share: how they fail, what a terminal may see, whether to use colour, the embedded model's
+ * bytes. */
 #include "cli/cli.h"
 
 #include <stdarg.h>
