@@ -6,9 +6,9 @@
 #include "gateway/request.h"
 
 struct analysis {
-    enum task_kind kind;          /* KIND_UNKNOWN when no rule speaks */
-    unsigned traits;              /* bits */
-    const char *why;              /* the rule that decided, static text */
+    enum task_kind kind; /* KIND_UNKNOWN when no rule speaks */
+    unsigned traits;     /* bits */
+    const char *why;     /* the rule that decided, static text */
 };
 
 /* approx_tokens: the prompt's tokens as kind_estimate_tokens counts them. Linear in the text; looks at bounded parts

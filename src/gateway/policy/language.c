@@ -5,6 +5,10 @@
 
 #include "gateway/policy/cues.h"
 
+#define LEAST_EVIDENCE 2
+#define MOST_ACCENTED 2
+#define WORDS_A_POINT 7 /* in a text of another language, at least every so many weigh a point */
+
 enum script {
     SCRIPT_LATIN,
     SCRIPT_HAN,
@@ -26,53 +30,52 @@ static enum script script_of(uint32_t cp)
     return SCRIPT_NONE;
 }
 
-static const char *const english_words[] = {
-    "the",  "and",    "of",  "to", "is", "in",  "that", "it", "for", "you",  "with", "this", "my", "are",
-    "what", "please", "how", "i",  "a",  "can", "on",   "be", "not", "have", "from", "your", NULL,
+/* Evidence of a text in Latin script: what its words weigh, how many there are, how many hold accents. */
+struct evidence {
+    int words, accented;
+    struct cue_tally tally;
 };
 
-/* Common words of Spanish, French, German, Italian, Portuguese, Dutch, Polish, Swedish, Turkish, Czech, Vietnamese,
- * Indonesian. */
-static const char *const other_words[] = {
-    "el",    "los",  "las",    "que",      "una",  "por",    "para",   "como",   "con",   "del",       "esta",  "qué",
-    "cómo",  "está", "mi",     "es",       "un",   "puedo",  "le",     "les",    "des",   "est",       "une",   "pour",
-    "dans",  "avec", "qui",    "sur",      "je",   "vous",   "et",     "du",     "ce",    "mon",       "pas",   "être",
-    "der",   "die",  "das",    "und",      "ist",  "ich",    "nicht",  "ein",    "eine",  "mit",       "für",   "auf",
-    "wie",   "zu",   "den",    "dem",      "von",  "bitte",  "il",     "che",    "di",    "per",       "sono",  "non",
-    "della", "come", "gli",    "perché",   "mio",  "questo", "o",      "os",     "uma",   "não",       "meu",   "minha",
-    "em",    "do",   "da",     "você",     "são",  "isso",   "het",    "een",    "van",   "niet",      "dat",   "ik",
-    "voor",  "zijn", "wat",    "hoe",      "mijn", "naar",   "jest",   "nie",    "się",   "że",        "jak",   "czy",
-    "mój",   "moja", "proszę", "dlaczego", "och",  "att",    "det",    "som",    "jag",   "är",        "inte",  "på",
-    "med",   "hur",  "ve",     "bir",      "bu",   "için",   "nasıl",  "ne",     "değil", "mı",        "mi",    "benim",
-    "je",    "co",   "jsem",   "není",     "jak",  "můj",    "prosím", "là",     "của",   "tôi",       "không", "và",
-    "cho",   "các",  "những",  "yang",     "dan",  "saya",   "untuk",  "dengan", "apa",   "bagaimana", "tidak", NULL,
-};
-
-static int count_words(const char *folded, const char *const *words)
+static void weigh(const char *folded, struct evidence *e)
 {
-    int n = 0;
-    for (int i = 0; words[i]; i++)
-        n += cue_found(folded, words[i]);
-    return n;
+    bool accented = false;
+    cue_add(CUES_WORD, folded, 1, &e->tally);
+    for (const char *p = folded + 1; *p; p++) {
+        accented |= (unsigned char)*p >= 0x80;
+        if (*p == ' ') {
+            e->words += p[-1] != '|';
+            e->accented += accented;
+            accented = false;
+        }
+    }
 }
 
-bool language_is_other(struct str text, const char *folded)
+/* Words decide; accents alone may be names. */
+static bool speaks_other(const struct evidence *e)
+{
+    int other = e->tally.score[WORD_OTHER], english = e->tally.score[WORD_ENGLISH];
+    int accented = e->accented < MOST_ACCENTED ? e->accented : MOST_ACCENTED;
+    return other && other + accented >= LEAST_EVIDENCE && other + accented > english &&
+           (other + accented) * WORDS_A_POINT >= e->words;
+}
+
+bool language_is_other(struct str text, const char *first, const char *rest, const char *matter)
 {
     int64_t count[SCRIPT_NONE + 1] = {0};
-    int64_t accented = 0;
     for (size_t i = 0; i < text.n;) {
         int len;
         uint32_t cp = utf8_decode(text, i, &len);
-        enum script s = script_of(cp);
-        count[s]++;
-        accented += s == SCRIPT_LATIN && cp >= 0x80;
+        count[script_of(cp)]++;
         i += (size_t)len;
     }
     int64_t letters = count[SCRIPT_LATIN] + count[SCRIPT_HAN] + count[SCRIPT_OTHER];
-    if (count[SCRIPT_OTHER] * 4 > letters)
+    if (count[SCRIPT_OTHER] * 5 > letters)
         return true;
     if (count[SCRIPT_HAN] * 4 > letters || count[SCRIPT_LATIN] < 8)
         return false;
-    int other = count_words(folded, other_words), english = count_words(folded, english_words);
-    return other >= 2 + (accented == 0) && other > english;
+    struct evidence said = {0}, about = {0};
+    weigh(first, &said);
+    weigh(rest, &said);
+    weigh(matter, &about);
+    return speaks_other(&said) || speaks_other(&about);
 }

@@ -5,7 +5,8 @@
 
 #include "base/str.h"
 
-/* folded: the same text as cue_fold leaves it. true: another language than English and Chinese. */
-bool language_is_other(struct str text, const char *folded);
+/* first, rest, matter: the parts of the same text as instruction_split folds them. true: the instruction or the matter
+ * is in another language than English and Chinese. */
+bool language_is_other(struct str text, const char *first, const char *rest, const char *matter);
 
 #endif
