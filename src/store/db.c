@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/money.h"
+
 bool db_fail(const struct db *db, struct err *err)
 {
     int code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
@@ -58,11 +60,14 @@ static bool create_private(const char *path, struct err *err)
             return err_errno(err, ERR_IO, "cannot make the folder %s for the ledger", folder);
         *slash = '/';
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, ERR_IO, "cannot write the ledger %s", path);
-    close(fd);
-    return true;
+    /* Never open a ledger that is there: closing it would let go the locks of this process's other connections. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    return (errno == EEXIST && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0) ||
+           err_errno(err, ERR_IO, "cannot write the ledger %s", path);
 }
 
 static bool find_readable(const char *path, struct err *err)
@@ -74,6 +79,23 @@ static bool find_readable(const char *path, struct err *err)
     return err_errno(err, ERR_IO, "cannot read the ledger %s", path);
 }
 
+/* SQL's own sum gives an error beyond an int64: one absurd price or token count must not end every bill. */
+static void capped_sum_step(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    int64_t *sum = sqlite3_aggregate_context(context, sizeof *sum);
+    for (int i = 0; sum && i < n; i++)
+        *sum = money_add(*sum, sqlite3_value_int64(values[i]));
+}
+
+static void capped_sum_final(sqlite3_context *context)
+{
+    const int64_t *sum = sqlite3_aggregate_context(context, sizeof *sum);
+    if (sum)
+        sqlite3_result_int64(context, *sum);
+    else
+        sqlite3_result_error_nomem(context);
+}
+
 bool db_open(const char *path, bool write, struct db *ret, struct err *err)
 {
     struct db db = {.write = write};
@@ -83,6 +105,12 @@ bool db_open(const char *path, bool write, struct db *ret, struct err *err)
         return err_set(err, ERR_INVALID, "the ledger's path is longer than %zu bytes", sizeof db.path - 1);
     int flags = (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &db.handle, flags, NULL) != SQLITE_OK) {
+        db_fail(&db, err);
+        db_close(&db);
+        return false;
+    }
+    if (sqlite3_create_function_v2(db.handle, "capped_sum", -1, SQLITE_UTF8, NULL, NULL, capped_sum_step,
+                                   capped_sum_final, NULL) != SQLITE_OK) {
         db_fail(&db, err);
         db_close(&db);
         return false;

@@ -15,7 +15,9 @@ struct db {
     bool write;
 };
 
-/* Writers create the file (and its folders) for the owner alone; readers never create, write or checkpoint. */
+/* Writers create the file (and its folders) for the owner alone; readers never create, write or checkpoint. Both know
+ * the aggregate capped_sum(a, ...), which adds up whole numbers that are not negative and stops at INT64_MAX; of no
+ * rows it is 0. */
 bool db_open(const char *path, bool write, struct db *ret, struct err *err);
 void db_close(struct db *db);
 /* The last error of the handle as a sentence about this file; false. */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "store/checkpoint.h"
+#include "store/money.h"
 
 #define RETRY_S 1   /* between tries, while the disk refuses rows that nobody waits for */
 
@@ -139,7 +140,7 @@ static void answer_batch(struct ledger *l, struct job_list *batch, bool committe
             list_add(&kept, job);
         l->queue = kept;
     }
-    l->month_pico_usd = l->rows.month.spent_pico_usd + l->rows.month.reserved_pico_usd;
+    l->month_pico_usd = money_add(l->rows.month.spent_pico_usd, l->rows.month.reserved_pico_usd);
     pthread_cond_broadcast(&l->answered);
 }
 
@@ -313,7 +314,7 @@ static bool start(struct ledger *l, struct err *err)
     pthread_cond_init(&l->answered, NULL);
     pthread_condattr_destroy(&monotonic);
     list_init(&l->queue);
-    l->month_pico_usd = l->rows.month.spent_pico_usd + l->rows.month.reserved_pico_usd;
+    l->month_pico_usd = money_add(l->rows.month.spent_pico_usd, l->rows.month.reserved_pico_usd);
     errno = pthread_create(&l->thread, NULL, ledger_main, l);
     return errno == 0 || err_errno(err, ERR_IO, "cannot start the ledger thread");
 }

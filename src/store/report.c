@@ -15,10 +15,10 @@
 /* Rows that are a bill; the others stand apart. */
 #define BILLED "wall_ms >= ? AND outcome IN ('ok', 'unanswered', 'error', 'cancelled')"
 #define SUMS                                                                                                           \
-    "count(*), ifnull(sum(local_prompt), 0), ifnull(sum(local_cached), 0), ifnull(sum(local_completion), 0),"          \
-    " ifnull(sum(local_reasoning), 0), ifnull(sum(upstream_prompt), 0), ifnull(sum(upstream_cached), 0),"              \
-    " ifnull(sum(upstream_completion), 0), ifnull(sum(upstream_reasoning), 0), ifnull(sum(frontier_pico_usd), 0),"     \
-    " ifnull(sum(cost_pico_usd), 0)"
+    "count(*), capped_sum(local_prompt), capped_sum(local_cached), capped_sum(local_completion),"                      \
+    " capped_sum(local_reasoning), capped_sum(upstream_prompt), capped_sum(upstream_cached),"                          \
+    " capped_sum(upstream_completion), capped_sum(upstream_reasoning), capped_sum(frontier_pico_usd),"                 \
+    " capped_sum(cost_pico_usd)"
 
 static const struct {
     const char *name, *expression;
@@ -242,7 +242,7 @@ static bool read_possibly_billed(const struct reader *r, struct ledger_report *r
     sqlite3_stmt *stmt = NULL;
     bool ok =
         ask(r,
-            "SELECT count(*), ifnull(sum(uncertain_pico_usd + iif(outcome = 'possibly_billed', cost_pico_usd, 0)), 0)"
+            "SELECT count(*), capped_sum(uncertain_pico_usd, iif(outcome = 'possibly_billed', cost_pico_usd, 0))"
             " FROM request WHERE wall_ms >= ?"
             " AND (uncertain_attempts > 0 OR outcome = 'possibly_billed')",
             &stmt) &&

@@ -3,6 +3,7 @@
 #include "store/rows.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -30,10 +31,10 @@ static const char *const statements[STMT_COUNT] = {
         " cost_pico_usd, reserved_pico_usd, ttft_us, total_us, confidence)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
     [STMT_RESERVED] =
-        "SELECT ifnull(sum(reserved_pico_usd), 0) FROM attempt WHERE request = ? AND outcome = 'announced'",
+        "SELECT capped_sum(reserved_pico_usd) FROM attempt WHERE request = ? AND outcome = 'announced'",
     [STMT_MONTH] =
-        "SELECT ifnull(sum(cost_pico_usd + uncertain_pico_usd), 0) FROM request WHERE wall_ms >= ? AND wall_ms < ?",
-    [STMT_ALL_RESERVED] = "SELECT ifnull(sum(reserved_pico_usd), 0) FROM attempt WHERE outcome = 'announced'",
+        "SELECT capped_sum(cost_pico_usd, uncertain_pico_usd) FROM request WHERE wall_ms >= ? AND wall_ms < ?",
+    [STMT_ALL_RESERVED] = "SELECT capped_sum(reserved_pico_usd) FROM attempt WHERE outcome = 'announced'",
     [STMT_DATA_VERSION] = "PRAGMA data_version",
 };
 
@@ -200,6 +201,12 @@ bool rows_announce(struct rows *r, const char *id, const char *tier, const char 
     return true;
 }
 
+/* What is not a number cannot be stored, and must not keep the row from being. */
+static double known(double confidence)
+{
+    return isnan(confidence) ? -1 : confidence;
+}
+
 static bool replace_attempts(struct rows *r, const struct ledger_row *row, struct err *err)
 {
     struct db_binder b;
@@ -225,7 +232,7 @@ static bool replace_attempts(struct rows *r, const struct ledger_row *row, struc
         db_put_int(&b, a->cost_pico_usd);
         db_put_int(&b, a->ttft_us);
         db_put_int(&b, a->total_us);
-        db_put_real(&b, a->confidence);
+        db_put_real(&b, known(a->confidence));
         if (!run(r, &b, err))
             return false;
     }
@@ -239,10 +246,10 @@ static void put_tokens(struct db_binder *b, const struct ledger_row *row, bool l
         const struct ledger_tokens *t = &row->attempts[i].tokens;
         if (row->attempts[i].local != local)
             continue;
-        sum.prompt += t->prompt;
-        sum.cached += t->cached;
-        sum.completion += t->completion;
-        sum.reasoning += t->reasoning;
+        sum.prompt = money_add(sum.prompt, t->prompt);
+        sum.cached = money_add(sum.cached, t->cached);
+        sum.completion = money_add(sum.completion, t->completion);
+        sum.reasoning = money_add(sum.reasoning, t->reasoning);
     }
     db_put_int(b, sum.prompt);
     db_put_int(b, sum.cached);
@@ -272,7 +279,7 @@ static bool update_settled(struct rows *r, const struct ledger_row *row, struct 
     db_put_int(&b, row->hold_us);
     db_put_int(&b, row->ttft_us);
     db_put_int(&b, row->total_us);
-    db_put_real(&b, row->confidence);
+    db_put_real(&b, known(row->confidence));
     put_tokens(&b, row, true);
     put_tokens(&b, row, false);
     db_put_int(&b, ledger_row_cost(row));

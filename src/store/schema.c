@@ -144,7 +144,7 @@ static bool bury_owner(const struct db *db, int64_t owner, struct err *err)
         "UPDATE request SET outcome = CASE WHEN EXISTS (SELECT 1 FROM attempt WHERE request = request.id"
         "    AND outcome = 'announced') THEN 'possibly_billed' ELSE 'lost' END,"
         "  uncertain_attempts = (SELECT count(*) FROM attempt WHERE request = request.id AND outcome = 'announced'),"
-        "  uncertain_pico_usd = (SELECT ifnull(sum(reserved_pico_usd), 0) FROM attempt"
+        "  uncertain_pico_usd = (SELECT capped_sum(reserved_pico_usd) FROM attempt"
         "    WHERE request = request.id AND outcome = 'announced')"
         "  WHERE outcome = 'open' AND owner = %" PRId64 ";"
         "UPDATE attempt SET outcome = 'possibly_billed', cost_pico_usd = reserved_pico_usd, reserved_pico_usd = 0"

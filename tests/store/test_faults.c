@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "store/money.h"
 #include "store/report.h"
@@ -225,6 +226,67 @@ static void test_ledger_whose_path_is_a_folder(void **state)
     assert_non_null(strstr(err.msg, "cannot make the folder /proc/rung"));
 }
 
+/* SQLite marks an open ledger by a lock on these bytes; without it another process may think itself the last one,
+ * and take the log away when it closes. */
+static bool file_is_locked(void)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork(); /* one's own locks are in nobody's way */
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+        int fd = open(path, O_RDWR);
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 ? 2 : lock.l_type != F_UNLCK);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status) == 1;
+}
+
+static void test_ledger_keeps_its_lock_when_another_opens_it_in_the_same_process(void **state)
+{
+    (void)state;
+    make_ledger();
+    assert_false(file_is_locked());
+    struct ledger *first = ledger_must_open();
+    assert_true(file_is_locked());
+    struct ledger *second = ledger_must_open();
+    assert_true(file_is_locked());
+    ledger_close(second);
+    assert_true(file_is_locked());
+    ledger_close(first);
+}
+
+static void test_ledger_survives_absurd_numbers(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct ledger_report *r = NULL;
+    struct ledger *l = ledger_must_open();
+    for (int i = 0; i < 3; i++) {
+        struct ledger_row row = ledger_sample(i, INT64_MAX);
+        row.frontier_pico_usd = INT64_MAX;
+        row.confidence = row.attempts[0].confidence = 0.0 / 0.0;
+        for (int a = 0; a < 2; a++)
+            row.attempts[a].tokens = (struct ledger_tokens){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+        row.attempts[0].local = i % 2;
+        assert_ok(ledger_begin(l, &row, &err), err);
+        for (int a = 0; a < 2; a++)
+            assert_ok(ledger_attempt(l, row.id, "mid", "m", INT64_MAX, LEDGER_NO_BUDGET, &err), err);
+        if (i < 2)
+            assert_ok(ledger_settle(l, &row, true, &err), err);
+    }
+    assert_true(ledger_spent(l) == INT64_MAX);
+    ledger_close(l);
+    ledger_close(ledger_must_open()); /* buries the last one */
+    assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE confidence = -1 AND outcome = 'ok'"), 2);
+    assert_ok(report_read(path, 0, REPORT_BY_TIER, &r, &err), err);
+    assert_true(r->total.after_pico_usd == INT64_MAX && r->total.before_pico_usd == INT64_MAX);
+    assert_true(r->total.upstream.prompt == INT64_MAX && r->possibly_billed.pico_usd == INT64_MAX);
+    report_free(r);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 int main(void)
 {
@@ -238,6 +300,8 @@ int main(void)
         TEST(test_ledger_held_by_another_program_says_so),
         TEST(test_ledger_that_may_not_be_written),
         TEST(test_ledger_whose_path_is_a_folder),
+        TEST(test_ledger_keeps_its_lock_when_another_opens_it_in_the_same_process),
+        TEST(test_ledger_survives_absurd_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
