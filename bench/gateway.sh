@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the gateway adds: the same open-loop load on a stand-in upstream directly and through `rung serve` with the ledger on, both
-# in one run, alternating. Then the resident memory of that process, which holds no model. B is the build directory.
+# What the gateway adds: the same open-loop load on a stand-in upstream directly and through `rung serve` with the
+# ledger on, both in one run, alternating. Then the resident memory of that process, which holds no model. B is the
+# build directory.
 #   bench/gateway.sh [SECONDS_EACH] [ROUNDS]
 set -u
 cd "$(dirname "$0")/.." || exit 1
