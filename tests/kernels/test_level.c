@@ -1,5 +1,5 @@
-/* Proves that RUNG_CPU masks what kernels_get chooses, and masks nothing from those who ask for a level by name. The choice
- * is made once a process, so this program makes only this one. */
+/* Proves that RUNG_CPU masks what kernels_get chooses, and masks nothing from those who ask for a level by name. The
+ * choice is made once a process, so this program makes only this one. */
 #include "support_kernels.h"
 
 static void test_rung_cpu_masks_the_levels_above(void **state)
