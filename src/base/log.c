@@ -19,7 +19,7 @@ void log_set_level(enum log_level level)
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
+    static const char *const names[] = {"error", "warning", "info"};
     if ((int)level > atomic_load(&log_level_now))
         return;
     char line[LOG_LINE_MAX];

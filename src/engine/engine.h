@@ -42,7 +42,6 @@ struct session;
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);
-int64_t session_context(const struct session *s);
 /* A second session with the same state; whole pages are shared, the last partial one is copied when either side
  * writes. */
 bool session_fork(const struct session *s, struct session **ret, struct err *err);

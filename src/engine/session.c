@@ -138,11 +138,6 @@ int64_t session_length(const struct session *s)
     return s->length;
 }
 
-int64_t session_context(const struct session *s)
-{
-    return s->context;
-}
-
 bool session_fork(const struct session *s, struct session **ret, struct err *err)
 {
     struct session *fork;

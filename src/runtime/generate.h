@@ -68,7 +68,6 @@ bool generation_start(struct runtime *rt, struct local_model *m, const struct ge
 bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event);
 void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
 void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
-int64_t generation_prompt_tokens(const struct generation *g);
 /* Tokens the prompt of these messages would have, template included; no generation. */
 bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
                              struct err *err);

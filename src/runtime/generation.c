@@ -140,11 +140,6 @@ bool generation_count_prompt(const struct local_model *m, const struct generatio
     return ok;
 }
 
-int64_t generation_prompt_tokens(const struct generation *g)
-{
-    return g->n_prompt;
-}
-
 /* Waits for an event or the end, until deadline_ns (< 0: for ever); g->lock is held. */
 static bool wait_ready(struct generation *g, int64_t deadline_ns)
 {

@@ -78,7 +78,8 @@ static int digit_at(struct str s, size_t at)
         : -1;
 }
 
-void guard_unescape(struct str text, struct buf *out)
+/* Append `text` to *out with the escapes undone. */
+static void unescape(struct str text, struct buf *out)
 {
     for (size_t at = 0; at < text.n;) {
         int high = digit_at(text, at), low = high >= 0 ? digit_at(text, at + 3) : -1;
@@ -102,7 +103,7 @@ bool guard_encode(const struct tokenizer *t, struct str rendered, struct token_i
         size_t at = from;
         int32_t id = specials_next(t, &t->trusted, rendered, &at);
         buf_clear(&plain);
-        guard_unescape((struct str){rendered.p + from, at - from}, &plain);
+        unescape((struct str){rendered.p + from, at - from}, &plain);
         ok = buf_check(&plain, "the rendered prompt", err) && tokenizer_encode(t, buf_view(&plain), TOKENIZE_PLAIN,
                                                                                ids, err) &&
              (id < 0 || token_ids_add(ids, id, err));

@@ -10,8 +10,6 @@
 /* Append `text` to *out with control-token names broken; also a beginning of one at its very end, which the template
  * might complete. */
 void guard_escape(const struct tokenizer *t, struct str text, struct buf *out);
-/* Append `text` to *out with the escapes undone. */
-void guard_unescape(struct str text, struct buf *out);
 /* Tokens of a rendered template: control tokens outside escapes recognised. Appends to *ids. */
 bool guard_encode(const struct tokenizer *t, struct str rendered, struct token_ids *ids, struct err *err);
 

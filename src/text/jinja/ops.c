@@ -256,7 +256,7 @@ bool jinja_order(struct render *r, struct value a, struct value b, int *ret)
     return true;
 }
 
-bool jinja_contains(struct render *r, struct value container, struct value item, bool *ret)
+static bool contains(struct render *r, struct value container, struct value item, bool *ret)
 {
     if (container.kind == VALUE_STRING) {
         if (item.kind != VALUE_STRING)
@@ -288,7 +288,7 @@ bool jinja_compare(struct render *r, enum node_op op, struct value a, struct val
     int order;
     if (op == OP_EQ || op == OP_NE || op == OP_IN || op == OP_NOT_IN) {
         bool plain = op == OP_EQ || op == OP_IN;
-        if (!(op == OP_EQ || op == OP_NE ? jinja_equal(r, a, b, ret) : jinja_contains(r, b, a, ret)))
+        if (!(op == OP_EQ || op == OP_NE ? jinja_equal(r, a, b, ret) : contains(r, b, a, ret)))
             return false;
         *ret = *ret == plain;
         return true;

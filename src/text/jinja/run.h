@@ -105,7 +105,6 @@ bool jinja_equal(struct render *r, struct value a, struct value b, bool *ret);
 bool jinja_order(struct render *r, struct value a, struct value b, int *ret);  /* <0, 0, >0; fails for unlike types */
 bool jinja_binary(struct render *r, enum node_op op, struct value a, struct value b, struct value *ret);
 bool jinja_compare(struct render *r, enum node_op op, struct value a, struct value b, bool *ret);
-bool jinja_contains(struct render *r, struct value container, struct value item, bool *ret);
 /* What a for loop sees; a generator is empty afterwards. */
 bool jinja_iterate(struct render *r, struct value v, struct list **ret);
 bool jinja_length(struct render *r, struct value v, int64_t *ret);
