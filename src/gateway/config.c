@@ -98,6 +98,15 @@ int config_find_model(const struct config *c, struct str name)
     return -1;
 }
 
+struct str config_resolve_alias(const struct config *c, struct str name)
+{
+    for (int i = 0; i < c->n_aliases; i++) {
+        if (str_is(name, c->aliases[i].from))
+            return str_of(c->aliases[i].to);
+    }
+    return name;
+}
+
 static bool read_confidence(struct config_reader *r, const struct yaml_node *n)
 {
     static const char *const keys[] = {"score",   "default", "classify", "extract",  "summarize",  "route",
@@ -170,6 +179,20 @@ static bool read_privacy(struct config_reader *r, const struct yaml_node *n)
     return true;
 }
 
+/* What has no price seems free, and no budget would ever end it. */
+static bool check_budget(struct config_reader *r, const struct yaml_node *budget)
+{
+    for (int i = 0; i < r->c->n_models; i++) {
+        const struct config_model *m = &r->c->models[i];
+        if (m->base_url && !m->own_machine && !m->price.known)
+            return yaml_fail(budget, r->name, r->err,
+                             "'budget_usd_per_month' needs the price of every upstream; model '%s' has no "
+                             "'price_usd_per_mtok'",
+                             m->name);
+    }
+    return true;
+}
+
 static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
 {
     struct config *c = r->c;
@@ -181,6 +204,8 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
         (threads && !yaml_to_i64(threads, r->name, "threads", 1, 1024, &n_threads, r->err)))
+        return false;
+    if (budget && !check_budget(r, budget))
         return false;
     /* A budget of 0 means "spend nothing", which is not the same as none. */
     c->has_budget = budget != NULL;

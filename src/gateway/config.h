@@ -99,6 +99,7 @@ bool config_load(const char *path, struct config **ret, struct err *err);
 bool config_parse(struct str yaml, const char *name, struct config **ret, struct err *err);
 void config_free(struct config *c);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
+struct str config_resolve_alias(const struct config *c, struct str name);   /* the name itself when it is none */
 /* "127.0.0.1:11434", "[::1]:80", "localhost:0"; the host is copied into the arena. */
 bool config_parse_address(const char *text, struct arena *arena, const char **ret_host, uint16_t *ret_port);
 /* The commented configuration that `rung init` writes. */

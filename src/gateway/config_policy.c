@@ -157,11 +157,12 @@ bool config_read_aliases(struct config_reader *r, const struct yaml_node *n)
         if (!config_read_string(r, n->keys[i], "aliases", &c->aliases[i].from) ||
             !config_read_string(r, n->items[i], "aliases", &c->aliases[i].to))
             return false;
-        const char *to = c->aliases[i].to;
+        const char *from = c->aliases[i].from, *to = c->aliases[i].to;
+        if (strcmp(from, "auto") == 0 || config_find_model(c, str_of(from)) >= 0)
+            return yaml_fail(n->keys[i], r->name, r->err, "'%s' is a name already; an alias needs another", from);
         if (strcmp(to, "auto") != 0 && config_find_model(c, str_of(to)) < 0)
             return yaml_fail(n->items[i], r->name, r->err,
-                             "the alias '%s' points to '%s', which is neither 'auto' nor a model", c->aliases[i].from,
-                             to);
+                             "the alias '%s' points to '%s', which is neither 'auto' nor a model", from, to);
         c->n_aliases++;
     }
     return true;

@@ -126,12 +126,13 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
 {
     const struct config *c = g->config;
     int64_t estimate = kind_estimate_tokens(req);
+    struct str asked = config_resolve_alias(c, req->model);
     *ret = (struct route_facts){
         .budget_left_pico_usd = account_budget_left(g),
         .sticky_tier = sticky_get(g->sticky, req),
     };
     for (int i = 0; i < c->n_models; i++) {
-        bool named = str_is(req->model, c->models[i].name), in_tier = false;
+        bool named = str_is(asked, c->models[i].name), in_tier = false;
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
         ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, estimate) : estimate;
@@ -156,7 +157,7 @@ static void refuse(const struct plan *plan, struct reply *r)
     r->err = plan->err;
     r->outcome = plan->verdict == PLAN_NO_FIT ? REPLY_UNANSWERED : REPLY_ERROR;
     r->unanswered = plan->verdict == PLAN_NO_FIT ? "context" : NULL;
-    r->http_status = plan->verdict == PLAN_UNKNOWN_MODEL ? 404 : 400;
+    r->http_status = plan->verdict == PLAN_UNKNOWN_MODEL ? 404 : plan->verdict == PLAN_NO_MONEY ? 429 : 400;
 }
 
 static void start_reply(const struct plan *plan, struct reply *r)
@@ -180,8 +181,8 @@ void gateway_answer(struct gateway *g, struct request *req, const struct answer_
     struct plan plan;
     gateway_plan(g, req, &plan);
     start_reply(&plan, ret);
-    if (plan.verdict == PLAN_UNKNOWN_MODEL || plan.verdict == PLAN_UNSUPPORTED) {
-        refuse(&plan, ret);               /* a mistake of the sender's, not a task: no row */
+    if (plan.verdict != PLAN_OK && plan.verdict != PLAN_NO_FIT) {
+        refuse(&plan, ret);               /* refused before it became a task: no row */
         return;
     }
     if (!account_begin(g, req, ret, &ret->err)) {

@@ -29,6 +29,7 @@ enum privacy { PRIVACY_ANY, PRIVACY_LOCAL };
 struct request {
     struct arena *arena;
     char id[40];                         /* "chatcmpl-..." */
+    int64_t created_s;                   /* since 1970; every chunk of a stream says the same */
     struct str body;                     /* the bytes received: an upstream gets its members as they stand */
     struct str model;                    /* as asked, before aliases */
     struct chat_message *messages;       /* text parts joined; roles as given */
@@ -86,6 +87,7 @@ struct attempt {
     double confidence;                   /* -1: none */
     char error[120];                     /* of one that failed */
     int http_status;                     /* an upstream's refusal; 0: none */
+    int64_t retry_after_s;               /* what came with it; 0: nothing */
 };
 
 enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };
@@ -100,6 +102,7 @@ struct reply {
     enum reply_outcome outcome;
     struct err err;                      /* REPLY_ERROR, REPLY_UNANSWERED: the sentence */
     int http_status;                     /* for those */
+    int64_t retry_after_s;               /* when to try again; 0: not known */
     const char *tier, *model;            /* who answered */
     bool local;
     char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "model named" ... */

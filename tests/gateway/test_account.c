@@ -92,6 +92,8 @@ static void test_sticky_knows_conversations_by_id_or_beginning(void **state)
     struct request by_id = talk("c1", "x", false, m);
     sticky_put(s, &by_id, 2);
     assert_int_equal(sticky_get(s, &by_id), 2);
+    sticky_put(s, &by_id, 1);
+    assert_int_equal(sticky_get(s, &by_id), 2);        /* an answer from below does not bring it down */
     struct request another = talk("c2", "x", false, other);
     assert_int_equal(sticky_get(s, &another), 0);
     struct request begins = talk("", "hello", false, m), goes_on = talk("", "hello", true, other);

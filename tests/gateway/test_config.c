@@ -143,6 +143,9 @@ static void test_mistakes_are_named_with_their_line(void **state)
     expect_error("budget_usd_per_month: -1\n", 1, "budget_usd_per_month");
     expect_error("ledger: {durability: maybe}\n", 1, "durability");
     expect_error("aliases: {a: nowhere}\n", 1, "nowhere");
+    expect_error("aliases: {auto: starter}\n", 1, "'auto' is a name already");
+    expect_error("models: {a: {file: starter}}\naliases: {a: auto}\n", 2, "'a' is a name already");
+    expect_error("models: {a: {file: starter}, b: {base_url: \"http://x\"}}\nbudget_usd_per_month: 1\n", 2, "'b' has no");
     expect_error("api_keys: [env:RUNG_TEST_NOT_SET]\n", 1, "RUNG_TEST_NOT_SET");
     expect_error("- a\n- b\n", 1, "mapping");
     expect_error("models: {a: {file: x, price_usd_per_mtok: {input: 1}}}\n", 1, "'output'");

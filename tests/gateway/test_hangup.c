@@ -148,7 +148,7 @@ static void test_budget_without_a_ledger_is_refused(void **state)
     struct config *c = NULL;
     struct gateway *g = NULL;
     struct err err = ERR_INIT;
-    assert_ok(config_parse(STR("models: {big: {base_url: 'http://127.0.0.1:1/v1'}}\ntiers: [{name: local, model: big}]\n"
+    assert_ok(config_parse(STR("models: {big: {base_url: 'http://127.0.0.1:1/v1', price_usd_per_mtok: {input: 1, output: 1}}}\ntiers: [{name: local, model: big}]\n"
                                "ledger: {path: 'off'}\nbudget_usd_per_month: 1\n"),
                            "t.yaml", &c, &err),
               err);

@@ -163,6 +163,11 @@ static void test_missing_key_and_spent_budget_leave_tiers_out(void **state)
     assert_non_null(strstr(x.p.skipped, "RUNG_TEST_BIG"));
     expect_steps(&x, 2, (int[]){0, 1});
     x = fixture(BANKING, "Where is my card?");
+    x.r.max_tokens = INT64_C(1) << 31;
+    x.c->models[2].price.output = x.c->models[3].price.output = INT64_C(1) << 33;
+    x.f.budget_left_pico_usd = INT64_C(1) << 60;       /* 2^64 in all: beyond 64 bits, and beyond any budget */
+    plan(&x);
+    assert_non_null(strstr(x.p.skipped, "budget"));
     x.f.budget_left_pico_usd = 0;
     plan(&x);
     assert_non_null(strstr(x.p.skipped, "budget"));

@@ -6,8 +6,6 @@
 #include "gateway/answer/answer.h"
 #include "store/money.h"
 
-#define ASSUMED_OUTPUT_TOKENS 1024        /* set aside for a call whose answer has no limit */
-
 int64_t account_cost(const struct price *p, const struct token_usage *u)
 {
     int64_t cost = money_times(p->input, u->prompt - u->cached);
@@ -83,13 +81,9 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
 bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model, struct err *err)
 {
     const struct config *c = g->config;
-    const struct price *p = &c->models[model].price;
-    struct token_usage likely = {
-        .prompt = kind_estimate_tokens(req),
-        .completion = req->max_tokens ? req->max_tokens : ASSUMED_OUTPUT_TOKENS,
-    };
+    int64_t likely = route_likely_cost(&c->models[model].price, req, kind_estimate_tokens(req));
     int64_t budget = c->has_budget ? c->budget_pico_usd_per_month : LEDGER_NO_BUDGET;
-    return !g->ledger || ledger_attempt(g->ledger, req->id, a->tier, a->model, account_cost(p, &likely), budget, err);
+    return !g->ledger || ledger_attempt(g->ledger, req->id, a->tier, a->model, likely, budget, err);
 }
 
 static enum ledger_outcome row_outcome(const struct reply *reply)

@@ -96,6 +96,7 @@ void sticky_put(struct sticky *s, const struct request *req, int tier)
     for (int i = 0; i < STICKY_WAYS; i++) {
         if (set[i].used && set[i].key == key) {
             to = &set[i];
+            tier = to->tier > tier ? to->tier : tier;   /* an answer from a fallback brings nobody down */
             break;
         }
         if (set[i].used < to->used)

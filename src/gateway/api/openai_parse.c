@@ -102,7 +102,8 @@ static bool parse_integer(struct openai_parse *p, const char *field, const json_
             return false;
         p->r->top_logprobs = (int)v;
     } else if (strcmp(field, "n") == 0) {
-        return json_get_i64(p->body, field, 1, 1, &v, p->err);
+        return (json_is_integer(value) && json_integer_value(value) == 1) ||
+               err_set(p->err, ERR_INVALID, "'n' must be 1: a request gets one answer");
     } else {
         if (!json_get_i64(p->body, field, 1, MAX_TOKENS_LIMIT, &v, p->err))
             return false;
@@ -433,6 +434,7 @@ bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret
         .enable_thinking = -1,
         .sampler = {.temperature = 1, .top_p = 1, .repetition_penalty = 1, .seed = rng_entropy()},
         .arrived_ns = clock_ns(),
+        .created_s = clock_wall_ms() / 1000,
     };
     snprintf(r.id, sizeof r.id, "chatcmpl-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
     json_t *object = NULL;

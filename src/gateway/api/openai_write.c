@@ -1,6 +1,5 @@
 /* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error, and the `rung` object that says
  * what happened. Nothing is decided here. */
-#include "base/clock.h"
 #include "data/json.h"
 #include "gateway/api/openai.h"
 #include "net/sse.h"
@@ -138,7 +137,7 @@ static void write_head(struct json_writer *w, const struct request *req, const s
 {
     json_put_cstr(w, "id", req->id);
     json_put_cstr(w, "object", object);
-    json_put_i64(w, "created", clock_wall_ms() / 1000);
+    json_put_i64(w, "created", req->created_s);
     json_put_cstr(w, "model", reply->model);
 }
 

@@ -7,9 +7,11 @@
 #include <stdio.h>
 
 #include "data/json.h"
+#include "store/money.h"
 
 /* Room an answer needs beside the prompt before a model counts as fitting. */
 #define ANSWER_ROOM_TOKENS 16
+#define ASSUMED_OUTPUT_TOKENS 1024 /* set aside for a call whose answer has no limit */
 
 enum usable {
     USABLE,
@@ -17,7 +19,8 @@ enum usable {
     NOT_ABLE,
     NO_ROOM,
     NO_KEY,
-    NO_MONEY
+    NO_MONEY,
+    USABLE_COUNT
 };
 
 static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -35,11 +38,10 @@ static bool stays_here(const struct config_model *m)
     return m->file || m->own_machine;
 }
 
-/* What a call may cost at most, as far as it can be known before it is made. */
-static int64_t likely_cost(const struct config_model *m, const struct request *r, int64_t tokens)
+int64_t route_likely_cost(const struct price *p, const struct request *r, int64_t prompt_tokens)
 {
-    const int64_t assumed_output = 1024;
-    return tokens * m->price.input + (r->max_tokens ? r->max_tokens : assumed_output) * m->price.output;
+    int64_t output = r->max_tokens ? r->max_tokens : ASSUMED_OUTPUT_TOKENS;
+    return money_add(money_times(p->input, prompt_tokens), money_times(p->output, output));
 }
 
 static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model)
@@ -54,7 +56,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NO_ROOM;
     if (m->key_missing)
         return NO_KEY;
-    if (m->base_url && likely_cost(m, r, f->tokens[model]) > f->budget_left_pico_usd)
+    if (m->base_url && route_likely_cost(&m->price, r, f->tokens[model]) > f->budget_left_pico_usd)
         return NO_MONEY;
     return USABLE;
 }
@@ -79,18 +81,9 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
     case NO_MONEY:
         say(text, size, "the month's budget is spent");
         break;
-    case USABLE:
+    default:
         break;
     }
-}
-
-static struct str resolve_alias(const struct config *c, struct str name)
-{
-    for (int i = 0; i < c->n_aliases; i++) {
-        if (str_is(name, c->aliases[i].from))
-            return str_of(c->aliases[i].to);
-    }
-    return name;
 }
 
 static int tier_of_model(const struct config *c, int model)
@@ -128,7 +121,7 @@ static void plan_named(const struct config *c, const struct request *r, const st
         p->verdict = PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model '%s'", r->needs_upstream, m->name);
     } else if (why != USABLE) {
-        p->verdict = why == NO_ROOM ? PLAN_NO_FIT : PLAN_UNSUPPORTED;
+        p->verdict = why == NO_ROOM ? PLAN_NO_FIT : why == NO_MONEY ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
         char text[240] = "";
         say_why_not(text, sizeof text, m->name, m, why, f, model);
         err_set(&p->err, why == NO_ROOM ? ERR_LIMIT : ERR_INVALID, "the model named cannot be used: %s", text);
@@ -205,31 +198,31 @@ static void add_step(const struct config *c, struct plan *p, int tier, bool fall
 }
 
 /* No tier can take it. Say first what the sender can change. */
-static void plan_nobody(const struct request *r, const struct plan *seen, bool any_no_room, struct plan *p)
+static void plan_nobody(const struct request *r, const bool seen[], struct plan *p)
 {
     if (r->needs_upstream) {
         p->verdict = PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_UNSUPPORTED,
                 "'%s' is not supported by the local model, and no other tier can be used (%s)", r->needs_upstream,
-                seen->skipped);
-    } else if (any_no_room) {
+                p->skipped);
+    } else if (seen[NO_ROOM]) {
         p->verdict = PLAN_NO_FIT;
-        err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", seen->skipped);
+        err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", p->skipped);
     } else {
-        p->verdict = PLAN_UNSUPPORTED;
-        err_set(&p->err, ERR_INVALID, "no tier can be used (%s)", seen->skipped);
+        p->verdict = seen[NO_MONEY] ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
+        err_set(&p->err, ERR_INVALID, "no tier can be used (%s)", p->skipped);
     }
 }
 
 static void plan_routed(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
 {
     enum usable usable[CONFIG_MAX_TIERS];
-    bool any_no_room = false;
+    bool seen[USABLE_COUNT] = {false};
     int start = start_tier(c, r, f, p);
     for (int t = 0; t < c->n_tiers; t++) {
         int model = c->tiers[t].model;
         usable[t] = usable_model(c, r, f, model);
-        any_no_room |= usable[t] == NO_ROOM;
+        seen[usable[t]] = true;
         if (usable[t] != USABLE)
             say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], f, model);
         if (usable[t] == USABLE && t >= start)
@@ -241,7 +234,7 @@ static void plan_routed(const struct config *c, const struct request *r, const s
             add_step(c, p, t, true);
     }
     if (p->n_steps == 0)
-        plan_nobody(r, p, any_no_room, p);
+        plan_nobody(r, seen, p);
     else if (start_reached && p->steps[0].tier > start && (usable[start] == NO_ROOM || usable[start] == NOT_ABLE))
         snprintf(p->reason, sizeof p->reason, "%s",
                  usable[start] == NO_ROOM ? "context: too long for the tiers below"
@@ -252,7 +245,7 @@ void route_plan(const struct config *c, const struct request *r, const struct ro
 {
     struct plan p = {.verdict = PLAN_OK, .err = ERR_INIT};
     kind_analyse(r, kind_estimate_tokens(r), &p.analysis);
-    struct str name = resolve_alias(c, r->model);
+    struct str name = config_resolve_alias(c, r->model);
     p.routed = str_is(name, "auto");
     if (p.routed)
         plan_routed(c, r, facts, &p);

@@ -18,6 +18,7 @@ enum plan_verdict {
     PLAN_OK,
     PLAN_UNKNOWN_MODEL,   /* 404 */
     PLAN_NO_FIT,          /* the prompt is longer than what every usable tier holds: unanswered, "context" */
+    PLAN_NO_MONEY,        /* 429: the month's budget does not reach */
     PLAN_UNSUPPORTED,     /* no usable tier can do what a field asks for, or privacy forbids the model named */
 };
 
@@ -37,6 +38,9 @@ struct plan {
     char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
 };
 
+/* What a call costs at most, as far as that can be known before it is made: without max_tokens, 1,024 tokens of answer
+ * are assumed. Stops at INT64_MAX. */
+int64_t route_likely_cost(const struct price *p, const struct request *r, int64_t prompt_tokens);
 void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret);
 
 #endif
