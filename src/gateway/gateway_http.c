@@ -35,7 +35,7 @@ static void fail(struct http_exchange *x, int status, const char *message, const
 {
     struct buf body = BUF_INIT(BODY_MAX_BYTES);
     openai_write_error(status, message, param, code, &body);
-    if (status == 503 || status == 429)
+    if (status == 503)
         http_reply_header(x, "Retry-After", "1");
     reply_json(x, status, &body);
     buf_free(&body);
@@ -72,12 +72,19 @@ static struct str without_port(struct str host)
     return host;
 }
 
+/* "[::1]" -> "::1", as addresses to listen on are written. */
+static struct str without_brackets(struct str name)
+{
+    bool has = name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']';
+    return has ? (struct str){name.p + 1, name.n - 2} : name;
+}
+
 /* A page of the network may point a name of its own at 127.0.0.1 (DNS rebinding): the name asked for must be one of
  * ours. */
 static bool host_allowed(const struct config *c, struct str host)
 {
     struct str name = without_port(host);
-    if (is_loopback_name(name) || (c->listen_host && str_eq_nocase(name, str_of(c->listen_host))))
+    if (is_loopback_name(name) || str_eq_nocase(without_brackets(name), str_of(c->listen_host)))
         return true;
     for (int i = 0; i < c->n_allowed_hosts; i++) {
         if (str_eq_nocase(name, str_of(c->allowed_hosts[i])) || str_eq_nocase(host, str_of(c->allowed_hosts[i])))
@@ -250,10 +257,14 @@ static void stream_end(struct chat *chat)
 static void fail_reply(struct chat *chat)
 {
     const struct reply *r = &chat->reply;
-    char param[64];
+    char param[64], seconds[24];
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : NULL;
     put_reply_headers(chat, false);
+    if (r->retry_after_s) {
+        snprintf(seconds, sizeof seconds, "%lld", (long long)r->retry_after_s);
+        http_reply_header(chat->x, "Retry-After", seconds);
+    }
     fail(chat->x, r->http_status ? r->http_status : 500, r->err.msg,
          no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
 }

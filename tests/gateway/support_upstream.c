@@ -53,6 +53,8 @@ static void stand_in_handle(void *ctx, struct http_exchange *x)
     int status = script.status ? script.status : 200;
     if (script.hang_first)
         hang(s, x);
+    if (script.retry_after)
+        http_reply_header(x, "Retry-After", script.retry_after);
     if (!script.streamed) {
         http_reply(x, status, script.content_type ? script.content_type : "application/json", str_of(script.body));
         return;

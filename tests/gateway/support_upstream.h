@@ -13,6 +13,7 @@
 struct stand_in_script {
     int status;                    /* 0: 200 */
     const char *content_type;      /* NULL: application/json */
+    const char *retry_after;       /* NULL: none */
     const char *body;              /* a whole reply; or, streamed, parts separated by "|": each is sent by itself */
     bool streamed;
     bool hang_first, hang_last;    /* wait until the client is gone, before or after the parts */

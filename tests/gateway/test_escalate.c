@@ -436,6 +436,102 @@ static void test_own_server_s_logprobs_are_its_confidence(void **state)
     stand_in_close(&other);
 }
 
+static void test_usage_nobody_can_believe_is_estimated(void **state)
+{
+    (void)state;
+    static const char *const usages[] = {
+        "{}", "null", "[]", "{\"prompt_tokens\":-1,\"completion_tokens\":-1}", "{\"prompt_tokens\":\"9\",\"completion_tokens\":1}",
+        "{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}", "{\"prompt_tokens\":1,\"completion_tokens\":1e18}",
+    };
+    struct house h;
+    struct plain_reply r;
+    char body[400];
+    house_open(&h, TWO_TIERS STAY, upstream.port, "");
+    for (size_t i = 0; i < sizeof usages / sizeof usages[0]; i++) {
+        snprintf(body, sizeof body, "{\"choices\":[{\"message\":{\"content\":\"eight by\"},\"finish_reason\":\"stop\"}],\"usage\":%s}",
+                 usages[i]);
+        stand_in_play(&upstream, (struct stand_in_script){.body = body});
+        json_t *v = ask(&h, "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+        assert_string_equal(json_at(v, "rung.attempts.0.completion_tokens"), "2");
+        assert_true(json_number_at(v, "rung.attempts.0.prompt_tokens") > 0);
+        assert_true(json_number_at(v, "rung.cost_usd") < 0.001);
+        json_decref(v);
+        plain_free(&r);
+    }
+    house_close(&h);
+}
+
+static void test_answer_that_cannot_be_carried_over_is_a_failure(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *words;
+    } cases[] = {
+        {"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}}]}", "its answer's content is an array"},
+        {"{\"choices\":[{\"message\":{\"content\":5}}]}", "its answer's content is an integer"},
+        {"{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":{}}}]}", "its answer's tool_calls is an object"},
+        {"[1]", "its answer cannot be read"},
+        {"<html>", "its answer cannot be read"},
+    };
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS STAY, upstream.port, "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        stand_in_play(&upstream, (struct stand_in_script){.body = cases[i].body});
+        house_chat(&h, "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+        assert_int_equal(r.status, 502);
+        if (!strstr(r.body, cases[i].words))
+            fail_msg("'%s' is not in %s", cases[i].words, r.body);
+        plain_free(&r);
+    }
+    house_close(&h);
+}
+
+static void test_done_ends_a_stream_whose_connection_stays_open(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS STAY, upstream.port, "timeouts_ms: {idle: 86400000, total: 86400000}, ");
+    stand_in_play(&upstream, (struct stand_in_script){.streamed = true, .body = STREAM_ANSWER, .hang_last = true});
+    house_chat(&h, "{\"model\":\"big\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+    assert_non_null(strstr(r.body, "data: [DONE]"));
+    json_t *v = last_event(&r);
+    assert_string_equal(json_at(v, "rung.attempts.0.outcome"), "ok");
+    assert_string_equal(json_at(v, "rung.attempts.0.prompt_tokens"), "100");
+    json_decref(v);
+    plain_free(&r);
+    house_close(&h);
+}
+
+static void test_upstream_s_wish_to_wait_is_passed_on(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS STAY, upstream.port, "");
+    stand_in_play(&upstream, (struct stand_in_script){.status = 429, .retry_after = "37", .body = "{\"error\":{\"message\":\"slow\"}}"});
+    house_chat(&h, "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+    assert_int_equal(r.status, 429);
+    assert_string_equal(plain_header(&r, "Retry-After"), "37");
+    plain_free(&r);
+    house_close(&h);
+}
+
+static void test_named_upstream_without_money_is_a_429(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS STAY "budget_usd_per_month: 0\n", upstream.port, "");
+    house_chat(&h, "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+    assert_int_equal(r.status, 429);
+    assert_non_null(strstr(r.body, "budget is spent"));
+    assert_int_equal(stand_in_requests(&upstream), 0);
+    plain_free(&r);
+    house_close(&h);
+}
+
 static void test_tool_calls_and_reasoning_pass_through(void **state)
 {
     (void)state;
@@ -485,6 +581,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_conversation_is_known_by_its_first_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_server_s_logprobs_are_its_confidence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tool_calls_and_reasoning_pass_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_usage_nobody_can_believe_is_estimated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer_that_cannot_be_carried_over_is_a_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_done_ends_a_stream_whose_connection_stays_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_named_upstream_without_money_is_a_429, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upstream_s_wish_to_wait_is_passed_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,6 +226,22 @@ static void test_http_refuses_foreign_hosts_and_origins(void **state)
     assert_int_equal(status_of("POST", "/v1/chat/completions", "Origin: https://evil.example\r\n", "{}"), 403);
 }
 
+/* An IPv6 address stands in brackets in a Host header, and without them where it is listened on. */
+static void test_http_knows_its_own_ipv6_address(void **state)
+{
+    (void)state;
+    struct house own;
+    struct plain_reply r;
+    house_open(&own, "listen: '[2001:db8::7]:80'\n");
+    plain_request(own.port, "GET", "/health", "Host: [2001:db8::7]:80\r\n", NULL, &r);
+    assert_int_equal(r.status, 200);
+    plain_free(&r);
+    plain_request(own.port, "GET", "/health", "Host: [2001:db8::8]:80\r\n", NULL, &r);
+    assert_int_equal(r.status, 403);
+    plain_free(&r);
+    house_close(&own);
+}
+
 static void test_http_preflight_of_an_allowed_origin_passes(void **state)
 {
     (void)state;
@@ -356,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_http_refuses_what_no_tier_can_do_by_name),
         cmocka_unit_test(test_http_prompt_that_fits_no_tier_is_unanswered),
         cmocka_unit_test(test_http_refuses_foreign_hosts_and_origins),
+        cmocka_unit_test(test_http_knows_its_own_ipv6_address),
         cmocka_unit_test(test_http_preflight_of_an_allowed_origin_passes),
         cmocka_unit_test(test_http_lists_models_and_health),
         cmocka_unit_test(test_http_wrong_paths_and_methods_are_told),

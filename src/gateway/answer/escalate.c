@@ -21,6 +21,7 @@ struct climb {
     int unsure;                           /* the last step abandoned for its confidence, -1: none */
     struct err err;                       /* of the last failure */
     int status;                           /* the HTTP status it means */
+    int64_t retry_after_s;                /* what the upstream said with it; 0: nothing */
 };
 
 /* ---- the content of a reply: what changes hands when an attempt is kept, dropped or taken back ---- */
@@ -106,6 +107,7 @@ static void note_failure(struct climb *c, struct attempt *a)
         c->status = c->err.code == ERR_LIMIT ? 400 : 500;
     else
         c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
+    c->retry_after_s = c->status == a->http_status ? a->retry_after_s : 0;
     err_prefix(&c->err, "%s (%s): ", a->tier, a->model);
     size_t used = strlen(c->reply->reason);
     snprintf(c->reply->reason + used, sizeof c->reply->reason - used, "%s%.60s failed", used ? "; " : "", a->tier);
@@ -217,6 +219,7 @@ static void give_error(struct climb *c)
     c->reply->outcome = REPLY_ERROR;
     c->reply->err = c->err;
     c->reply->http_status = c->status ? c->status : 502;
+    c->reply->retry_after_s = c->retry_after_s;
 }
 
 /* One step and what follows from it. true: the walk is over. */
@@ -266,8 +269,8 @@ void escalate(struct gateway *g, const struct request *req, const struct plan *p
     for (int i = 0; i < plan->n_steps && !over; i++) {
         if (plan->steps[i].fallback && c.unsure >= 0)
             break;
-        if (reply->n_attempts == REPLY_MAX_ATTEMPTS - 1)
-            break;
+        if (c.unsure >= 0 && reply->n_attempts == REPLY_MAX_ATTEMPTS - 1)
+            break;                        /* room to answer again */
         over = walk_step(&c, i);
     }
     if (!over && !give_kept(&c)) {

@@ -23,6 +23,7 @@ struct upstream_run {
     struct sse_parser sse;
     struct buf body;                      /* a whole reply, or an error */
     int status;
+    int64_t retry_after_s;                /* -1: none */
     bool streamed, sent;
     int64_t started_us;
 };
@@ -111,6 +112,7 @@ static bool take_event(struct upstream_run *run, const struct http_event *ev)
     struct err *err = run->reader.err;
     if (ev->kind == HTTP_HEAD) {
         run->status = ev->status;
+        run->retry_after_s = ev->retry_after_s;
         run->streamed = ev->status == 200 && str_find(ev->content_type, STR("text/event-stream")) != SIZE_MAX;
         return true;
     }
@@ -150,6 +152,10 @@ static bool pull(struct upstream_run *run, struct http_call *call, struct http_e
             return false;
         }
         if (!http_call_next(call, ANSWER_POLL_MS, &ev)) {
+            if (run->reader.done) {       /* all is said; nobody waits for the connection to end */
+                *ret_done = (struct http_event){.kind = HTTP_DONE, .ok = true};
+                return true;
+            }
             run->reader.verdict = release_tick(run->reader.rel);
             if (run->reader.verdict != RELEASE_ON)
                 return false;
@@ -180,6 +186,7 @@ static bool conclude_call(struct upstream_run *run, const struct http_event *don
         char text[400];
         upstream_read_error(run->status, buf_view(&run->body), text, sizeof text);
         a->http_status = run->status;
+        a->retry_after_s = run->retry_after_s > 0 ? run->retry_after_s : 0;
         return err_set(err, ERR_IO, "it answered %s", text);
     }
     if (!run->streamed)

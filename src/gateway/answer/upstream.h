@@ -10,7 +10,7 @@ struct upstream_reader {
     struct attempt *attempt;
     struct err *err;
     enum release_verdict verdict;         /* not RELEASE_ON: stop reading */
-    bool has_usage, finished;             /* finished: a finish reason came */
+    bool has_usage, finished, done;       /* finished: a finish reason came; done: [DONE] did */
     int64_t n_deltas;                     /* for an estimate when no usage comes */
 };
 

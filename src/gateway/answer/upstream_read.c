@@ -6,7 +6,7 @@
 
 #include "gateway/answer/upstream.h"
 
-#define MAX_COUNT (1ll << 40)
+#define MAX_COUNT 10000000ll              /* tokens of one call; a usage beyond it is not believed */
 #define DATA_MAX_BYTES (16u << 20)
 
 static struct str text_of(const json_t *value)
@@ -14,25 +14,31 @@ static struct str text_of(const json_t *value)
     return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)} : STR("");
 }
 
+/* -1: no count, or none to believe. */
 static int64_t count_of(const json_t *object, const char *key)
 {
-    int64_t v = json_integer_value(json_object_get(object, key));
-    return v < 0 ? 0 : v > MAX_COUNT ? MAX_COUNT : v;
+    double v = json_number_value(json_object_get(object, key));
+    return json_is_number(json_object_get(object, key)) && v >= 0 && v <= MAX_COUNT ? (int64_t)v : -1;
+}
+
+/* The part of `whole` that is cached, or reasoning. */
+static int64_t part_of(int64_t whole, const json_t *usage, const char *details, const char *key)
+{
+    int64_t part = count_of(json_object_get(usage, details), key);
+    return part < 0 ? 0 : part < whole ? part : whole;
 }
 
 static void read_usage(struct upstream_reader *r, const json_t *usage)
 {
-    if (!json_is_object(usage))
+    int64_t prompt = count_of(usage, "prompt_tokens"), completion = count_of(usage, "completion_tokens");
+    if (prompt < 0 || completion < 0)
         return;
-    struct token_usage *u = &r->attempt->usage;
-    u->prompt = count_of(usage, "prompt_tokens");
-    u->completion = count_of(usage, "completion_tokens");
-    u->cached = count_of(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
-    u->reasoning = count_of(json_object_get(usage, "completion_tokens_details"), "reasoning_tokens");
-    if (u->cached > u->prompt)
-        u->cached = u->prompt;
-    if (u->reasoning > u->completion)
-        u->reasoning = u->completion;
+    r->attempt->usage = (struct token_usage){
+        .prompt = prompt,
+        .cached = part_of(prompt, usage, "prompt_tokens_details", "cached_tokens"),
+        .completion = completion,
+        .reasoning = part_of(completion, usage, "completion_tokens_details", "reasoning_tokens"),
+    };
     r->has_usage = true;
 }
 
@@ -130,9 +136,22 @@ static struct str content_of(const json_t *message)
     return text.n ? text : text_of(json_object_get(message, "refusal"));
 }
 
+/* What cannot be carried over is an error, not an empty answer. */
+static bool check_message(struct upstream_reader *r, const json_t *message)
+{
+    const json_t *content = json_object_get(message, "content"), *calls = json_object_get(message, "tool_calls");
+    if (content && !json_is_string(content) && !json_is_null(content))
+        return err_set(r->err, ERR_IO, "its answer's content is %s, not a string", json_type_name(content));
+    if (calls && !json_is_array(calls) && !json_is_null(calls))
+        return err_set(r->err, ERR_IO, "its answer's tool_calls is %s, not an array", json_type_name(calls));
+    return true;
+}
+
 /* A message or a delta, with the log-probabilities beside it. */
 static bool give_message(struct upstream_reader *r, const json_t *message, const json_t *logprobs)
 {
+    if (!check_message(r, message))
+        return false;
     struct str reasoning = reasoning_of(message), content = content_of(message);
     bool carried = false;
     if (reasoning.n && !give(r, &(struct release_piece){.text = reasoning, .reasoning = true}))
@@ -167,7 +186,11 @@ bool upstream_read_reply(struct upstream_reader *r, struct str body)
     struct buf calls = BUF_INIT(DATA_MAX_BYTES);
     struct reply *reply = r->rel->reply;
     bool ok = false;
-    if (!json_parse_object(body, "its answer", &object, r->err) || !read_error_member(r, object))
+    if (!json_parse_object(body, "it", &object, r->err)) {
+        err_prefix(r->err, "its answer cannot be read: ");
+        goto out;
+    }
+    if (!read_error_member(r, object))
         goto out;
     const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
     const json_t *message = json_object_get(choice, "message");
@@ -219,10 +242,10 @@ bool upstream_read_event(void *ctx, struct str type, struct str data)
     struct upstream_reader *r = ctx;
     (void)type;
     if (str_is(str_trim(data), "[DONE]"))
-        return true;
+        return r->done = true;
     json_t *object = NULL;
-    if (!json_parse_object(data, "an event of its stream", &object, r->err))
-        return false;
+    if (!json_parse_object(data, "it", &object, r->err))
+        return err_prefix(r->err, "an event of its stream cannot be read: ");
     bool ok = read_error_member(r, object) && read_chunk(r, object);
     json_decref(object);
     return ok;
