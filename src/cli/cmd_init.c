@@ -17,7 +17,7 @@ static const char help[] =
     "  -h, --help          this text\n\n"
     "examples:\n"
     "  rung init && rung serve\n"
-    "  rung init -o ~/.config/rung/rung.yaml\n";
+    "  mkdir -p ~/.config/rung && rung init -o ~/.config/rung/rung.yaml\n";
 
 static int write_config(const char *path, bool force)
 {

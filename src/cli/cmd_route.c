@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,8 +97,8 @@ static void show_ready(struct job *job)
         buf_free(&s->complaint);
         s->done = false;
     }
-    if (job->out)
-        fflush(job->out);
+    if (job->out && fflush(job->out) != 0)
+        job->write_failed = true;
     pthread_cond_broadcast(&job->room);
 }
 
@@ -178,9 +179,20 @@ static void work_on(struct line_work *w)
 
 /* ---- the workers ---- */
 
+/* Results that nobody takes are not worth what the rest of the file would cost. */
+static bool results_lost(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    bool lost = job->write_failed;
+    pthread_mutex_unlock(&job->lock);
+    return lost;
+}
+
 /* false at the end of the file. */
 static bool take_line(struct job *job, struct line_work *w)
 {
+    if (results_lost(job))
+        return false;
     pthread_mutex_lock(&job->read_lock);
     w->read_err = ERR_INIT;
     bool got = !job->at_end && route_lines_next(&job->lines, &w->text, &w->read_err);
@@ -223,9 +235,19 @@ static bool run_workers(struct job *job, struct err *err)
 
 /* ---- the command ---- */
 
+/* Opening the results' file empties it: it must not be the requests' own. */
+static bool is_input(const struct job *job, const char *path)
+{
+    struct stat in, out;
+    return fstat(fileno(job->lines.file), &in) == 0 && stat(path, &out) == 0 && S_ISREG(out.st_mode) &&
+           in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
 static bool open_out(struct job *job, struct err *err)
 {
     const struct options *o = job->o;
+    if (o->output && is_input(job, o->output))
+        return err_set(err, ERR_INVALID, "%s holds the requests; write the results to another file", o->output);
     job->json = o->json || o->output;
     if (o->output)
         job->out = fopen(o->output, "we");

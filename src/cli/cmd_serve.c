@@ -70,7 +70,8 @@ static void print_tiers(const struct gateway *g, const struct config *c)
         else if (m->key_missing)
             printf(" at %s (%s is not set: not used)\n", m->base_url, m->api_key_env);
         else
-            printf(" at %s\n", m->base_url);
+            printf(" at %s%s\n", m->base_url,
+                   m->price.known || m->own_machine ? "" : " (no price: the bill takes it as free)");
     }
 }
 

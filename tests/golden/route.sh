@@ -74,6 +74,11 @@ has route_names_the_missing_file 'nosuch.jsonl' missing.txt
 [ $? -eq 2 ]
 say route_refuses_no_workers $? "$(cat usage.txt)"
 
+cp ask.jsonl both.jsonl
+"$rung" route both.jsonl --output ./both.jsonl > both.txt 2>&1
+[ $? -eq 1 ] && cmp -s ask.jsonl both.jsonl
+say route_never_writes_over_its_requests $? "$(cat both.txt)"
+
 # ---- bill: what was noted is what was answered ----
 "$rung" bill --json > bill.json
 has bill_counts_every_request '"requests":146' bill.json
@@ -90,6 +95,11 @@ say bill_refuses_unknown_since $? "$(cat usage.txt)"
 say bill_without_a_ledger_is_friendly $? "$(cat none.txt)"
 has bill_says_when_it_begins 'There is no bill yet' none.txt
 
+"$rung" bill > /dev/full 2> full.txt
+[ $? -eq 1 ]
+say bill_that_does_not_arrive_is_a_failure $? "exit status 0 with a full disk"
+has bill_says_that_it_did_not_arrive 'cannot write to standard output' full.txt
+
 # ---- dry run: nothing answered, nothing noted ----
 "$rung" route ask.jsonl --dry-run > dry.txt 2>&1
 say dry_run_exits_0 $? "$(cat dry.txt)"
@@ -98,6 +108,17 @@ has dry_run_answers_nothing '40 requests planned, none answered' dry.txt
 "$rung" bill --json > bill2.json
 cmp -s bill.json bill2.json
 say dry_run_leaves_the_ledger_alone $? "$(cat bill2.json)"
+
+"$rung" route ask.jsonl --output /dev/full > full.txt 2>&1
+[ $? -eq 1 ]
+say route_to_a_full_disk_fails $? "$(cat full.txt)"
+has route_says_what_was_not_written 'could not all be written to /dev/full' full.txt
+i=0
+while [ $i -lt 50 ]; do cat ask.jsonl; i=$((i + 1)); done > many.jsonl
+"$rung" route many.jsonl --json 2> head.txt | head -1 > first.txt
+grep -q '^2000 requests' head.txt
+[ $? -ne 0 ]
+say route_stops_when_nobody_reads_on $? "all 2000 requests were answered for a reader that had gone"
 
 # ---- serve ----
 "$rung" serve --listen 127.0.0.1:0 > serve.txt 2>&1 &

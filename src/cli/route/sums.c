@@ -129,8 +129,7 @@ void route_sums_add_plan(struct route_sums *s, const struct config *c, const str
         return;
     }
     const struct config_model *m = &c->models[plan->steps[0].model];
-    struct price zero = {0};
-    const struct price *price = m->base_url ? &m->price : m->price.known ? &m->price : &zero;
+    const struct price *price = &m->price;
     int64_t in = kind_estimate_tokens(req), out = route_assumed_output(req, kind);
     bool local = m->file || m->own_machine;
     enum fate fate = plan->steps[0].fallback ? FATE_WOULD_CLIMB : local ? FATE_KEPT : FATE_CLIMBED;
