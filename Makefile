@@ -50,7 +50,9 @@ may_use_all = $(foreach f,$(call may_use,$(1)),$(f) $(call may_use_all,$(f)))
 uniq = $(foreach f,$(call reverse,$(FLOORS)),$(filter $(f),$(1)))
 reverse = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
 
-sources = $(sort $(shell find src/$(1) -name '*.c' 2>/dev/null))
+ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+other_isa = $(if $(filter x86_64,$(ARCH)),,src/kernels/x86/%)
+sources = $(sort $(filter-out $(other_isa),$(shell find src/$(1) -name '*.c' 2>/dev/null)))
 object  = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 lib     = $(B)/lib/lib$(1).a
 libs_of = $(foreach f,$(1) $(call below,$(1)),$(call lib,$(f)))

@@ -2,7 +2,6 @@
  * The kernels themselves stand in ref/ and x86/. */
 #include "kernels/kernels.h"
 
-#include <cpuid.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,12 +49,11 @@ size_t act_row_bytes(enum act_format format, int64_t k)
     return (bytes + 63) / 64 * 64;
 }
 
-static void fill(struct kernels *k, enum level level)
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+static void overlay(struct kernels *k, enum level level)
 {
-    k->level = level_names[level];
-    matmul_fill_ref(&k->matmul);
-    attention_fill_ref(&k->attention);
-    vector_fill_ref(&k->vector);
     if (level >= LEVEL_AVX2) {
         matmul_fill_avx2(&k->matmul);
         attention_fill_avx2(&k->attention);
@@ -82,6 +80,24 @@ static enum level level_of_cpu(void)
         !__builtin_cpu_supports("avx512vnni"))
         return LEVEL_AVX2;
     return LEVEL_AVX512;
+}
+#else
+static void overlay(struct kernels *k, enum level level)
+{
+    (void)k;
+    (void)level;
+}
+
+static enum level level_of_cpu(void) { return LEVEL_REF; }
+#endif
+
+static void fill(struct kernels *k, enum level level)
+{
+    k->level = level_names[level];
+    matmul_fill_ref(&k->matmul);
+    attention_fill_ref(&k->attention);
+    vector_fill_ref(&k->vector);
+    overlay(k, level);
 }
 
 /* LEVELS for a name that is none. */
