@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/filemap.h"
+#include "data/json.h"
 #include "gateway/config_parse.h"
 
 #define CONFIG_ARENA_BYTES (16u << 20)
@@ -158,8 +159,8 @@ static bool read_limits(struct config_reader *r, const struct yaml_node *n)
     int64_t body_mb = 32, queue = r->c->max_queue, workers = r->c->max_workers;
     const struct yaml_node *b = yaml_get(n, "body_mb"), *q = yaml_get(n, "queue"), *w = yaml_get(n, "workers");
     if (!yaml_only_keys(n, r->name, keys, r->err) ||
-        (b && !yaml_to_i64(b, r->name, "body_mb", 1, 1024, &body_mb, r->err)) ||
-        (q && !yaml_to_i64(q, r->name, "queue", 0, 100000, &queue, r->err)) ||
+        (b && !yaml_to_i64(b, r->name, "body_mb", 1, JSON_MAX_BYTES >> 20, &body_mb, r->err)) ||
+        (q && !yaml_to_i64(q, r->name, "queue", 1, 100000, &queue, r->err)) ||
         (w && !yaml_to_i64(w, r->name, "workers", 1, 4096, &workers, r->err)))
         return false;
     r->c->max_body_bytes = (size_t)body_mb << 20;

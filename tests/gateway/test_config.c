@@ -142,6 +142,8 @@ static void test_mistakes_are_named_with_their_line(void **state)
     expect_error("privacy: locl\n", 1, "any or local");
     expect_error("budget_usd_per_month: -1\n", 1, "budget_usd_per_month");
     expect_error("ledger: {durability: maybe}\n", 1, "durability");
+    expect_error("limits: {body_mb: 65}\n", 1, "body_mb");
+    expect_error("limits: {queue: 0}\n", 1, "queue");
     expect_error("aliases: {a: nowhere}\n", 1, "nowhere");
     expect_error("aliases: {auto: starter}\n", 1, "'auto' is a name already");
     expect_error("models: {a: {file: starter}}\naliases: {a: auto}\n", 2, "'a' is a name already");
