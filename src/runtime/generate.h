@@ -25,8 +25,8 @@ struct generation_request {
     const struct str *stop;          /* texts at which it ends; not part of the answer */
     int n_stop;
     int enable_thinking;             /* -1: the template's default, 0, 1 */
-    /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it must be
-     * quick and thread-safe. NULL: never. */
+    /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it
+     * must be quick and thread-safe. NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;
 };

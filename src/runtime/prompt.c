@@ -7,11 +7,14 @@
 #include "runtime/runtime_private.h"
 #include "text/guard.h"
 
+/* How a message's content is made safe: guard_escape or guard_spell. */
+typedef void guard_fn(const struct tokenizer *t, struct str text, struct buf *out);
+
 /* A user's string, made safe, as a JSON string; NULL on failure. */
-static json_t *guarded_string(const struct local_model *m, struct str text, struct err *err)
+static json_t *guarded_string(const struct local_model *m, guard_fn *guard, struct str text, struct err *err)
 {
     struct buf safe = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
-    guard_escape(m->tokenizer, text, &safe);
+    guard(m->tokenizer, text, &safe);
     json_t *value = buf_check(&safe, "a message", err) ? json_stringn(buf_view(&safe).p, safe.n) : NULL;
     if (!value && buf_ok(&safe))
         err_nomem(err, "the messages");
@@ -19,10 +22,11 @@ static json_t *guarded_string(const struct local_model *m, struct str text, stru
     return value;
 }
 
-static json_t *message_json(const struct local_model *m, const struct chat_message *message, struct err *err)
+static json_t *message_json(const struct local_model *m, guard_fn *guard, const struct chat_message *message,
+                            struct err *err)
 {
-    json_t *object = json_object(), *role = guarded_string(m, message->role, err);
-    json_t *content = role ? guarded_string(m, message->content, err) : NULL;
+    json_t *object = json_object(), *role = guarded_string(m, guard_escape, message->role, err);
+    json_t *content = role ? guarded_string(m, guard, message->content, err) : NULL;
     if (object && role && content && json_object_set(object, "role", role) == 0 &&
         json_object_set(object, "content", content) == 0) {
         json_decref(role);
@@ -42,15 +46,15 @@ static json_t *token_name(const struct local_model *m, int32_t id)
 }
 
 /* The template's variables. */
-static bool context_build(const struct local_model *m, const struct generation_request *req, json_t **ret,
-                          struct err *err)
+static bool context_build(const struct local_model *m, guard_fn *guard, const struct generation_request *req,
+                          json_t **ret, struct err *err)
 {
     struct err why = ERR_INIT;
     err_nomem(&why, "the messages");
     json_t *context = json_object(), *messages = json_array();
     bool ok = context && messages && json_object_set(context, "messages", messages) == 0;
     for (int i = 0; ok && i < req->n_messages; i++)
-        ok = json_array_append_new(messages, message_json(m, &req->messages[i], &why)) == 0;
+        ok = json_array_append_new(messages, message_json(m, guard, &req->messages[i], &why)) == 0;
     ok = ok && json_object_set_new(context, "add_generation_prompt", json_true()) == 0 &&
          json_object_set_new(context, "bos_token", token_name(m, tokenizer_bos(m->tokenizer))) == 0 &&
          json_object_set_new(context, "eos_token", token_name(m, tokenizer_eos(m->tokenizer))) == 0 &&
@@ -67,15 +71,42 @@ static bool context_build(const struct local_model *m, const struct generation_r
     return false;
 }
 
-static bool render_template(const struct local_model *m, const struct generation_request *req, struct buf *out,
-                            struct err *err)
+static bool render_guarded(const struct local_model *m, guard_fn *guard, const struct generation_request *req,
+                           struct buf *out, struct err *err)
 {
     json_t *context;
-    if (!context_build(m, req, &context, err))
+    if (!context_build(m, guard, req, &context, err))
         return false;
     bool ok = template_render(m->template, context, clock_wall_ms(), out, err);
     json_decref(context);
     return ok || err_prefix(err, "the chat template of %s: ", m->name);
+}
+
+static bool messages_spell(const struct local_model *m, const struct generation_request *req)
+{
+    for (int i = 0; i < req->n_messages; i++)
+        if (guard_spells(m->tokenizer, req->messages[i].content))
+            return true;
+    return false;
+}
+
+/* The escaped messages look to the template as they are; the spelled ones cannot become a control token whatever it
+ * does to them. Where the two come out with other control tokens, the template has made one of a user's text. */
+static bool render_template(const struct local_model *m, const struct generation_request *req, struct buf *out,
+                            struct err *err)
+{
+    if (!render_guarded(m, guard_escape, req, out, err))
+        return false;
+    if (!messages_spell(m, req))
+        return true;
+    struct buf spelled = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
+    bool ok = render_guarded(m, guard_spell, req, &spelled, err);
+    if (ok && !guard_same_controls(m->tokenizer, buf_view(out), buf_view(&spelled))) {
+        buf_clear(out);
+        buf_str(out, buf_view(&spelled));
+    }
+    buf_free(&spelled);
+    return ok;
 }
 
 static void render_plainly(const struct local_model *m, const struct generation_request *req, struct buf *out)

@@ -71,6 +71,54 @@ void guard_escape(const struct tokenizer *t, struct str text, struct buf *out)
     }
 }
 
+void guard_spell(const struct tokenizer *t, struct str text, struct buf *out)
+{
+    for (size_t at = 0; at < text.n;) {
+        size_t plain = plain_end(t, text, at);
+        buf_add(out, text.p + at, plain - at);
+        at = plain;
+        if (at == text.n)
+            break;
+        int len;
+        utf8_decode(text, at, &len);
+        struct str first = {text.p + at, (size_t)len};
+        if (is_escape(text, at) || t->control.first[(unsigned char)*first.p])
+            spell_bytes(first, out);
+        else
+            buf_str(out, first);
+        at += first.n;
+    }
+}
+
+bool guard_spells(const struct tokenizer *t, struct str text)
+{
+    return plain_end(t, text, 0) < text.n;
+}
+
+/* The control token at or after *at, which moves behind it; -1 at the end. */
+static int32_t next_control(const struct tokenizer *t, struct str rendered, size_t *at)
+{
+    int32_t id;
+    do {
+        id = specials_next(t, &t->trusted, rendered, at);
+        if (id >= 0)
+            *at += t->pieces[id].n;
+    } while (id >= 0 && t->types[id] != TOKEN_CONTROL);
+    return id;
+}
+
+bool guard_same_controls(const struct tokenizer *t, struct str a, struct str b)
+{
+    int32_t id;
+    size_t at_a = 0, at_b = 0;
+    do {
+        id = next_control(t, a, &at_a);
+        if (id != next_control(t, b, &at_b))
+            return false;
+    } while (id >= 0);
+    return true;
+}
+
 /* The digit at `at`, or -1. */
 static int digit_at(struct str s, size_t at)
 {

@@ -128,8 +128,9 @@ static bool whole_open(struct tokenizer *t, struct err *err)
 static bool ends_open(struct tokenizer *t, const struct tokenizer_spec *spec, struct err *err)
 {
     static const char *const names[] = {
-        "<|im_end|>",      "<|eot_id|>", "<|eom_id|>", "<|end|>",         "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>",
-        "<|end_of_turn|>", "<|eot|>",    "<|eom|>",    "<|return|>",      "</s>",          "<eos>",           "<EOT>",
+        "<|im_end|>",    "<|eot_id|>",      "<|eom_id|>",    "<|end|>",         "<|endoftext|>",
+        "<|end_of_text|>", "<end_of_turn>", "<|end_of_turn|>", "<|eot|>",       "<|eom|>",
+        "<|return|>",    "</s>",            "<eos>",         "<EOT>",
     };
     t->ends = per_token(t, sizeof *t->ends);
     if (!t->ends)

@@ -75,6 +75,11 @@ static void check_text(const struct tokenizer *t, struct str text)
     guard_escape(t, text, &rendered);
     require(buf_ok(&rendered) && guard_encode(t, buf_view(&rendered), &ids, NULL));
     check_ids(t, &ids, text, 0);
+    ids.n = 0;
+    buf_clear(&rendered);
+    guard_spell(t, text, &rendered);
+    require(buf_ok(&rendered) && guard_encode(t, buf_view(&rendered), &ids, NULL));
+    check_ids(t, &ids, text, 0);
     token_ids_free(&ids);
     buf_free(&rendered);
     buf_free(&shown);

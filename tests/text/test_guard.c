@@ -18,13 +18,14 @@ static struct tokenizer *open_vocab(void)
 
 /* The user's text in a turn: one control token before, `after` behind. Checks that only these are control tokens,
  * that the user's bytes came through, and gives how many tokens there are. */
-static int64_t check_turn(const struct tokenizer *t, struct str user, const char *after, int n_control)
+static int64_t check_guard(const struct tokenizer *t, void (*guard)(const struct tokenizer *, struct str, struct buf *),
+                           struct str user, const char *after, int n_control)
 {
     struct buf rendered = BUF_INIT(1 << 16), text = BUF_INIT(1 << 16);
     struct token_ids ids = {0};
     struct err err = ERR_INIT;
     buf_puts(&rendered, "<|im_start|>");
-    guard_escape(t, user, &rendered);
+    guard(t, user, &rendered);
     buf_puts(&rendered, after);
     assert_ok(guard_encode(t, buf_view(&rendered), &ids, &err), err);
     assert_int_equal(ids.p[0], TINY_START);
@@ -42,6 +43,13 @@ static int64_t check_turn(const struct tokenizer *t, struct str user, const char
     token_ids_free(&ids);
     buf_free(&rendered);
     buf_free(&text);
+    return n;
+}
+
+static int64_t check_turn(const struct tokenizer *t, struct str user, const char *after, int n_control)
+{
+    int64_t n = check_guard(t, guard_escape, user, after, n_control);
+    assert_int_equal(check_guard(t, guard_spell, user, after, n_control), n);
     return n;
 }
 
@@ -131,10 +139,24 @@ static void test_random_text_round_trips_through_the_guard(void **state)
     tokenizer_close(t);
 }
 
+static void test_rendered_texts_are_told_apart_by_their_control_tokens(void **state)
+{
+    (void)state;
+    tiny_vocab_init(&vocab);
+    struct tokenizer *t = open_vocab();
+    assert_true(guard_same_controls(t, STR("a<|im_start|>b<|im_end|>"), STR("<|im_start|><|im_end|>c")));
+    assert_false(guard_same_controls(t, STR("<|im_start|>"), STR("<|im_start|><|im_start|>")));
+    assert_false(guard_same_controls(t, STR("<|im_start|><|im_end|>"), STR("<|im_end|><|im_start|>")));
+    assert_true(guard_spells(t, STR("1 < 2")));
+    assert_false(guard_spells(t, STR("hello")));
+    tokenizer_close(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_control_names_in_user_text_stay_text),
+        cmocka_unit_test(test_rendered_texts_are_told_apart_by_their_control_tokens),
         cmocka_unit_test(test_user_text_cannot_begin_a_name_that_the_template_completes),
         cmocka_unit_test(test_text_without_names_is_left_alone),
         cmocka_unit_test(test_escape_characters_in_user_text_survive),
