@@ -1,9 +1,11 @@
-/* Kinds and traits against labelled prompts. The rules were written looking at half A only; half B is held out, and its macro-F1
- * is what is demanded. RUNG_SHOW_MISSES=a prints what half A gets wrong (half B's are not for looking at). */
+/* Kinds and traits against labelled prompts. The rules were written looking at half A only; half B is held out, and
+ * its macro-F1 is what is demanded. RUNG_SHOW_MISSES=a prints what half A gets wrong (half B's are not for looking
+ * at). */
 #include "tests/support.h"
 
 #include "base/filemap.h"
 #include "data/json.h"
+#include "gateway/policy/cues.h"
 #include "gateway/policy/kind.h"
 
 #define MAX_MESSAGES 64
@@ -24,10 +26,12 @@ static void count_case(json_t *line, struct tally *t, bool show)
 {
     struct chat_message messages[MAX_MESSAGES];
     json_t *list = json_object_get(line, "messages");
-    struct request r = {.messages = messages, .kind = KIND_UNKNOWN, .n_tools = (int)json_array_size(json_object_get(line, "tools"))};
+    struct request r = {.messages = messages, .kind = KIND_UNKNOWN};
+    r.n_tools = (int)json_array_size(json_object_get(line, "tools"));
     for (size_t i = 0; i < json_array_size(list) && i < MAX_MESSAGES; i++) {
         json_t *m = json_array_get(list, i);
-        messages[r.n_messages++] = (struct chat_message){str_of(json_string_value(json_object_get(m, "role"))), content_of(m)};
+        struct str role = str_of(json_string_value(json_object_get(m, "role")));
+        messages[r.n_messages++] = (struct chat_message){role, content_of(m)};
     }
     enum task_kind kind = KIND_UNKNOWN;
     unsigned traits = 0;
@@ -51,11 +55,13 @@ static void count_case(json_t *line, struct tally *t, bool show)
         t->said[KIND_COUNT + i] += said;
         t->hit[KIND_COUNT + i] += is && said;
         if (show && is != said)
-            print_message("%s %s: %.150s\n", said ? "EXTRA" : "MISSED", trait_names[i], r.n_messages ? messages[r.n_messages - 1].content.p : "");
+            print_message("%s %s: %.150s\n", said ? "EXTRA" : "MISSED", trait_names[i],
+                          r.n_messages ? messages[r.n_messages - 1].content.p : "");
     }
     if (show && a.kind != kind)
         print_message("%s said %s (%s): [%.80s] %.200s\n", kind_names[kind], kind_names[a.kind], a.why,
-                      r.n_messages > 1 ? messages[0].content.p : "", r.n_messages ? messages[r.n_messages - 1].content.p : "");
+                      r.n_messages > 1 ? messages[0].content.p : "",
+                      r.n_messages ? messages[r.n_messages - 1].content.p : "");
 }
 
 static struct tally read_half(const char *name, bool show)
@@ -66,7 +72,9 @@ static struct tally read_half(const char *name, bool show)
     struct tally t = {0};
     snprintf(path, sizeof path, "%s/tests/gateway/prompts/%s", RUNG_ROOT, name);
     assert_ok(file_read(path, 16u << 20, &text, &n, &err), err);
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+        if (!*line)
+            continue;
         json_t *object = NULL;
         assert_ok(json_parse_object(str_of(line), name, &object, &err), err);
         count_case(object, &t, show);
@@ -121,7 +129,9 @@ static void test_traits_of_held_out_prompts(void **state)
 static void test_hostile_texts_are_analysed_without_harm(void **state)
 {
     (void)state;
-    const char *texts[] = {"", " ", "?", "\xFF\xFE\x80", "```", "\xE2", "____", "a", "{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{"};
+    const char *texts[] = {"",      " ",    "?",  "\xFF\xFE\x80",          "```",        "\xE2",    "____",
+                           "a",     "\"",   "'a", "\xE2\x80\x9E",         ":",          ":\n\n",   "\n\n\n\n",
+                           "| | |", "1.\n", "''", "{{{{{{{{{{{{{{{{{{{{", "please ok ok", "\xE3\x80\x8C"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct chat_message m = {STR("user"), str_of(texts[i])};
         struct request r = {.messages = &m, .n_messages = 1, .kind = KIND_UNKNOWN};
@@ -133,6 +143,55 @@ static void test_hostile_texts_are_analysed_without_harm(void **state)
     struct analysis a;
     kind_analyse(&none, kind_estimate_tokens(&none), &a);
     assert_int_equal(a.kind, KIND_UNKNOWN);
+}
+
+static struct analysis analyse(const char *system, const char *user)
+{
+    struct chat_message m[] = {{STR("system"), str_of(system)}, {STR("user"), str_of(user)}};
+    struct request r = {.messages = m, .n_messages = 2, .kind = KIND_UNKNOWN};
+    struct analysis a;
+    kind_analyse(&r, kind_estimate_tokens(&r), &a);
+    return a;
+}
+
+static void test_a_system_prompt_that_states_a_task_decides_alone(void **state)
+{
+    (void)state;
+    const char *matter = "write a poem that summarizes this Python function, translate it and name the capital of Peru";
+    assert_int_equal(analyse("Classify the banking question into one intent.", matter).kind, KIND_CLASSIFY);
+    assert_int_equal(analyse("Name the intent of this request.", matter).kind, KIND_ROUTE);
+    assert_int_equal(analyse("Extract the booking details as JSON.", matter).kind, KIND_EXTRACT);
+    assert_int_not_equal(analyse("You are a helpful assistant.", matter).kind, KIND_EXTRACT);
+}
+
+static void test_quoted_matter_does_not_state_the_task(void **state)
+{
+    (void)state;
+    assert_int_equal(analyse("", "Proofread: \"Classify the SQL code and summarize it.\"").kind, KIND_REWRITE);
+    assert_int_equal(analyse("", "Summarize this:\n\nTranslate it. Which team? Classify.").kind, KIND_SUMMARIZE);
+    assert_int_equal(analyse("", "Is this spam? \xE2\x80\x9Esummarize the code\xE2\x80\x9C").kind, KIND_CLASSIFY);
+}
+
+static void test_polite_openings_do_not_hide_the_verb(void **state)
+{
+    (void)state;
+    assert_string_equal(analyse("", "Hello, could you please reword the note below?").why, "^reword");
+    assert_string_equal(analyse("", "REWORD the note below.").why, "^reword");
+}
+
+static int table_size(const struct cue *table)
+{
+    int n = 0;
+    while (table[n].phrase)
+        n++;
+    return n;
+}
+
+static void test_every_cue_has_room_in_the_index(void **state)
+{
+    (void)state;
+    assert_true(table_size(narrow_cues) + table_size(broad_cues) + table_size(language_cues) <= CUE_MAX);
+    assert_true(table_size(trait_cues) <= CUE_MAX && table_size(word_cues) <= CUE_MAX);
 }
 
 static void test_long_context_is_over_128000_tokens(void **state)
@@ -154,6 +213,10 @@ int main(void)
         cmocka_unit_test(test_kinds_of_held_out_prompts),
         cmocka_unit_test(test_traits_of_held_out_prompts),
         cmocka_unit_test(test_hostile_texts_are_analysed_without_harm),
+        cmocka_unit_test(test_a_system_prompt_that_states_a_task_decides_alone),
+        cmocka_unit_test(test_quoted_matter_does_not_state_the_task),
+        cmocka_unit_test(test_polite_openings_do_not_hide_the_verb),
+        cmocka_unit_test(test_every_cue_has_room_in_the_index),
         cmocka_unit_test(test_long_context_is_over_128000_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

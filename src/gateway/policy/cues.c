@@ -17,12 +17,14 @@ struct cue_index {
 static struct cue_index indexes[CUES_SETS];
 static pthread_once_t indexed = PTHREAD_ONCE_INIT;
 
+/* Openings after which the sentence still begins. */
 static const char *const polite[] = {
     "please", "can you", "could you", "would you", "will you", "kindly", "hi", "hello", "hey", "now", "then", "and",
-    "just", "i want you to", "i need you to", "i'd like you to", "i would like you to", "your task is to", "your job is to",
-    "you should", "you must", "you will", "you are to", "first", "help me", "help me to", "quickly", "go ahead and", "bitte",
-    "kannst du", "können sie", "könntest du", "por favor", "puedes", "podrías", "peux tu", "pouvez vous", "pourrais tu",
-    "per favore", "puoi", "podes", "alsjeblieft", "kun je", "kan je", "proszę", "пожалуйста", "lütfen", "ok", "okay", NULL,
+    "just", "first", "quickly", "ok", "okay", "go ahead and", "help me", "help me to", "you should", "you must",
+    "you will", "you are to", "i want you to", "i need you to", "i'd like you to", "i would like you to",
+    "your task is to", "your job is to", "bitte", "kannst du", "können sie", "könntest du", "por favor", "puedes",
+    "podrías", "peux tu", "pouvez vous", "pourrais tu", "per favore", "puoi", "podes", "alsjeblieft", "kun je",
+    "kan je", "proszę", "пожалуйста", "lütfen", NULL,
 };
 
 static unsigned bucket_of(const char *p)
@@ -44,7 +46,8 @@ static void index_all(void)
 {
     for (int s = 0; s < CUES_SETS; s++)
         memset(indexes[s].first, 0xFF, sizeof indexes[s].first);
-    index_table(&indexes[CUES_KIND], kind_cues);
+    index_table(&indexes[CUES_KIND], narrow_cues);
+    index_table(&indexes[CUES_KIND], broad_cues);
     index_table(&indexes[CUES_KIND], language_cues);
     index_table(&indexes[CUES_TRAIT], trait_cues);
     index_table(&indexes[CUES_WORD], word_cues);
@@ -107,12 +110,9 @@ void cue_add(enum cue_set set, const char *folded, int factor, struct cue_tally 
             begins = true;
             continue;
         }
-        if (begins) {
+        if (begins)
             start = after_politeness(p);
-            add_at(&indexes[set], p, true, factor, t);
-        } else {
-            add_at(&indexes[set], p, p == start, factor, t);
-        }
         begins = false;
+        add_at(&indexes[set], p, p == start, factor, t);
     }
 }

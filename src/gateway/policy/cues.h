@@ -14,7 +14,7 @@ struct cue {
     unsigned char weight;
 };
 
-extern const struct cue kind_cues[];     /* English; each table ends with a NULL phrase */
+extern const struct cue narrow_cues[], broad_cues[]; /* kinds, in English; each table ends with a NULL phrase */
 extern const struct cue language_cues[]; /* kinds in other languages */
 extern const struct cue trait_cues[];
 extern const struct cue word_cues[];     /* what: enum cue_word */

@@ -1,5 +1,5 @@
-/* The commonest words of English and of other languages in Latin script, data only, for language.c. A word of both stands
- * under English; 2 marks words that English text hardly holds. */
+/* The commonest words of English and of other languages in Latin script, data only, for language.c. A word of
+ * both stands under English; 2 marks words that English text hardly holds. */
 #include "gateway/policy/cues.h"
 
 const struct cue word_cues[] = {
@@ -106,9 +106,9 @@ const struct cue word_cues[] = {
     {"quali", WORD_OTHER, 2}, {"quando", WORD_OTHER, 1}, {"dove", WORD_OTHER, 2}, {"cosa", WORD_OTHER, 2},
     {"cos'è", WORD_OTHER, 2}, {"testo", WORD_OTHER, 2}, {"seguente", WORD_OTHER, 2}, {"dal", WORD_OTHER, 2},
     {"e", WORD_OTHER, 1}, {"la", WORD_OTHER, 1}, {"dell'*", WORD_OTHER, 1}, {"nell'*", WORD_OTHER, 2},
-    {"dall'*", WORD_OTHER, 2}, {"un'*", WORD_OTHER, 1}, {"scrivi", WORD_OTHER, 2}, {"ciao", WORD_OTHER, 2},
-    {"grazie", WORD_OTHER, 2}, {"sarà", WORD_OTHER, 2}, {"anni", WORD_OTHER, 2}, {"buongiorno", WORD_OTHER, 2},
-    {"vorrei", WORD_OTHER, 2},
+    {"dall'*", WORD_OTHER, 2}, {"un'*", WORD_OTHER, 1}, {"scrivi", WORD_OTHER, 2}, {"completa", WORD_OTHER, 2},
+    {"proverbio", WORD_OTHER, 2}, {"ciao", WORD_OTHER, 2}, {"grazie", WORD_OTHER, 2}, {"sarà", WORD_OTHER, 2},
+    {"anni", WORD_OTHER, 2}, {"buongiorno", WORD_OTHER, 2}, {"vorrei", WORD_OTHER, 2},
     /* Portuguese */
     {"o", WORD_OTHER, 1}, {"os", WORD_OTHER, 1}, {"uma", WORD_OTHER, 2}, {"não", WORD_OTHER, 2},
     {"meu", WORD_OTHER, 2}, {"minha", WORD_OTHER, 2}, {"em", WORD_OTHER, 2}, {"você", WORD_OTHER, 2},

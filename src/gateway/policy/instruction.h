@@ -1,5 +1,5 @@
-/* What of a text is instruction and what is the matter it is about. People put the instruction into the first sentences,
- * and the matter after a colon, a blank line, in quotation marks, a list or a code block. */
+/* What of a text is instruction and what is the matter it is about. People put the instruction into the first
+ * sentences, and the matter after a colon, a blank line, in quotation marks, a list or a code block. */
 #ifndef RUNG_GATEWAY_POLICY_INSTRUCTION_H
 #define RUNG_GATEWAY_POLICY_INSTRUCTION_H
 

@@ -1,6 +1,7 @@
-/* The kind of a request, by rules: weighted cues (cues_kind.c, cues_language.c) in the places where people put
- * instructions, and a few marks of form. A system prompt that states a task decides alone, since the user's text is then
- * matter; else the first sentence counts most, then the sentences after it, and the matter only when these say nothing. */
+/* The kind of a request, by rules: weighted cues (cues_narrow.c, cues_broad.c, cues_language.c) in the places where
+ * people put instructions, and a few marks of form. A system prompt that states a task decides alone, since the user's
+ * text is then matter; else the first sentence counts most, then the sentences after it, and the matter only when these
+ * say nothing. */
 #include "gateway/policy/kind.h"
 
 #include "gateway/policy/cues.h"
@@ -54,44 +55,45 @@ static void add_form(struct cue_tally *t, enum task_kind kind, int score, const 
     }
 }
 
-static bool has(const char *folded, const char *words)
-{
-    return strstr(folded, words) != NULL;
-}
-
-/* "a or b?" before a text asks for one of two labels. */
+/* "formal or informal?" before a text asks for one of two labels. */
 static bool offers_choice(const struct instruction *in)
 {
-    static const char *const or_words[] = {" or ", " oder ", " ou ", " czy ", " или ", "还是", "それとも", NULL};
+    static const char *const or_words[] = {
+        " or ", " oder ", " ou ", " czy ", " или ", "还是", "それとも", NULL,
+    };
     for (int i = 0; or_words[i]; i++) {
-        if (has(in->first, or_words[i]) || has(in->rest, or_words[i]))
+        if (strstr(in->first, or_words[i]) || strstr(in->rest, or_words[i]))
             return true;
     }
     return false;
 }
 
-static void add_marks_of_form(const struct sample *s, struct cue_tally *t)
+static void add_marks_of_form(const struct sample *s, const struct request *r, struct cue_tally *t)
 {
     int open = sample_ends_open(s);
     if (sample_looks_like_code(s))
-        add_form(t, KIND_CODE, t->score[KIND_CODE] ? 36 : 20, "looks like code");
+        add_form(t, KIND_CODE, t->score[KIND_CODE] ? 52 : 20, "looks like code");
     if (sample_names_an_error(s))
         add_form(t, KIND_CODE, 16, "names a program's error");
-    if (str_find(s->user, STR("___")) != SIZE_MAX || str_find(s->user, STR("[MASK]")) != SIZE_MAX)
+    if (str_find(s->head, STR("___")) != SIZE_MAX || str_find(s->head, STR("[MASK]")) != SIZE_MAX)
         add_form(t, KIND_COMPLETE, 28, "a blank to fill in");
-    if (str_find(s->user, STR("<fim")) != SIZE_MAX)
-        add_form(t, KIND_COMPLETE, 48, "fill-in-the-middle marks");
+    if (str_find(s->head, STR("<fim")) != SIZE_MAX)
+        add_form(t, KIND_COMPLETE, 80, "fill-in-the-middle marks");
     if (s->said.asks)
         add_form(t, KIND_QA, 8, "a question mark");
-    if (s->said.asks && s->said.has_matter && offers_choice(&s->said))
-        add_form(t, KIND_CLASSIFY, 20, "a choice asked of a text");
+    else if (s->said.has_matter && str_ends(s->user, STR("?")))
+        add_form(t, KIND_QA, 6, "a question at the end");
+    if (s->said.has_matter && offers_choice(&s->said))
+        add_form(t, KIND_CLASSIFY, s->said.asks ? 20 : 8, "a choice asked of a text");
+    if (r->n_tools >= 2)
+        add_form(t, KIND_OPEN_ENDED, 12, "several tools");
     if (s->user_turns >= MANY_TURNS)
         add_form(t, KIND_OPEN_ENDED, 16, "a long conversation");
     if (open == 2)
-        add_form(t, KIND_COMPLETE, 14, "ends in the middle of a sentence");
+        add_form(t, KIND_COMPLETE, 20, "ends in the middle of a sentence");
 }
 
-static enum task_kind decide_kind(const struct sample *s, const char **ret_why)
+static enum task_kind decide_kind(const struct sample *s, const struct request *r, const char **ret_why)
 {
     struct cue_tally t = {0};
     enum task_kind kind;
@@ -101,7 +103,7 @@ static enum task_kind decide_kind(const struct sample *s, const char **ret_why)
     if (best_score(&t, &kind) < SYSTEM_SURE) {
         cue_add(CUES_KIND, s->said.first, FACTOR_FIRST, &t);
         cue_add(CUES_KIND, s->said.rest, FACTOR_REST, &t);
-        add_marks_of_form(s, &t);
+        add_marks_of_form(s, r, &t);
         if (best_score(&t, &kind) < SURE)
             cue_add(CUES_KIND, s->said.tail, FACTOR_TAIL, &t);
         if (best_score(&t, &kind) < SURE)
@@ -124,7 +126,7 @@ void kind_analyse(const struct request *r, int64_t approx_tokens, struct analysi
         ret->kind = r->kind;
         ret->why = "metadata.kind";
     } else {
-        ret->kind = decide_kind(&s, &ret->why);
+        ret->kind = decide_kind(&s, r, &ret->why);
     }
     ret->traits = traits_decide(&s, r, ret->kind, approx_tokens);
 }

@@ -5,7 +5,8 @@
 
 #include "gateway/policy/cues.h"
 
-#define LEAST_EVIDENCE 2
+#define LEAST_SAID 2 /* points of evidence in the instruction */
+#define LEAST_ABOUT 3 /* in the matter, where addresses and names stand */
 #define MOST_ACCENTED 2
 #define WORDS_A_POINT 7 /* in a text of another language, at least every so many weigh a point */
 
@@ -51,11 +52,11 @@ static void weigh(const char *folded, struct evidence *e)
 }
 
 /* Words decide; accents alone may be names. */
-static bool speaks_other(const struct evidence *e)
+static bool speaks_other(const struct evidence *e, int least)
 {
     int other = e->tally.score[WORD_OTHER], english = e->tally.score[WORD_ENGLISH];
     int accented = e->accented < MOST_ACCENTED ? e->accented : MOST_ACCENTED;
-    return other && other + accented >= LEAST_EVIDENCE && other + accented > english &&
+    return other && other + accented >= least && other + accented > english &&
            (other + accented) * WORDS_A_POINT >= e->words;
 }
 
@@ -77,5 +78,5 @@ bool language_is_other(struct str text, const char *first, const char *rest, con
     weigh(first, &said);
     weigh(rest, &said);
     weigh(matter, &about);
-    return speaks_other(&said) || speaks_other(&about);
+    return speaks_other(&said, LEAST_SAID) || speaks_other(&about, LEAST_ABOUT);
 }

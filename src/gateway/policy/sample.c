@@ -2,7 +2,7 @@
  * and traits.c. */
 #include "gateway/policy/sample.h"
 
-#define CODE_LOOK_BYTES 2000
+#define HEAD_BYTES 2000
 #define CODE_MIN_BYTES 30
 #define OPEN_MIN_BYTES 12
 
@@ -21,6 +21,7 @@ void sample_take(const struct request *r, struct sample *ret)
         }
     }
     ret->user = str_trim(ret->user);
+    ret->head = utf8_clip(ret->user, HEAD_BYTES);
     instruction_split(system, true, &ret->system);
     instruction_split(ret->user, false, &ret->said);
 }
@@ -32,20 +33,22 @@ static bool contains(struct str text, const char *needle)
 
 bool sample_looks_like_code(const struct sample *s)
 {
-    struct str head = {s->user.p, s->user.n < CODE_LOOK_BYTES ? s->user.n : CODE_LOOK_BYTES};
+    struct str head = s->head;
     size_t marks = 0;
     for (size_t i = 0; i < head.n; i++)
         marks += head.p[i] && strchr("{};=<>[]()\\", head.p[i]);
-    static const char *const signs[] = {"```", "#include", "def ", "();", "):\n", "function ", "SELECT ", "import ", NULL};
+    static const char *const signs[] = {
+        "```", "#include", "def ", "();", "):\n", "function ", "SELECT ", "import ", NULL,
+    };
     int seen = 0;
     for (int i = 0; signs[i]; i++)
         seen += contains(head, signs[i]);
-    return head.n >= CODE_MIN_BYTES && marks >= 3 && (marks * 12 > head.n || (seen && marks * 24 > head.n));
+    return head.n >= CODE_MIN_BYTES && marks >= 3 && (marks * 12 > head.n || (seen && marks * 32 > head.n));
 }
 
 bool sample_names_an_error(const struct sample *s)
 {
-    struct str head = {s->user.p, s->user.n < CODE_LOOK_BYTES ? s->user.n : CODE_LOOK_BYTES};
+    struct str head = s->head;
     static const char *const ends[] = {"Error", "Exception", NULL};
     for (int i = 0; ends[i]; i++) {
         size_t at = str_find(head, str_of(ends[i]));
@@ -57,12 +60,14 @@ bool sample_names_an_error(const struct sample *s)
 
 /* Words after which no sentence ends. */
 static const char *const dangling[] = {
-    "the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "at", "for", "with", "by", "from", "that", "which", "who",
-    "is", "are", "was", "were", "has", "have", "had", "will", "would", "could", "should", "can", "not", "if", "because",
-    "when", "while", "as", "than", "my", "your", "his", "her", "their", "our", "its", "i", "we", "he", "she", "they",
-    "unfortunately", "however", "therefore", "der", "die", "das", "und", "oder", "ein", "eine", "ist", "ich", "wenn",
-    "weil", "dass", "el", "la", "los", "las", "y", "que", "un", "una", "es", "de", "le", "les", "et", "je", "une", "il",
-    "che", "e", "non", "o", "em", "het", "een", "ik", NULL,
+    "the",   "a",      "an",    "and",   "or",   "but",  "of",    "to",   "in",     "on",   "at",    "for",
+    "with",  "by",     "from",  "that",  "which", "who", "is",    "are",  "was",    "were", "has",   "have",
+    "had",   "will",   "would", "could", "can",  "not",  "if",    "because", "when", "while", "as",  "than",
+    "my",    "your",   "his",   "her",   "their", "our", "its",   "i",    "we",     "he",   "she",   "they",
+    "unfortunately", "however", "therefore", "should",   "der",   "die",  "das",    "und",  "oder",  "ein",
+    "eine",  "ist",    "ich",   "wenn",  "weil", "dass", "auch",  "muss", "el",     "la",   "los",   "las",
+    "y",     "que",    "un",    "una",   "es",   "de",   "le",    "les",  "et",     "je",   "une",   "il",
+    "che",   "e",      "non",   "o",     "em",   "het",  "een",   "ik",   NULL,
 };
 
 static bool dangles(struct str text)

@@ -7,6 +7,7 @@
 
 struct sample {
     struct str user;                  /* the last user message, trimmed, whole */
+    struct str head;                  /* its first bytes, where marks of form are looked for */
     int user_turns;
     struct instruction system, said;  /* of the first system prompt and of the last user message */
 };

@@ -1,6 +1,6 @@
-/* The traits of a request, by rules: cues (cues_trait.c) in its instruction, and what its form says - numbers, names and
- * years in a question, tools given, turns taken, the language written. The kind is known already and rules traits out:
- * to summarize a proof takes no proving. */
+/* The traits of a request, by rules: cues (cues_trait.c) in its instruction, and what its form says - numbers, names
+ * and years in a question, tools given, turns taken, the language written. The kind is known already and rules traits
+ * out: to summarize a proof takes no proving. */
 #include "gateway/policy/traits.h"
 
 #include "gateway/policy/cues.h"
@@ -39,6 +39,20 @@ static bool is_upper(unsigned char c)
     return c >= 'A' && c <= 'Z';
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_year(const char *word, size_t n)
+{
+    for (size_t i = 0; i < 4; i++) {
+        if (i >= n || !is_digit(word[i]))
+            return false;
+    }
+    return (word[0] == '1' || (word[0] == '2' && word[1] == '0')) && (n == 4 || !is_digit(word[4]));
+}
+
 static struct counts count(struct str text)
 {
     struct counts c = {0};
@@ -55,9 +69,8 @@ static struct counts count(struct str text)
         }
         const char *w = text.p + start;
         size_t n = i - start;
-        bool digit = w[0] >= '0' && w[0] <= '9';
-        c.numbers += digit;
-        c.years += digit && n >= 4 && (n == 4 || w[4] < '0' || w[4] > '9') && (w[0] == '1' || (w[0] == '2' && w[1] == '0'));
+        c.numbers += is_digit(w[0]);
+        c.years += is_year(w, n);
         c.names += inside && n > 1 && (is_upper((unsigned char)w[0]) || (unsigned char)w[0] == 0xC3) && w[1] != '\'';
         inside = !strchr(".?!:", w[n - 1]);
     }
@@ -83,27 +96,58 @@ static bool writes_other_language(const struct sample *s)
     return language_is_other(head, s->said.first, s->said.rest, s->said.matter);
 }
 
+/* The matter of a narrow task asks for nothing. */
 static void add_cues(const struct sample *s, enum task_kind kind, struct cue_tally *t)
 {
     cue_add(CUES_TRAIT, s->said.first, 1, t);
     cue_add(CUES_TRAIT, s->said.rest, 1, t);
+    if (is_narrow(kind))
+        return;
     cue_add(CUES_TRAIT, s->said.tail, 1, t);
-    if (!is_narrow(kind)) /* of a narrow task, the matter asks for nothing */
-        cue_add(CUES_TRAIT, s->said.matter, 1, t);
+    cue_add(CUES_TRAIT, s->said.matter, 1, t);
 }
 
-/* What the kind rules out, and the user's words cannot bring about when the system prompt states a narrow task. */
+/* What the kind rules out. */
 static void apply_kind(const struct sample *s, enum task_kind kind, struct cue_tally *t)
 {
     if (is_narrow(kind))
         t->score[TRAIT_REASONING] = t->score[TRAIT_INTERACTIVE] = 0;
     if (kind == KIND_ROUTE || kind == KIND_CLASSIFY)
         t->score[TRAIT_LANGUAGE] = t->score[TRAIT_MULTI_TOOL] = 0;
-    if (kind != KIND_CODE)
+    if (kind == KIND_CODE)
+        t->score[TRAIT_LANGUAGE] = 0; /* "translate this Python to Rust" */
+    else
         t->score[TRAIT_LARGE_CODEBASE] = 0;
     /* With the text at hand, or a task on it, the world need not be known. */
-    if ((kind != KIND_QA && kind != KIND_UNKNOWN) || s->said.has_matter || s->user.n > LONG_MESSAGE_BYTES)
+    if ((kind != KIND_QA && kind != KIND_UNKNOWN) || s->said.has_matter || s->user.n > LONG_MESSAGE_BYTES ||
+        t->score[TRAIT_REASONING] >= LEAST)
         t->score[TRAIT_WORLD_KNOWLEDGE] = 0;
+}
+
+/* What the request's form says of it, besides words. */
+static void add_form(const struct sample *s, const struct request *r, enum task_kind kind, int64_t approx_tokens,
+                     int *score)
+{
+    if (kind == KIND_CODE && s->user.n > LARGE_CODE_BYTES)
+        score[TRAIT_LARGE_CODEBASE] += LEAST;
+    if (r->n_tools >= 2)
+        score[TRAIT_MULTI_TOOL] += LEAST;
+    if (s->user_turns >= INTERACTIVE_TURNS)
+        score[TRAIT_INTERACTIVE] += LEAST;
+    if (approx_tokens > LONG_CONTEXT_TOKENS)
+        score[TRAIT_LONG_CONTEXT] += LEAST;
+}
+
+/* A system prompt says how to speak and what to work on, but its words ask for no facts and no proofs. */
+static void add_system(const struct sample *s, enum task_kind kind, int *score)
+{
+    struct cue_tally t = {0};
+    cue_add(CUES_TRAIT, s->system.first, 1, &t);
+    cue_add(CUES_TRAIT, s->system.rest, 1, &t);
+    score[TRAIT_INTERACTIVE] += t.score[TRAIT_INTERACTIVE];
+    score[TRAIT_LARGE_CODEBASE] += t.score[TRAIT_LARGE_CODEBASE];
+    score[TRAIT_MULTI_TOOL] += t.score[TRAIT_MULTI_TOOL];
+    score[TRAIT_LANGUAGE] += kind == KIND_CODE ? 0 : t.score[TRAIT_LANGUAGE];
 }
 
 unsigned traits_decide(const struct sample *s, const struct request *r, enum task_kind kind, int64_t approx_tokens)
@@ -118,17 +162,9 @@ unsigned traits_decide(const struct sample *s, const struct request *r, enum tas
     if (t.score[TRAIT_WORLD_KNOWLEDGE] > 0 || c.names >= 3)
         t.score[TRAIT_WORLD_KNOWLEDGE] += detail_score(&c, s->user.n, other_language);
     apply_kind(s, kind, &t);
-    struct cue_tally system = {0};
-    cue_add(CUES_TRAIT, s->system.first, 1, &system);
-    cue_add(CUES_TRAIT, s->system.rest, 1, &system);
-    static const enum trait of_system[] = {TRAIT_INTERACTIVE, TRAIT_LARGE_CODEBASE, TRAIT_LANGUAGE, TRAIT_MULTI_TOOL};
-    for (size_t i = 0; i < sizeof of_system / sizeof of_system[0]; i++)
-        t.score[of_system[i]] += system.score[of_system[i]];
-    t.score[TRAIT_LARGE_CODEBASE] += kind == KIND_CODE && s->user.n > LARGE_CODE_BYTES ? LEAST : 0;
-    t.score[TRAIT_MULTI_TOOL] += r->n_tools >= 2 ? LEAST : 0;
-    t.score[TRAIT_INTERACTIVE] += s->user_turns >= INTERACTIVE_TURNS ? LEAST : 0;
+    add_system(s, kind, t.score);
+    add_form(s, r, kind, approx_tokens, t.score);
     t.score[TRAIT_LANGUAGE] += other_language ? LEAST : 0;
-    t.score[TRAIT_LONG_CONTEXT] += approx_tokens > LONG_CONTEXT_TOKENS ? LEAST : 0;
     for (int i = 0; i < TRAIT_COUNT; i++)
         traits |= t.score[i] >= LEAST ? TRAIT_BIT(i) : 0;
     return traits;
