@@ -122,7 +122,7 @@ static void test_named_models_and_aliases(void **state)
     x.r.model = STR("nope");
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_UNKNOWN_MODEL);
-    assert_non_null(strstr(x.p.err.msg, "small"));
+    assert_non_null(strstr(x.p.err.msg, "auto, small, own, mid, big, gpt-4o, tiny"));
     config_free(x.c);
 }
 

@@ -100,6 +100,10 @@ static void list_models(const struct config *c, char *text, size_t size)
     say(text, size, "auto");
     for (int i = 0; i < c->n_models; i++)
         say(text, size, ", %s", c->models[i].name);
+    for (int i = 0; i < c->n_aliases; i++)
+        say(text, size, ", %s", c->aliases[i].from);
+    if (strlen(text) == size - 1)
+        snprintf(text + size - 4, 4, "...");
 }
 
 /* One model was named: it answers or nobody does. */
