@@ -9,6 +9,7 @@
 #include "runtime/runtime.h"
 
 #define GENERATION_MAX_STOPS 16
+#define GENERATION_MAX_STOP_BYTES 512
 #define GENERATION_MAX_MESSAGES 4096
 
 struct chat_message {

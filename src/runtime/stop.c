@@ -8,12 +8,13 @@
 bool stop_filter_open(struct stop_filter *f, const struct str *texts, int n, struct err *err)
 {
     *f = (struct stop_filter){.held = BUF_INIT(STOP_MAX_HELD_BYTES)};
-    if (n > STOP_MAX_TEXTS)
-        return err_set(err, ERR_INVALID, "%d stop texts are given; at most %d are allowed", n, STOP_MAX_TEXTS);
+    if (n > GENERATION_MAX_STOPS)
+        return err_set(err, ERR_INVALID, "%d stop texts are given; at most %d are allowed", n, GENERATION_MAX_STOPS);
     size_t total = 1;
     for (int i = 0; i < n; i++) {
-        if (texts[i].n == 0 || texts[i].n > STOP_MAX_BYTES || !utf8_valid(texts[i]))
-            return err_set(err, ERR_INVALID, "stop text %d must be 1 to %d bytes of UTF-8", i + 1, STOP_MAX_BYTES);
+        if (texts[i].n == 0 || texts[i].n > GENERATION_MAX_STOP_BYTES || !utf8_valid(texts[i]))
+            return err_set(err, ERR_INVALID, "stop text %d must be 1 to %d bytes of UTF-8", i + 1,
+                           GENERATION_MAX_STOP_BYTES);
         total += texts[i].n;
     }
     f->bytes = malloc(total);
@@ -51,7 +52,7 @@ static size_t first_stop(const struct stop_filter *f, struct str s)
 /* Bytes at the end of s that begin a stop text; the most there are. */
 static size_t open_end(const struct stop_filter *f, struct str s)
 {
-    size_t most = s.n < STOP_MAX_BYTES ? s.n : STOP_MAX_BYTES;
+    size_t most = s.n < GENERATION_MAX_STOP_BYTES ? s.n : GENERATION_MAX_STOP_BYTES;
     for (size_t n = most; n > 0; n--)
         for (int i = 0; i < f->n; i++)
             if (n < f->texts[i].n && str_starts(f->texts[i], (struct str){s.p + s.n - n, n}))

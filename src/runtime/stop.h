@@ -5,13 +5,11 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-
-#define STOP_MAX_TEXTS 16
-#define STOP_MAX_BYTES 256
+#include "runtime/generate.h"
 
 struct stop_filter {
     /* private */
-    struct str texts[STOP_MAX_TEXTS];   /* into bytes */
+    struct str texts[GENERATION_MAX_STOPS];   /* into bytes */
     int n;
     char *bytes;
     struct buf held;

@@ -91,7 +91,7 @@ static void test_the_answer_does_not_depend_on_the_cuts_when_stops_do_not_overla
 static void test_bad_stop_texts_are_refused(void **state)
 {
     (void)state;
-    static char longer[STOP_MAX_BYTES + 1];
+    static char longer[GENERATION_MAX_STOP_BYTES + 1];
     memset(longer, 'x', sizeof longer);
     const struct str bad[] = {STR(""), STR("\xFF"), {longer, sizeof longer}};
     for (int i = 0; i < 3; i++) {
@@ -101,6 +101,9 @@ static void test_bad_stop_texts_are_refused(void **state)
         assert_int_equal(err.code, ERR_INVALID);
         stop_filter_close(&f);
     }
+    struct stop_filter longest;
+    assert_true(stop_filter_open(&longest, &(struct str){longer, sizeof longer - 1}, 1, NULL));
+    stop_filter_close(&longest);
 }
 
 int main(void)
