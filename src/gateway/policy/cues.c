@@ -1,10 +1,10 @@
-/* How cues are found: an index from the first two bytes of a phrase to the phrases that begin so, built once, and one
+/* How cues are found: an index from the first three bytes of a phrase to the phrases that begin so, built once, and one
  * walk over the words of a text. Which texts are searched and what the weights decide is kind.c's and traits.c's. */
 #include "gateway/policy/cues.h"
 
 #include <pthread.h>
 
-#define BUCKETS 1024
+#define BUCKETS 4096
 #define NO_CUE UINT16_MAX
 #define WIDE_LEAD 0xE3 /* first byte of Han, kana and Hangul */
 
@@ -27,9 +27,12 @@ static const char *const polite[] = {
     "kan je", "proszę", "пожалуйста", "lütfen", NULL,
 };
 
+/* Of a phrase, or of a text at the start of a word: what follows a word of less than three letters does not count. */
 static unsigned bucket_of(const char *p)
 {
-    return ((unsigned char)p[0] * 37u + (unsigned char)p[1]) % BUCKETS;
+    unsigned second = p[1] ? (unsigned char)p[1] : ' ';
+    unsigned third = second != ' ' && p[2] ? (unsigned char)p[2] : ' ';
+    return ((unsigned char)p[0] * 311u + second * 37u + third) % BUCKETS;
 }
 
 static void index_table(struct cue_index *ix, const struct cue *table)

@@ -6,8 +6,8 @@
 #include "gateway/request.h"
 
 /* A cue matches whole words of folded text (instruction.h). A leading ^ asks for the start of a sentence, where polite
- * openings ("could you please") do not count; a trailing * leaves the last word open. Phrases in Han, kana and Hangul
- * match anywhere: these scripts do not part their words. */
+ * openings ("could you please") do not count; a trailing *, behind three bytes or more, leaves the last word open.
+ * Phrases in Han, kana and Hangul match anywhere: these scripts do not part their words. */
 struct cue {
     const char *phrase;
     unsigned char what; /* enum task_kind or enum trait */
