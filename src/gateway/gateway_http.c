@@ -280,7 +280,8 @@ static void answer(struct gateway *g, struct chat *chat)
         put_reply_headers(chat, false);
         reply_json(chat->x, 200, &chat->out);
     } else if (chat->reply.outcome == REPLY_CANCELLED) {
-        fail(chat->x, 499, "the client hung up", NULL, NULL);
+        /* Who hung up will not read this; who did not was cut because the server is closing. */
+        fail(chat->x, 503, "Rung is stopping; ask again in a moment", NULL, NULL);
     } else {
         fail_reply(chat);
     }
