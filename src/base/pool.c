@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 
-#define POOL_THREADS_MAX 256
 #define POOL_PIECES_PER_THREAD 8   /* enough to even out threads of uneven speed */
 #define POOL_SPIN_NS 40000         /* between the steps of a decode; longer than waking a parked thread */
 #define POOL_SPINS_PER_CLOCK 32

@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#define POOL_THREADS_MAX 256
+
 struct pool;
 /* [begin, end) of the work, on worker `thread` (0 .. threads-1). */
 typedef void pool_fn(void *ctx, int64_t begin, int64_t end, int thread);

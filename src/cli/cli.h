@@ -1,4 +1,5 @@
-/* What the commands share. One file per command; `int cmd_NAME(int argc, char **argv)` gets its own name as argv[0]. */
+/* What the commands share. One file per command; `int cmd_NAME(int argc, char **argv)` gets "rung NAME" as
+ * argv[0]. */
 #ifndef RUNG_CLI_CLI_H
 #define RUNG_CLI_CLI_H
 

@@ -92,7 +92,7 @@ static bool take_option(int option, struct given *g)
     case 'c':
         return take_i64("context", 1, ENGINE_MAX_CONTEXT, &g->o.model.context);
     case OPT_THREADS:
-        if (!take_i64("threads", 1, 1024, &n))
+        if (!take_i64("threads", 1, POOL_THREADS_MAX, &n))
             return false;
         g->o.model.threads = (int)n;
         return true;

@@ -67,6 +67,9 @@ static int run_command(int argc, char **argv)
         fprintf(stderr, "rung: there is no command '%s'; rung --help lists them\n", name);
         return EXIT_USAGE;
     }
+    char full_name[64]; /* what getopt puts before its complaints */
+    snprintf(full_name, sizeof full_name, "rung %s", command->name);
+    argv[1] = full_name;
     return command->run(argc - 1, argv + 1);
 }
 

@@ -31,7 +31,7 @@ case_ unknown_command_is_named 2 "no command 'srve'" "$rung" srve
 for c in run serve route bill init completion; do
     case_ "help_of_${c}_has_examples" 0 "examples:" "$rung" "$c" --help
     case_ "help_word_of_$c" 0 "usage: rung $c" "$rung" help "$c"
-    case_ "unknown_option_of_$c" 2 "" "$rung" "$c" --no-such-option
+    case_ "unknown_option_of_$c" 2 "rung $c: " "$rung" "$c" --no-such-option
 done
 case_ init_writes 0 "wrote rung.yaml" "$rung" init
 case_ init_keeps_what_is_there 1 "exists already" "$rung" init
