@@ -6,7 +6,8 @@
  * budget, whichever threads and processes share the file. One thread owns the writing connection and commits
  * everything queued in one transaction. Every call here may come from any thread. Several processes may write (one
  * waits for the other) and any number may read. No text of a prompt or an answer is stored. Beside the file stand
- * PATH-wal and PATH-shm (SQLite's) and PATH-owners (empty; the locks by which writers know who lives). */
+ * PATH-wal and PATH-shm (SQLite's; the log grows to about 64 MiB while writers live and goes with the last of them) and
+ * PATH-owners (empty; the locks by which writers know who lives). */
 #ifndef RUNG_STORE_LEDGER_H
 #define RUNG_STORE_LEDGER_H
 
