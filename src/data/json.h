@@ -29,7 +29,7 @@ struct json_member {
 bool json_members(struct str text, struct json_member *members, int max_members, int *ret_n);
 
 /* Typed getters: absent (or null) leaves *ret as it is and returns true; another type is ERR_INVALID
- * "'max_tokens' must be an integer, not a string". Path is only for the message. */
+ * "'max_tokens' must be an integer, not a string". */
 bool json_get_str(const json_t *object, const char *key, struct str *ret, struct err *err);
 bool json_get_i64(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *ret, struct err *err);
 bool json_get_f64(const json_t *object, const char *key, double min, double max, double *ret, struct err *err);
