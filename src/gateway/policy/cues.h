@@ -31,7 +31,7 @@ enum cue_word {
     WORD_OTHER,
 };
 
-#define CUE_CLASSES 9
+#define CUE_CLASSES KIND_COUNT /* the most that a set has */
 #define CUE_MAX 4096 /* cues of one set */
 
 /* What was found so far. A cue counts once, in the first text given that holds it. Start with zeros. */
