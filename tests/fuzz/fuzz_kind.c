@@ -1,6 +1,6 @@
 /* The rules for kinds and traits on any text: the input up to its first NUL is the system prompt, the rest the user's
  * message. */
-#include "gateway/policy/kind.h"
+#include "gateway/kind/kind.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 
 #include "base/filemap.h"
 #include "data/json.h"
-#include "gateway/policy/cues.h"
-#include "gateway/policy/kind.h"
+#include "gateway/kind/cues.h"
+#include "gateway/kind/kind.h"
 
 #define MAX_MESSAGES 64
 #define WANTED_F1 0.85

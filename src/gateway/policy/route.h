@@ -5,7 +5,7 @@
 #define RUNG_GATEWAY_POLICY_ROUTE_H
 
 #include "gateway/config.h"
-#include "gateway/policy/kind.h"
+#include "gateway/kind/kind.h"
 
 struct route_facts {                       /* what the plan needs to know beyond the request */
     int64_t tokens[CONFIG_MAX_MODELS];     /* prompt tokens by each model's tokenizer, or the estimate for upstreams */

@@ -1,7 +1,7 @@
 /* What of a text is instruction and what is the matter it is about. People put the instruction into the first
  * sentences, and the matter after a colon, a blank line, in quotation marks, a list or a code block. */
-#ifndef RUNG_GATEWAY_POLICY_INSTRUCTION_H
-#define RUNG_GATEWAY_POLICY_INSTRUCTION_H
+#ifndef RUNG_GATEWAY_KIND_INSTRUCTION_H
+#define RUNG_GATEWAY_KIND_INSTRUCTION_H
 
 #include "base/str.h"
 

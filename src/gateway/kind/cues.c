@@ -1,6 +1,6 @@
 /* How cues are found: an index from the first three bytes of a phrase to the phrases that begin so, built once, and one
  * walk over the words of a text. Which texts are searched and what the weights decide is kind.c's and traits.c's. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* The cues of kinds in the other main languages, data only: the imperatives, question words and nouns of each task. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 const struct cue language_cues[] = {
     {"^bewerte", KIND_CLASSIFY, 6}, {"^categori*", KIND_CLASSIFY, 8}, {"categoria", KIND_CLASSIFY, 5},

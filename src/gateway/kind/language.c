@@ -1,9 +1,9 @@
 /* Language by rules: a script other than Latin and Han decides at once (kana makes Han Japanese); in Latin script the
  * share of other languages' commonest words against English ones decides. Short texts need clear evidence: the doubtful
  * count as English. */
-#include "gateway/policy/language.h"
+#include "gateway/kind/language.h"
 
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 #define LEAST_SAID 2 /* points of evidence in the instruction */
 #define LEAST_ABOUT 3 /* in the matter, where addresses and names stand */

@@ -1,5 +1,5 @@
 /* The cues of traits in all languages, data only. Single words of a topic weigh little; several of them add up. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 const struct cue trait_cues[] = {
     {"adım adım", TRAIT_REASONING, 6}, {"all bloops", TRAIT_REASONING, 4}, {"always lies", TRAIT_REASONING, 5},

@@ -1,6 +1,6 @@
 /* Chooses the texts of a request that the rules look at, and measures their form. What form means is decided in kind.c
  * and traits.c. */
-#include "gateway/policy/sample.h"
+#include "gateway/kind/sample.h"
 
 #define HEAD_BYTES 2000
 #define CODE_MIN_BYTES 30

@@ -2,11 +2,11 @@
  * people put instructions, and a few marks of form. A system prompt that states a task decides alone, since the user's
  * text is then matter; else the first sentence counts most, then the sentences after it, and the matter only when these
  * say nothing. */
-#include "gateway/policy/kind.h"
+#include "gateway/kind/kind.h"
 
-#include "gateway/policy/cues.h"
-#include "gateway/policy/sample.h"
-#include "gateway/policy/traits.h"
+#include "gateway/kind/cues.h"
+#include "gateway/kind/sample.h"
+#include "gateway/kind/traits.h"
 
 /* What a cue's weight is multiplied with, by place. */
 #define FACTOR_FIRST 4

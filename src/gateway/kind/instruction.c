@@ -1,6 +1,6 @@
 /* One walk over the head of a text that parts instruction from matter and folds both; another folds the last
  * paragraph. It knows punctuation only: what the words mean is for the cues. */
-#include "gateway/policy/instruction.h"
+#include "gateway/kind/instruction.h"
 
 #define FENCE "```"
 #define END_OF_SENTENCE '|'

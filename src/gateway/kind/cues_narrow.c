@@ -1,5 +1,5 @@
 /* The English cues of the narrow kinds, data only: classify, extract, summarize, route, rewrite. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 const struct cue narrow_cues[] = {
     /* classify: one label out of a closed set */

@@ -1,7 +1,7 @@
 /* Cues: phrases that speak for a kind or a trait, each with a weight, and how they are found in a text. The tables are
  * data for kind.c and traits.c; docs/configuration.md explains them. */
-#ifndef RUNG_GATEWAY_POLICY_CUES_H
-#define RUNG_GATEWAY_POLICY_CUES_H
+#ifndef RUNG_GATEWAY_KIND_CUES_H
+#define RUNG_GATEWAY_KIND_CUES_H
 
 #include "gateway/request.h"
 

@@ -1,6 +1,6 @@
 /* The commonest words of English and of other languages in Latin script, data only, for language.c. A word of
  * both stands under English; 2 marks words that English text hardly holds. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 const struct cue word_cues[] = {
     {"a", WORD_ENGLISH, 1}, {"about", WORD_ENGLISH, 1}, {"after", WORD_ENGLISH, 1}, {"all", WORD_ENGLISH, 1},

@@ -1,10 +1,10 @@
 /* The traits of a request, by rules: cues (cues_trait.c) in its instruction, and what its form says - numbers, names
  * and years in a question, tools given, turns taken, the language written. The kind is known already and rules traits
  * out: to summarize a proof takes no proving. */
-#include "gateway/policy/traits.h"
+#include "gateway/kind/traits.h"
 
-#include "gateway/policy/cues.h"
-#include "gateway/policy/language.h"
+#include "gateway/kind/cues.h"
+#include "gateway/kind/language.h"
 
 #define LEAST 5 /* of a trait's score */
 #define LONG_CONTEXT_TOKENS 128000

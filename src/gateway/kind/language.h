@@ -1,7 +1,7 @@
 /* Is a text in a language that small models handle (English, Chinese), or in another? By script, then by common
  * words. */
-#ifndef RUNG_GATEWAY_POLICY_LANGUAGE_H
-#define RUNG_GATEWAY_POLICY_LANGUAGE_H
+#ifndef RUNG_GATEWAY_KIND_LANGUAGE_H
+#define RUNG_GATEWAY_KIND_LANGUAGE_H
 
 #include "base/str.h"
 

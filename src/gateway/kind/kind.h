@@ -1,7 +1,7 @@
 /* What kind of task a request is and which traits it has, by documented rules on its text (docs/configuration.md,
  * "Kinds and traits"). */
-#ifndef RUNG_GATEWAY_POLICY_KIND_H
-#define RUNG_GATEWAY_POLICY_KIND_H
+#ifndef RUNG_GATEWAY_KIND_H
+#define RUNG_GATEWAY_KIND_H
 
 #include "gateway/request.h"
 

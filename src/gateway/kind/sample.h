@@ -1,8 +1,8 @@
 /* The texts of a request that the rules look at, split and measured once for kind.c and traits.c. */
-#ifndef RUNG_GATEWAY_POLICY_SAMPLE_H
-#define RUNG_GATEWAY_POLICY_SAMPLE_H
+#ifndef RUNG_GATEWAY_KIND_SAMPLE_H
+#define RUNG_GATEWAY_KIND_SAMPLE_H
 
-#include "gateway/policy/instruction.h"
+#include "gateway/kind/instruction.h"
 #include "gateway/request.h"
 
 struct sample {

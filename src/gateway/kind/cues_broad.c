@@ -1,6 +1,6 @@
 /* The English cues of the other kinds, data only: qa, code, complete, open_ended. Topic words weigh less than the verbs
  * of narrow tasks: "summarize this pull request" is a summary. */
-#include "gateway/policy/cues.h"
+#include "gateway/kind/cues.h"
 
 const struct cue broad_cues[] = {
     /* qa: a question with an answer, from the text given or from memory */
