@@ -18,8 +18,8 @@ bool db_fail(const struct db *db, struct err *err)
     int kind = code & 0xff;
     if (!db->write && (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY))
         return err_set(err, ERR_IO,
-                       "the ledger %s cannot be read where its folder may not be written; copy it (and its -wal file, if"
-                       " there is one) to a folder of your own and read it there",
+                       "the ledger %s cannot be read where its folder may not be written; copy it (and its -wal file,"
+                       " if there is one) to a folder of your own and read it there",
                        path);
     switch (kind) {
     case SQLITE_FULL:
