@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/filemap.h"
+#include "base/pool.h"
 #include "data/json.h"
 #include "gateway/config_parse.h"
 
@@ -204,7 +205,7 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
     if ((hold && !yaml_to_i64(hold, r->name, "hold_ms", 0, 600000, &c->hold_ms, r->err)) ||
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
-        (threads && !yaml_to_i64(threads, r->name, "threads", 1, 1024, &n_threads, r->err)))
+        (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)))
         return false;
     if (budget && !check_budget(r, budget))
         return false;

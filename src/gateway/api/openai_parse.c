@@ -10,7 +10,6 @@
 #define MAX_METADATA_PAIRS 16
 #define MAX_METADATA_KEY 64
 #define MAX_METADATA_VALUE 512
-#define MAX_STOP_BYTES 512
 #define MAX_TOKENS_LIMIT (1ll << 31)
 #define MAX_SEEN_FIELDS 64
 
@@ -120,8 +119,8 @@ static bool add_stop(struct openai_parse *p, const char *field, const json_t *va
     struct str text;
     if (!openai_text(p, field, value, &text))
         return false;
-    if (text.n == 0 || text.n > MAX_STOP_BYTES)
-        return err_set(p->err, ERR_INVALID, "'%s' must hold 1 to %d bytes", field, MAX_STOP_BYTES);
+    if (text.n == 0 || text.n > GENERATION_MAX_STOP_BYTES)
+        return err_set(p->err, ERR_INVALID, "'%s' must hold 1 to %d bytes", field, GENERATION_MAX_STOP_BYTES);
     p->r->stop[p->r->n_stop++] = text;
     return true;
 }
