@@ -504,6 +504,34 @@ static void test_done_ends_a_stream_whose_connection_stays_open(void **state)
     house_close(&h);
 }
 
+static void test_each_configured_time_out_ends_its_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *timeouts, *more, *words;
+        struct stand_in_script script;
+    } cases[] = {
+        {"first_token: 30", "\"stream\":true,", "did not begin to answer within 30 ms", {.streamed = true, .hang_first = true, .body = STREAM_ANSWER}},
+        {"idle: 40", "\"stream\":true,", "stopped in the middle of its answer for 40 ms", {.streamed = true, .hang_last = true, .body = EVENT("\"content\":\"x\"", "null")}},
+        {"total: 50", "\"stream\":true,", "had not answered in full after 50 ms", {.streamed = true, .hang_last = true, .body = EVENT("\"content\":\"x\"", "null")}},
+        {"first_token: 1, total: 60", "", "had not answered in full after 60 ms", {.hang_first = true, .body = PLAIN_ANSWER}},
+    };
+    struct house h;
+    struct plain_reply r;
+    char more[100], body[200];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(more, sizeof more, "timeouts_ms: {%s}, ", cases[i].timeouts);
+        snprintf(body, sizeof body, "{\"model\":\"big\",%s\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", cases[i].more);
+        house_open(&h, TWO_TIERS STAY, upstream.port, more);
+        stand_in_play(&upstream, cases[i].script);
+        house_chat(&h, body, &r);
+        if (!strstr(r.body, cases[i].words))
+            fail_msg("'%s' is not in %s", cases[i].words, r.body);
+        plain_free(&r);
+        house_close(&h);
+    }
+}
+
 static void test_upstream_s_wish_to_wait_is_passed_on(void **state)
 {
     (void)state;
@@ -585,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer_that_cannot_be_carried_over_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_done_ends_a_stream_whose_connection_stays_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named_upstream_without_money_is_a_429, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_configured_time_out_ends_its_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upstream_s_wish_to_wait_is_passed_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
