@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 
-#define POOL_PIECES_PER_THREAD 8   /* enough to even out threads of uneven speed */
+#define POOL_PIECES_PER_THREAD 4   /* evens out threads of uneven speed; each begins with a wait for memory */
 #define POOL_SPIN_NS 40000         /* between the steps of a decode; longer than waking a parked thread */
 #define POOL_SPINS_PER_CLOCK 32
 
