@@ -10,20 +10,30 @@ static const char help[] = "usage: rung completion bash|zsh|fish\n\n"
                            "  source <(rung completion bash)\n"
                            "  rung completion fish > ~/.config/fish/completions/rung.fish\n";
 
+/* What may stand in a command's line besides options and files. */
+static const char *words_of(const struct command *c)
+{
+    return strcmp(c->name, "completion") == 0 ? "bash zsh fish" : strcmp(c->name, "run") == 0 ? "starter" : "";
+}
+
+/* Options are offered where a word begins with a dash, else words and files; no files where none can stand. */
 static void print_bash(void)
 {
-    printf("_rung() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        "
-           "words=\"");
+    printf("_rung() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} options= words=\n"
+           "    local commands=\"");
     for (const struct command *c = commands; c->name; c++)
-        printf("%s ", c->name);
-    printf("--help --version\"\n    else\n        case ${COMP_WORDS[1]} in\n");
+        printf("%s%s", c == commands ? "" : " ", c->name);
+    printf("\"\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+           "        COMPREPLY=($(compgen -W \"$commands help --help --version\" -- \"$cur\"))\n        return\n    fi\n"
+           "    case ${COMP_WORDS[1]} in\n        help) words=$commands ;;\n");
     for (const struct command *c = commands; c->name; c++)
-        printf("            %s) words=\"%s%s\" ;;\n", c->name, c->options,
-               strcmp(c->name, "completion") == 0 ? " bash zsh fish"
-               : strcmp(c->name, "run") == 0      ? " starter"
-                                                  : "");
-    printf("        esac\n    fi\n    case $cur in\n        -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
-           "        *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
+        printf("        %s) options=\"%s\" words=\"%s\" ;;\n", c->name, c->options, words_of(c));
+    printf("    esac\n    case $prev in\n        --by) words=\"tier model kind day\" ;;\n"
+           "        --config | --output | --ledger) words= ;;\n    esac\n"
+           "    case $prev,${COMP_WORDS[1]} in\n        --by,* | *,help | *,completion) ;;\n"
+           "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n    esac\n"
+           "    case $cur in -*) words=$options ;; esac\n"
+           "    COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
            "complete -o filenames -F _rung rung\n");
 }
 
@@ -34,7 +44,7 @@ static void print_zsh(void)
         printf("        '%s:%s'\n", c->name, c->summary);
     printf("    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
     for (const struct command *c = commands; c->name; c++)
-        printf("        %s) compadd -- ${=:-%s}; _files ;;\n", c->name, c->options);
+        printf("        %s) compadd -- ${=:-%s %s}; _files ;;\n", c->name, c->options, words_of(c));
     printf("    esac\n}\ncompdef _rung rung\n");
 }
 

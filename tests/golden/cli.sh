@@ -43,6 +43,30 @@ case_ completion_of_unknown_shell 2 "bash, zsh or fish" "$rung" completion tcsh
 "$rung" completion bash > c.bash
 case_ completion_bash_is_valid 0 "" bash -n c.bash
 rm -f rung.yaml
+# completes NAME EXPECTED WORD...: what bash offers for the last word.
+completes() {
+    name=$1 text=$2
+    shift 2
+    offered=$(bash -c '. ./c.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _rung; echo "${COMPREPLY[*]}"' bash "$@")
+    if [ "$offered" = "$text" ]; then echo "ok $name"; else echo "not ok $name: '$offered' instead of '$text'"; fi
+}
+completes completion_of_commands "run route" rung r
+completes completion_of_options "--since" rung bill --s
+completes completion_of_groups "tier model kind day" rung bill --by ""
+completes completion_of_shells "bash zsh fish" rung completion ""
+completes completion_of_files "c.bash" rung serve --config c.b
+
+# The configuration is ./rung.yaml, else that of the user, else built in: each of the two names a model that is not there.
+mkdir -p .config/rung
+printf 'models: {mine: {file: /no/such/user.gguf}}\n' > .config/rung/rung.yaml
+printf '{"model":"auto","messages":[{"role":"user","content":"hi"}]}\n' > hi.jsonl
+case_ config_of_the_user_is_read 1 "user.gguf" "$rung" route hi.jsonl
+printf 'models: {mine: {file: /no/such/here.gguf}}\n' > rung.yaml
+case_ config_of_this_folder_comes_first 1 "here.gguf" "$rung" route hi.jsonl
+printf 'models: {mine: {file: /no/such/named.gguf}}\n' > named.yaml
+case_ config_named_comes_before_all 1 "named.gguf" "$rung" route hi.jsonl --config named.yaml
+rm -f rung.yaml .config/rung/rung.yaml
+case_ config_built_in_is_the_starter 0 "1 requests in" "$rung" route hi.jsonl
 case_ run_names_a_missing_model 1 "nosuch" "$rung" run nosuch hello
 case_ run_names_a_missing_file 1 "no/such.gguf" "$rung" run no/such.gguf hello
 printf 'not a model' > bad.gguf
