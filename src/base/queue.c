@@ -98,11 +98,3 @@ void queue_shut(struct queue *q)
     pthread_cond_broadcast(&q->filled);
     pthread_mutex_unlock(&q->lock);
 }
-
-int queue_length(struct queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    int n = q->n;
-    pthread_mutex_unlock(&q->lock);
-    return n;
-}

@@ -11,6 +11,5 @@ bool queue_push(struct queue *q, void *item);       /* false when full or shut; 
 /* timeout_ms < 0 waits for ever. NULL when nothing came in time, or when the queue is shut and empty. */
 void *queue_pop(struct queue *q, int64_t timeout_ms);
 void queue_shut(struct queue *q);                   /* no more pushes; sleepers wake */
-int queue_length(struct queue *q);
 
 #endif

@@ -30,6 +30,19 @@ out:
     return false;
 }
 
+static void local_model_free(struct local_model *m)
+{
+    if (!m)
+        return;
+    engine_close(m->engine);
+    template_free(m->template);
+    tokenizer_close(m->tokenizer);
+    gguf_close(m->g);
+    free(m->name);
+    free(m->display_name);
+    free(m);
+}
+
 void runtime_close(struct runtime *rt)
 {
     if (!rt)
@@ -51,19 +64,6 @@ void runtime_close(struct runtime *rt)
 }
 
 /* ---- models ---- */
-
-void local_model_free(struct local_model *m)
-{
-    if (!m)
-        return;
-    engine_close(m->engine);
-    template_free(m->template);
-    tokenizer_close(m->tokenizer);
-    gguf_close(m->g);
-    free(m->name);
-    free(m->display_name);
-    free(m);
-}
 
 static bool open_template(struct local_model *m, struct err *err)
 {

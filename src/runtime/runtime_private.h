@@ -107,9 +107,6 @@ struct generation {
 bool prompt_build(const struct local_model *m, const struct generation_request *req, struct token_ids *ids,
                   bool *ret_reasoning, struct err *err);
 
-/* ---- model.c ---- */
-void local_model_free(struct local_model *m);
-
 /* ---- generation.c: the engine thread's side ---- */
 /* Takes a sampled token; false when it is the last, with the reason (and *err for FINISH_ERROR). */
 bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,

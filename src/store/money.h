@@ -9,12 +9,8 @@
 #define MONEY_USD INT64_C(1000000000000)   /* one dollar */
 #define MONEY_TEXT 40
 
-/* "12.50", "$0.000000000001": exact, at most 12 decimals, not negative. */
-bool money_parse_usd(struct str text, int64_t *ret_pico_usd, struct err *err);
-/* A price in USD per million tokens, at most 6 decimals: "0.15" is 150,000 pico-dollars a token. */
-bool money_parse_price(struct str text, int64_t *ret_pico_usd_per_token, struct err *err);
-/* The same from a number as JSON and YAML readers give it: the nearest representable price; it must be finite, not
- * negative, and no more than 1,000,000 USD per million tokens. */
+/* A price in USD per million tokens to the nearest that can be represented: 0.15 is 150,000 pico-dollars a token. It
+ * must be finite, not negative, and no more than 1,000,000 USD per million tokens. */
 bool money_price_of(double usd_per_mtok, int64_t *ret_pico_usd_per_token, struct err *err);
 /* tokens x price, and sums; both stop at INT64_MAX instead of wrapping. Neither argument is negative. */
 int64_t money_times(int64_t pico_usd_per_token, int64_t tokens);

@@ -46,7 +46,7 @@ static uint64_t mix(uint64_t h, struct str s)
 
 /* The first messages: all up to and including the first of the user, which every later request of the conversation
  * repeats. */
-uint64_t sticky_key(const struct sticky *s, const struct request *req)
+static uint64_t sticky_key(const struct sticky *s, const struct request *req)
 {
     uint64_t h = s->salt;
     if (req->conversation_id.n)

@@ -16,7 +16,5 @@ void sticky_close(struct sticky *s);
  */
 int sticky_get(struct sticky *s, const struct request *req);
 void sticky_put(struct sticky *s, const struct request *req, int tier);
-/* The key, for the ledger as well. */
-uint64_t sticky_key(const struct sticky *s, const struct request *req);
 
 #endif
