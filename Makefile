@@ -4,7 +4,8 @@
 #   make test           every test        make fuzz FUZZ_SECONDS=60   every fuzzer
 #   make demo           the main job      make bench                  measurements
 #   make BUILD=asan     address and undefined-behaviour sanitizers (build/asan/); BUILD=debug likewise
-#   make install PREFIX=/usr/local
+#   make test-clients   the official OpenAI client against rung serve (needs node and npm)
+#   make install PREFIX=/usr/local      make uninstall PREFIX=/usr/local
 
 # ---- settings ---------------------------------------------------------------------------------
 BUILD   ?= release
@@ -149,8 +150,8 @@ install: $(B)/rung man
 	$(B)/rung completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rung
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/rung $(DESTDIR)$(PREFIX)/share/man/man[15]/rung*.[15] \
-	      $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rung
+	rm -f $(DESTDIR)$(PREFIX)/bin/rung $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rung \
+	      $(foreach m,$(notdir $(MANPAGES)),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(m))
 
 clean:
 	rm -rf build
