@@ -65,11 +65,9 @@ run_script() {
 for program in "$@"; do
     run_program "$program"
 done
-if [ -z "$RUNG_TEST_NO_SCRIPTS" ]; then
-    for script in tests/house/*.sh tests/golden/*.sh; do
-        [ -x "$script" ] && run_script "$script"
-    done
-fi
+for script in tests/house/*.sh tests/golden/*.sh; do
+    [ -x "$script" ] && run_script "$script"
+done
 
 [ "$skipped" -gt 0 ] && note=", $skipped skipped" || note=''
 echo "$passed passed, $failed failed$note"
