@@ -6,7 +6,7 @@
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev
     libpcre2-dev libutf8proc-dev libedit-dev"
-TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl sqlite3"
+TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl"
 
 case ${1-} in
 build) packages=$BUILD_PACKAGES why="to build Rung" ;;
@@ -25,7 +25,7 @@ if [ "$id" != debian ] || ! command -v dpkg-query >/dev/null; then
     fi
     echo "setup: this is not Debian, so please install by hand: a C compiler (gcc 12 or clang 14), GNU make, pkg-config, and the" >&2
     echo "development files of libmicrohttpd, libcurl, jansson, libyaml, SQLite 3, PCRE2, utf8proc and libedit; for the tests also" >&2
-    echo "cmocka, clang, scdoc, strace, curl and the sqlite3 command." >&2
+    echo "cmocka, clang, scdoc, strace and curl." >&2
     exit 1
 fi
 

@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export HOME=$work
+unset XDG_DATA_HOME XDG_STATE_HOME
 
 # case NAME EXPECTED_STATUS EXPECTED_TEXT COMMAND...: the text must be part of what the command prints, on either stream.
 case_() {

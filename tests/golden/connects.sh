@@ -16,6 +16,7 @@ cleanup() {
 trap cleanup EXIT
 cd "$work" || exit 1
 export HOME=$work
+unset XDG_DATA_HOME XDG_STATE_HOME
 export ASAN_OPTIONS=detect_leaks=0 # the leak checker does not work under strace
 cases='serve_with_defaults_connects_to_nothing run_starter_connects_to_nothing dry_run_connects_to_nothing
        private_requests_connect_to_nothing routed_requests_connect_to_their_upstream_only

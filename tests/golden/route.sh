@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export HOME=$work
+unset XDG_DATA_HOME XDG_STATE_HOME
 
 say() { # NAME STATUS WHY
     if [ "$2" -eq 0 ]; then echo "ok $1"; else echo "not ok $1: $3"; fi
