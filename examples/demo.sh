@@ -8,7 +8,6 @@ mkdir -p "$work"
 
 cat examples/requests.jsonl > "$work/requests.jsonl"
 examples/make-long.sh >> "$work/requests.jsonl"     # one request longer than 128,000 tokens
-rm -f build/demo-ledger.db build/demo-ledger.db-wal build/demo-ledger.db-shm
 
 if [ -n "${OPENAI_API_KEY:-}" ]; then
     echo "OPENAI_API_KEY is set: what climbs goes to api.openai.com and costs a few cents."

@@ -49,7 +49,10 @@ static struct child start_at_terminal(const char *const *args)
 {
     struct child c = {.seen = BUF_INIT(MAX_OUTPUT)};
     c.pid = forkpty(&c.fd, NULL, NULL, NULL);
-    assert_true(c.pid >= 0);
+    if (c.pid < 0) {
+        print_message("skip: no pseudo-terminal here\n");
+        skip();
+    }
     if (c.pid == 0)
         be_rung(args);
     return c;
