@@ -15,8 +15,8 @@ else
     echo "OPENAI_API_KEY is not set: nothing leaves this machine; what should climb is answered here and marked."
 fi
 echo
-# A request that fits no tier is part of the demonstration, so its exit status is not the demo's.
-"$rung" route "$work/requests.jsonl" --config examples/demo.yaml --show 3 || [ $? -eq 1 ]
+
+"$rung" route "$work/requests.jsonl" --config examples/demo.yaml --show 3
 
 cat <<EOF
 
