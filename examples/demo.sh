@@ -15,7 +15,6 @@ else
     echo "OPENAI_API_KEY is not set: nothing leaves this machine; what should climb is answered here and marked."
 fi
 echo
-
 "$rung" route "$work/requests.jsonl" --config examples/demo.yaml --show 3
 
 cat <<EOF
