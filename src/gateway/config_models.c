@@ -133,6 +133,14 @@ static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, st
     return true;
 }
 
+/* A scheme and a host; a name and password in it would be a secret in a file. */
+static bool is_base_url(const char *url)
+{
+    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    size_t host = strcspn(url + scheme, "/?#");
+    return scheme && host && url[scheme] != ':' && !memchr(url + scheme, '@', host);
+}
+
 static bool read_upstream(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
 {
     const struct yaml_node *key = yaml_get(n, "api_key"), *name = yaml_get(n, "model"),
@@ -140,8 +148,9 @@ static bool read_upstream(struct config_reader *r, const struct yaml_node *n, st
                            *logprobs = yaml_get(n, "logprobs"), *url = yaml_get(n, "base_url");
     if (!config_read_string(r, url, "base_url", &m->base_url))
         return false;
-    if (strncmp(m->base_url, "http://", 7) != 0 && strncmp(m->base_url, "https://", 8) != 0)
-        return yaml_fail(url, r->name, r->err, "'base_url' must begin with http:// or https://");
+    if (!is_base_url(m->base_url))
+        return yaml_fail(url, r->name, r->err,
+                         "'base_url' must begin with http:// or https:// and name a host, without a user or password");
     m->upstream_model = m->name;
     if (name && !config_read_string(r, name, "model", &m->upstream_model))
         return false;
@@ -173,6 +182,8 @@ static bool read_model(struct config_reader *r, const struct yaml_node *name, co
                                .total_timeout_ms = 600000};
     if (!config_read_string(r, name, "model name", &m->name))
         return false;
+    if (!*m->name)
+        return yaml_fail(name, r->name, r->err, "a model needs a name");
     if (strcmp(m->name, "auto") == 0)
         return yaml_fail(name, r->name, r->err, "a model cannot be called 'auto': that name asks for routing");
     if (n->kind != YAML_MAPPING)

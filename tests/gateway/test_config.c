@@ -129,6 +129,10 @@ static void test_mistakes_are_named_with_their_line(void **state)
     expect_error("models:\n  auto: {file: x}\n", 2, "auto");
     expect_error("models:\n  a:\n    file: x\n    fiel: y\n", 4, "fiel");
     expect_error("models:\n  a: {base_url: ftp://x}\n", 2, "http://");
+    expect_error("models:\n  a: {base_url: \"http://\"}\n", 2, "name a host");
+    expect_error("models:\n  a: {base_url: \"https://:80/v1\"}\n", 2, "name a host");
+    expect_error("models:\n  a: {base_url: \"http://user:pw@h/v1\"}\n", 2, "password");
+    expect_error("models:\n  \"\": {file: x}\n", 2, "needs a name");
     expect_error("models:\n  a: {base_url: \"http://x\", api_key: sk-123}\n", 2, "env:NAME");
     expect_error("models:\n  a: {base_url: \"http://x\"}\n", 0, "tiers");
     expect_error("models:\n  a: {file: x}\ntiers:\n  - {name: local, model: b}\n", 4, "does not list");
