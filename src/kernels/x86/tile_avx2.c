@@ -311,34 +311,6 @@ INLINE void run_cut_256(struct kind_256 kind, const struct cut *cut, struct pane
     }
 }
 
-/* One cut against `tokens` tokens from `token` on. */
-static void run_cut(const struct cut *cut, struct panel *p, int64_t token, int tokens)
-{
-    switch (cut->mm->type) {
-    case TENSOR_Q4_0:
-        run_cut_32(KIND_Q4_0, cut, p, token, tokens);
-        break;
-    case TENSOR_Q5_0:
-        run_cut_32(KIND_Q5_0, cut, p, token, tokens);
-        break;
-    case TENSOR_Q5_1:
-        run_cut_32(KIND_Q5_1, cut, p, token, tokens);
-        break;
-    case TENSOR_Q8_0:
-        run_cut_32(KIND_Q8_0, cut, p, token, tokens);
-        break;
-    case TENSOR_Q4_K:
-        run_cut_256(KIND_Q4_K, cut, p, token, tokens);
-        break;
-    case TENSOR_Q5_K:
-        run_cut_256(KIND_Q5_K, cut, p, token, tokens);
-        break;
-    default:
-        run_cut_256(KIND_Q6_K, cut, p, token, tokens);
-        break;
-    }
-}
-
 static void store_panel(const struct cut *cut, const struct panel *p, int64_t token, int tokens)
 {
     for (int t = 0; t < tokens; t++)
@@ -350,19 +322,9 @@ static void store_panel(const struct cut *cut, const struct panel *p, int64_t to
         }
 }
 
+#include "kernels/x86/tile_any.h"
+
 void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
 {
-    struct panel *p = scratch;
-    for (int64_t token = 0; token < mm->tokens; token += PANEL_TOKENS) {
-        int tokens = mm->tokens - token < PANEL_TOKENS ? (int)(mm->tokens - token) : PANEL_TOKENS;
-        for (int64_t row = begin; row < end; row += ROWS) {
-            memset(p->y, 0, (size_t)tokens * sizeof p->y[0]);
-            struct cut cut = {mm, row, end, 0, 0};
-            for (; cut.k < mm->k; cut.k = cut.k_end) {
-                cut.k_end = mm->k - cut.k < PANEL_K ? mm->k : cut.k + PANEL_K;
-                run_cut(&cut, p, token, tokens);
-            }
-            store_panel(&cut, p, token, tokens);
-        }
-    }
+    tile_any(mm, begin, end, scratch);
 }
