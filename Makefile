@@ -23,7 +23,7 @@ $(error BUILD must be release, debug or asan, not '$(BUILD)')
 endif
 Q := $(if $(filter 1,$(V)),,@)
 
-PKGS     := libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libpcre2-8 libutf8proc libedit
+PKGS     := libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libutf8proc libedit
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla -Wno-missing-field-initializers
 MODE.release := -O2 -g1
@@ -34,6 +34,8 @@ CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-mat
               -D_GNU_SOURCE -DRUNG_VERSION='"$(VERSION)"' -DRUNG_ROOT='"$(CURDIR)"' \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread
+
+TEST_LIBS   = $(shell pkg-config --libs cmocka libpcre2-8)
 
 # Files compiled for one instruction set carry it as a suffix: x86/matmul_avx512.c
 # (optimised in debug builds too: unoptimised intrinsics are neither inlined nor readable)
@@ -98,7 +100,7 @@ TESTS += $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/$(1)/test_*.c))
 $(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(call object,$(wildcard tests/$(1)/support_*.c)) $(call libs_of,$(1)) \
                   $(if $(filter gateway cli,$(1)),$(B)/obj/models/starter.o)
 	@mkdir -p $$(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $$^ $(LIBS) -lcmocka -o $$@
+	$(Q)$(CC) $(CFLAGS_ALL) $$^ $(LIBS) $$(TEST_LIBS) -o $$@
 endef
 $(foreach f,$(FLOORS),$(eval $(call test_rules,$(f))))
 
