@@ -254,9 +254,8 @@ static int bill(const struct options *o, int64_t since_ms, enum report_by by)
     if (!report_read(path, since_ms, by, &report, &err)) {
         if (err.code != ERR_NOT_FOUND || o->json)
             return cli_fail(&err);
-        printf(
-            "There is no bill yet: %s does not exist. It begins with the first request to rung serve or rung route.\n",
-            path);
+        printf("There is no bill yet: %s notes no request. It begins with the first one to rung serve or rung route.\n",
+               path);
         return EXIT_OK;
     }
     bool ok = true;

@@ -95,6 +95,9 @@ say bill_refuses_unknown_since $? "$(cat usage.txt)"
 "$rung" bill --ledger ./none.db > none.txt 2>&1
 say bill_without_a_ledger_is_friendly $? "$(cat none.txt)"
 has bill_says_when_it_begins 'There is no bill yet' none.txt
+: > empty.db
+"$rung" bill --ledger empty.db > empty.txt 2>&1
+has bill_of_an_empty_file_says_the_same 'empty.db notes no request' empty.txt
 
 "$rung" bill > /dev/full 2> full.txt
 [ $? -eq 1 ]
