@@ -6,7 +6,10 @@
 #ifndef RUNG_RUNTIME_GENERATE_H
 #define RUNG_RUNTIME_GENERATE_H
 
+#include <jansson.h>
+
 #include "runtime/runtime.h"
+#include "text/toolcall.h"
 
 #define GENERATION_MAX_STOPS 16
 #define GENERATION_MAX_STOP_BYTES 512
@@ -15,6 +18,11 @@
 struct chat_message {
     struct str role;                 /* "system", "user", "assistant", ... as the template knows them */
     struct str content;
+    bool no_content;                 /* null in the request: an assistant's turn that only calls tools */
+    struct str reasoning;            /* an assistant's earlier reasoning; empty: none */
+    const json_t *tool_calls;        /* an assistant's, in the API's shape [{id, type, function: {name, arguments}}], checked:
+                                      * arguments is a string that holds a JSON object; NULL: none */
+    struct str tool_call_id, name;   /* of a tool's result */
 };
 
 struct generation_request {
@@ -26,13 +34,15 @@ struct generation_request {
     const struct str *stop;          /* texts at which it ends; not part of the answer */
     int n_stop;
     int enable_thinking;             /* -1: the template's default, 0, 1 */
+    struct str reasoning_effort;     /* "low", "medium", "high"; empty: the template's default */
+    const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; NULL: nothing */
     /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it
      * must be quick and thread-safe. NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;
 };
 
-enum finish_reason { FINISH_STOP, FINISH_LENGTH, FINISH_CANCELLED, FINISH_ERROR };
+enum finish_reason { FINISH_STOP, FINISH_LENGTH, FINISH_TOOL_CALLS, FINISH_CANCELLED, FINISH_ERROR };
 const char *finish_reason_name(enum finish_reason r);   /* "stop", "length", ... as the API spells them */
 
 struct generation_usage {
@@ -51,6 +61,8 @@ struct gen_event {
     struct str text;
     struct str piece;                /* the token's own bytes; empty for the end token */
     bool reasoning;                  /* inside the reasoning section */
+    const struct tool_call_delta *tool_calls;   /* [n_tool_calls] what of calls became certain; also with GEN_DONE */
+    int n_tool_calls;
     bool end;                        /* the end token, or the token that completed a stop text */
     struct token_record record;
     /* GEN_DONE: the last event. text holds the rest that was held back. */

@@ -14,7 +14,7 @@
 
 const char *finish_reason_name(enum finish_reason r)
 {
-    static const char *const names[] = {"stop", "length", "cancelled", "error"};
+    static const char *const names[] = {"stop", "length", "tool_calls", "cancelled", "error"};
     return names[r];
 }
 
