@@ -21,7 +21,7 @@ void remote_close(struct remote *r);
 
 /* One file of a model. */
 struct remote_layer {
-    char media_type[96];       /* "application/vnd.ollama.image.model", ".template", ".params", ".license", ".adapter" ... */
+    char media_type[96];       /* "application/vnd.ollama.image.model", ".template", ".params", ".license" ... */
     char url[MODEL_NAME_MAX];
     char digest[DIGEST_HEX + 1];   /* "" where the host does not say: it is computed then */
     int64_t size;              /* -1: unknown */
@@ -31,8 +31,8 @@ struct remote_manifest {
     struct remote_layer layers[REMOTE_MAX_LAYERS];
     int n_layers;
     int weights;               /* which layer is the model file */
-    struct buf body;           /* the manifest as a registry served it; for other sources one in the same form, made from the
-                                * layers once their digests are known; empty until then */
+    struct buf body;           /* the manifest as a registry served it; for other sources one in the same form, made
+                                * from the layers once their digests are known; empty until then */
 };
 /* What the name stands for now. ERR_NOT_FOUND says what there is instead (tags or files near it). */
 bool remote_resolve(struct remote *r, const struct model_name *name, struct remote_manifest *ret, struct err *err);
@@ -43,9 +43,9 @@ struct remote_progress {
     /* About ten times a second and at the end; false stops the download (what is there stays for the next time). */
     bool (*step)(void *ctx, int64_t done, int64_t total);
 };
-/* Downloads into dir/sha256-HEX: parallel ranges, resumed from what an earlier try left (DIGEST-partial files beside it, never
- * visible under the final name), disk space checked first, digest verified while the bytes come. A file that is there already is
- * not fetched again. layer->digest and layer->size are filled where they were unknown. */
+/* Downloads into dir/sha256-HEX: parallel ranges, resumed from what an earlier try left (DIGEST-partial files beside
+ * it, never visible under the final name), disk space checked first, digest verified while the bytes come. A file that
+ * is there already is not fetched again. layer->digest and layer->size are filled where they were unknown. */
 bool remote_fetch(struct remote *r, struct remote_layer *layer, const char *dir, const struct remote_progress *progress,
                   struct err *err);
 /* Bytes [from, from + n) into *out, fewer at the end of the file; *ret_size: the whole file's size. */

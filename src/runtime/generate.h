@@ -20,8 +20,8 @@ struct chat_message {
     struct str content;
     bool no_content;                 /* null in the request: an assistant's turn that only calls tools */
     struct str reasoning;            /* an assistant's earlier reasoning; empty: none */
-    const json_t *tool_calls;        /* an assistant's, in the API's shape [{id, type, function: {name, arguments}}], checked:
-                                      * arguments is a string that holds a JSON object; NULL: none */
+    const json_t *tool_calls;        /* an assistant's, in the API's shape [{id, type, function: {name, arguments}}],
+                                      * checked: arguments is a string that holds a JSON object; NULL: none */
     struct str tool_call_id, name;   /* of a tool's result */
 };
 
@@ -35,7 +35,7 @@ struct generation_request {
     int n_stop;
     int enable_thinking;             /* -1: the template's default, 0, 1 */
     struct str reasoning_effort;     /* "low", "medium", "high"; empty: the template's default */
-    const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; NULL: nothing */
+    const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; or NULL */
     /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it
      * must be quick and thread-safe. NULL: never. */
     bool (*gone)(void *ctx);

@@ -1,8 +1,9 @@
-/* Tool calls as model families write them: <tool_call>{json}</tool_call> of Qwen and Hermes, bare JSON and python tags of
- * Llama 3, [TOOL_CALLS] of Mistral, Gemma's, Phi's, and the channels of gpt-oss.
+/* Tool calls as model families write them: <tool_call>{json}</tool_call> of Qwen and Hermes, bare JSON and python tags
+ * of Llama 3, [TOOL_CALLS] of Mistral, Gemma's, Phi's, and the channels of gpt-oss.
  *
- * A format is found in a model's chat template; a parser takes an answer's text as it is written and parts it into text and
- * calls. What is certain comes out at once, arguments as they grow; what only looks like a call stays text, and nothing is lost. */
+ * A format is found in a model's chat template; a parser takes an answer's text as it is written and parts it into
+ * text and calls. What is certain comes out at once, arguments as they grow; what only looks like a call stays text,
+ * and nothing is lost. */
 #ifndef RUNG_TEXT_TOOLCALL_H
 #define RUNG_TEXT_TOOLCALL_H
 
