@@ -27,6 +27,7 @@ struct filemap {
     const char *bytes;
     size_t n;
     int fd;                    /* -1 for bytes in memory */
+    bool mapped;               /* bytes are a mapping of ours */
     struct filemap_slot *slot; /* NULL for bytes in memory */
 };
 
@@ -164,6 +165,7 @@ bool filemap_open(const char *path, struct filemap **ret_map, struct err *err)
         goto out;
     }
     map->bytes = bytes;
+    map->mapped = true;
     /* begin last: the handler takes no half-written pair for a map */
     atomic_store(&map->slot->begin, UINTPTR_MAX);
     atomic_store(&map->slot->end, (uintptr_t)bytes + map->n);
@@ -189,17 +191,36 @@ bool filemap_memory(const char *name, const void *bytes, size_t n, struct filema
     return true;
 }
 
+bool filemap_start(const char *name, struct str first, size_t size, struct filemap **ret_map, struct err *err)
+{
+    if (first.n == 0 || first.n > size)
+        return err_set(err, ERR_CORRUPT, "%s is %s", name, first.n ? "shorter than its beginning" : "empty");
+    struct filemap *map = filemap_make(name, err);
+    if (!map)
+        return false;
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (bytes == MAP_FAILED) {
+        filemap_close(map);
+        return err_nomem(err, "a file's header");
+    }
+    memcpy(bytes, first.p, first.n);
+    map->bytes = bytes;
+    map->n = size;
+    map->mapped = true;
+    *ret_map = map;
+    return true;
+}
+
 void filemap_close(struct filemap *map)
 {
     if (!map)
         return;
     if (map->slot)
         slot_give_back(map->slot);
-    if (map->fd >= 0) {
-        if (map->bytes)
-            munmap((void *)(uintptr_t)map->bytes, map->n);
+    if (map->mapped)
+        munmap((void *)(uintptr_t)map->bytes, map->n);
+    if (map->fd >= 0)
         close(map->fd);
-    }
     free(map->path);
     free(map);
 }

@@ -14,6 +14,9 @@ struct filemap;
 bool filemap_open(const char *path, struct filemap **ret_map, struct err *err);
 /* The same face over bytes that live as long as the process (the embedded model). */
 bool filemap_memory(const char *name, const void *bytes, size_t n, struct filemap **ret_map, struct err *err);
+/* The first bytes of a larger file, the rest of its size as zeros that take no memory: for reading headers of files
+ * that are elsewhere. The bytes are copied. */
+bool filemap_start(const char *name, struct str first, size_t size, struct filemap **ret_map, struct err *err);
 void filemap_close(struct filemap *map);               /* NULL allowed; no thread may still read the bytes */
 struct str filemap_bytes(const struct filemap *map);   /* good until filemap_close */
 const char *filemap_path(const struct filemap *map);

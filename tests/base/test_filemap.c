@@ -219,10 +219,30 @@ static void test_file_read_reads_whole_files_up_to_the_limit(void **state)
     assert_null(bytes);
 }
 
+static void test_filemap_start_is_followed_by_zeros_to_the_files_size(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct filemap *map;
+    size_t size = (size_t)64 << 30;
+    assert_ok(filemap_start("far.gguf", STR("GGUF"), size, &map, &err), err);
+    struct str bytes = filemap_bytes(map);
+    assert_int_equal(bytes.n, size);
+    assert_memory_equal(bytes.p, "GGUF", 4);
+    assert_int_equal(bytes.p[4], 0);
+    assert_int_equal(bytes.p[size - 1], 0);
+    assert_string_equal(filemap_path(map), "far.gguf");
+    assert_false(filemap_broken(map));
+    filemap_close(map);
+    assert_false(filemap_start("far.gguf", STR("GGUF"), 3, &map, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+}
+
 int main(void)
 {
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, drop_place)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_filemap_start_is_followed_by_zeros_to_the_files_size),
         IN_PLACE(test_filemap_shows_the_bytes),
         IN_PLACE(test_filemap_outlives_a_file_that_shrinks),
         IN_PLACE(test_filemap_sees_a_cut_inside_the_last_page),
