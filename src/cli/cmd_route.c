@@ -164,7 +164,7 @@ static void answer_line(struct line_work *w, struct request *req)
 static void work_on(struct line_work *w)
 {
     struct arena arena = ARENA_INIT(REQUEST_ARENA_MAX);
-    struct request req;
+    struct request req = {0};
     struct err err = ERR_INIT;
     if (w->read_err.code != ERR_NONE)
         bad_line(w, &w->read_err);
@@ -174,6 +174,7 @@ static void work_on(struct line_work *w)
         plan_line(w, &req);
     else
         answer_line(w, &req);
+    request_free(&req);
     arena_free(&arena);
 }
 

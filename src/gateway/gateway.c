@@ -110,11 +110,7 @@ const struct local_model_info *gateway_local_model(const struct gateway *g, int 
 
 static int64_t count_tokens(const struct gateway *g, const struct request *req, int model, int64_t estimate)
 {
-    struct generation_request gr = {
-        .messages = req->messages,
-        .n_messages = req->n_messages,
-        .enable_thinking = req->enable_thinking,
-    };
+    struct generation_request gr = local_request(req);
     int64_t tokens = estimate;
     if (g->local[model] && req->body.n <= COUNT_MAX_BYTES && !req->needs_upstream)
         generation_count_prompt(g->local[model], &gr, &tokens, NULL);

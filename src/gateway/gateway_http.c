@@ -303,6 +303,7 @@ static void handle_chat(struct gateway *g, struct http_exchange *x)
         req.gone_ctx = x;
         answer(g, &chat);
         buf_free(&chat.out);
+        request_free(&req);
     }
     arena_free(&arena);
 }

@@ -35,8 +35,13 @@ struct request {
     struct chat_message *messages;       /* text parts joined; roles as given */
     int n_messages;
     /* what only some tiers can do; field names for the 400 when no tier of the plan can. NULL: nothing */
-    const char *needs_upstream;          /* "tools", "messages[3].content[1] (image_url)", "response_format" ... */
+    const char *needs_upstream;          /* "messages[3].content[1] (image_url)", "response_format" ... */
+    /* what may be called, checked, in the API's shape; NULL: nothing, or tool_choice is none. A view into json */
+    const json_t *tools;
     int n_tools;
+    bool uses_tools;                     /* tools, calls or results of them: a local model must know how */
+    bool one_tool_call;                  /* parallel_tool_calls: false */
+    json_t *json;                        /* the parsed body, kept where messages or tools point into it; else NULL */
 
     bool stream, include_usage;
     bool logprobs;
@@ -50,6 +55,7 @@ struct request {
     struct logit_bias *logit_bias;
     int n_logit_bias;
     int enable_thinking;                 /* -1: as the model does by itself */
+    struct str reasoning_effort;         /* "low", "medium", "high"; empty: as the model does by itself */
 
     /* metadata */
     enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
@@ -64,6 +70,9 @@ struct request {
     bool (*gone)(void *ctx);
     void *gone_ctx;
 };
+
+/* What does not live in the arena. */
+static inline void request_free(struct request *r) { json_decref(r->json); }
 
 /* ---- the reply ---- */
 #define REPLY_MAX_ATTEMPTS 8
@@ -111,7 +120,7 @@ struct reply {
     double confidence;                   /* of the answer given, -1: none */
     double scores[3];                    /* all confidence scores, by enum confidence_score; -1: none */
     struct buf text, reasoning;
-    struct str tool_calls;               /* raw JSON array of an upstream's, or empty */
+    struct str tool_calls;               /* raw JSON array, or empty */
     const char *finish_reason;           /* "stop", "length", "tool_calls", "content_filter" */
     struct token_usage usage;            /* of the answer given */
     struct reply_token *tokens;

@@ -1,4 +1,4 @@
-/* Private to net: listening sockets. */
+/* Listening sockets: the server's, and how a check learns whether a port is free. */
 #ifndef RUNG_NET_LISTEN_H
 #define RUNG_NET_LISTEN_H
 

@@ -21,6 +21,7 @@ static void as_request(struct str bytes, struct arena *arena, const struct confi
         __builtin_trap();                 /* what goes up must be JSON again */
     json_decref(value);
     buf_free(&out);
+    request_free(&req);
 }
 
 static void as_upstream(struct str bytes, const struct config *c, bool streamed)

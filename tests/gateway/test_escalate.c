@@ -98,7 +98,7 @@ static void test_upstream_gets_the_members_as_received(void **state)
     house_open(&h, TWO_TIERS CLIMB, upstream.port, "api_key: 'env:RUNG_TEST_UPSTREAM_KEY', ");
     house_chat(&h,
                "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",  \"content\":\"caf\\u00e9\"}],\"temperature\":0.250,"
-               "\"metadata\":{\"id\":\"secret\"},\"logit_bias\":{ \"7\" : 1.0 },\"tools\":[{\"type\":\"function\",\"x\":1e2}]}",
+               "\"metadata\":{\"id\":\"secret\"},\"logit_bias\":{ \"7\" : 1.0 },\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"x\":1e2}}}]}",
                &r);
     assert_int_equal(r.status, 200);
     json_t *sent = NULL;
@@ -580,7 +580,7 @@ static void test_tool_calls_and_reasoning_pass_through(void **state)
     stand_in_play(&upstream, (struct stand_in_script){
                                  .streamed = true,
                                  .body = EVENT("\"tool_calls\":[{\"index\":0,\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}}]", "null") "|" EVENT("", "\"tool_calls\"")});
-    house_chat(&h, "{\"model\":\"big\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{}]}", &r);
+    house_chat(&h, "{\"model\":\"big\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]}", &r);
     assert_non_null(strstr(r.body, "\"id\":\"c2\""));
     assert_non_null(strstr(r.body, "\"finish_reason\":\"tool_calls\""));
     plain_free(&r);

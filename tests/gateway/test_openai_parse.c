@@ -5,6 +5,14 @@
 #define USER "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define HEAD "{\"model\":\"auto\"," USER
 
+#define WEATHER "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{\"type\":\"object\"}}}]"
+/* A body up to its first message, an assistant's. */
+#define ASSISTANT(members) "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\"," members "}"
+#define CALLED(arguments)                                                                                              \
+    ASSISTANT("\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":"           \
+              "\"weather\",\"arguments\":" arguments "}}]")
+#define ANSWERED(id) "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":\"4\"}"
+
 static struct arena arena;
 
 static struct request parse(const char *body)
@@ -215,16 +223,84 @@ static void test_parse_refuses_bad_messages_by_place(void **state)
 static void test_parse_notes_what_only_an_upstream_can_do(void **state)
 {
     (void)state;
-    struct request r = parse(HEAD ",\"tools\":[{\"type\":\"function\"}]}");
-    assert_string_equal(r.needs_upstream, "tools");
-    assert_int_equal(r.n_tools, 1);
-    r = parse("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}");
+    struct request r = parse("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}");
     assert_string_equal(r.needs_upstream, "messages[0].content[0] (image_url)");
     r = parse(HEAD ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}");
     assert_string_equal(r.needs_upstream, "response_format");
-    r = parse("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]},"
-              "{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"4\"}]}");
-    assert_string_equal(r.needs_upstream, "messages[0].tool_calls");
+    r = parse(HEAD "," WEATHER ",\"tool_choice\":\"required\"}");
+    assert_string_equal(r.needs_upstream, "tool_choice");
+    request_free(&r);
+    r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"weather\"}}}");
+    assert_string_equal(r.needs_upstream, "tool_choice");
+    request_free(&r);
+    r = parse(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]}");
+    assert_string_equal(r.needs_upstream, "tools[0].function.strict");
+    request_free(&r);
+}
+
+static void test_parse_takes_tools_and_their_history(void **state)
+{
+    (void)state;
+    struct request r = parse(HEAD "," WEATHER ",\"parallel_tool_calls\":false,\"tool_choice\":\"auto\"}");
+    assert_null(r.needs_upstream);
+    assert_true(r.uses_tools && r.one_tool_call);
+    assert_int_equal(json_array_size(r.tools), 1);
+    request_free(&r);
+    r = parse(HEAD "," WEATHER ",\"tool_choice\":\"none\"}");
+    assert_null(r.tools);
+    assert_false(r.uses_tools);
+    request_free(&r);
+    r = parse(CALLED("\"{\\\"city\\\":\\\"Bern\\\"}\"") "," ANSWERED("c1") "]}");
+    assert_true(r.uses_tools);
+    assert_true(r.messages[0].no_content);
+    assert_int_equal(json_array_size(r.messages[0].tool_calls), 1);
+    assert_true(str_is(r.messages[1].tool_call_id, "c1"));
+    assert_true(str_is(r.messages[1].name, "weather"));
+    request_free(&r);
+}
+
+/* Some models write no arguments at all for a function without parameters. */
+static void test_parse_takes_empty_arguments_as_none(void **state)
+{
+    (void)state;
+    struct request r = parse(CALLED("\"\"") "]}");
+    const json_t *function = json_object_get(json_array_get(r.messages[0].tool_calls, 0), "function");
+    assert_string_equal(json_string_value(json_object_get(function, "arguments")), "{}");
+    request_free(&r);
+}
+
+static void test_parse_names_the_message_of_a_malformed_call(void **state)
+{
+    (void)state;
+    refused(CALLED("\"{city: 1\"") "]}", "messages[0].tool_calls[0].function.arguments");
+    refused(CALLED("\"[1]\"") "]}", "messages[0].tool_calls[0].function.arguments");
+    refused(CALLED("{\"city\":1}") "]}", "messages[0].tool_calls[0].function.arguments");
+    refused(ASSISTANT("\"tool_calls\":[{}]") "]}", "messages[0].tool_calls[0].type");
+    refused(ASSISTANT("\"tool_calls\":[7]") "]}", "messages[0].tool_calls[0]");
+    refused(ASSISTANT("\"tool_calls\":7") "]}", "messages[0].tool_calls");
+    refused(ASSISTANT("\"tool_calls\":[{\"type\":\"function\",\"id\":\"a\",\"function\":{\"name\":\"a b\"}}]") "]}",
+            "messages[0].tool_calls[0].function.name");
+    refused(ASSISTANT("\"content\":null") "]}", "messages[0].content");
+    refused(CALLED("\"{}\"") "," ANSWERED("c2") "]}", "messages[1].tool_call_id");
+    refused(CALLED("\"{}\"") ",{\"role\":\"tool\",\"content\":\"4\"}]}", "messages[1].tool_call_id");
+    refused("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[]}]}",
+            "messages[0].tool_calls");
+}
+
+static void test_parse_refuses_malformed_tools_by_name(void **state)
+{
+    (void)state;
+    refused(HEAD ",\"tools\":{}}", "tools");
+    refused(HEAD ",\"tools\":[1]}", "tools[0]");
+    refused(HEAD ",\"tools\":[{}]}", "tools[0].type");
+    refused(HEAD ",\"tools\":[{\"type\":\"function\"}]}", "tools[0].function");
+    refused(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{}}]}", "tools[0].function.name");
+    refused(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"\"}}]}", "tools[0].function.name");
+    refused(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]}",
+            "tools[0].function.parameters");
+    refused(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"color\":1}}]}",
+            "tools[0].function.color");
+    refused(HEAD ",\"tool_choice\":\"maybe\"}", "tool_choice");
 }
 
 static void test_parse_reads_thinking_from_either_field(void **state)
@@ -276,6 +352,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parse_names_field_of_wrong_type_or_range, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_refuses_bad_messages_by_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_notes_what_only_an_upstream_can_do, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_takes_tools_and_their_history, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_takes_empty_arguments_as_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_names_the_message_of_a_malformed_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_refuses_malformed_tools_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_reads_thinking_from_either_field, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_bounds_messages_and_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_says_where_broken_json_breaks, setup, teardown),

@@ -188,16 +188,19 @@ static void test_tools_go_only_where_they_can_be_used(void **state)
 {
     (void)state;
     struct fixture x = fixture("", "What is the weather?");
-    x.r.needs_upstream = "tools";
+    x.r.uses_tools = true;
     plan(&x);
     expect_steps(&x, 2, (int[]){1, 2});
     x = fixture("", "What is the weather?");
-    x.r.needs_upstream = "tools";
+    x.r.uses_tools = true;
     x.r.privacy = PRIVACY_LOCAL;
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_UNSUPPORTED);
     assert_non_null(strstr(x.p.err.msg, "'tools'"));
-    config_free(x.c);
+    x.f.tools[0] = true;
+    plan(&x);
+    assert_int_equal(x.p.verdict, PLAN_OK);
+    expect_steps(&x, 1, (int[]){0});
 }
 
 int main(void)

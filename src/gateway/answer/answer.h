@@ -30,6 +30,8 @@ enum attempt_end {
     END_GONE,                             /* the client hung up */
 };
 
+/* What a local model is asked, without what only an attempt knows. */
+struct generation_request local_request(const struct request *req);
 /* One attempt at one model. Fills *a (usage, ttft, total, outcome, error) and the reply's text, finish_reason and
  * usage. */
 enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,

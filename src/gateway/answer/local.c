@@ -1,14 +1,33 @@
 /* One attempt at a local model: the request through runtime/generate, every token to the release. */
 #include "base/clock.h"
 #include "gateway/answer/answer.h"
+#include "gateway/answer/tool_calls.h"
 
 struct local_run {
     struct generation *gen;
     const struct local_model *model;
     const struct request *req;
     struct release *rel;
+    struct tool_calls calls;
     struct err *err;
 };
+
+struct generation_request local_request(const struct request *req)
+{
+    return (struct generation_request){
+        .messages = req->messages,
+        .n_messages = req->n_messages,
+        .tools = req->tools,
+        .sampler = req->sampler,
+        .max_tokens = req->max_tokens,
+        .stop = req->stop,
+        .n_stop = req->n_stop,
+        .enable_thinking = req->enable_thinking,
+        .reasoning_effort = req->reasoning_effort,
+        .gone = req->gone,
+        .gone_ctx = req->gone_ctx,
+    };
+}
 
 static enum release_verdict take_token(struct local_run *run, const struct gen_event *ev)
 {
@@ -23,6 +42,10 @@ static enum release_verdict take_token(struct local_run *run, const struct gen_e
         .token = ev->kind == GEN_TOKEN && !ev->end ? ev->piece : STR(""),
         .top_pieces = want_tops ? tops : NULL,
     };
+    struct str calls;
+    if (!tool_calls_add(&run->calls, ev->tool_calls, ev->n_tool_calls, &calls, run->err))
+        return RELEASE_GONE;
+    piece.tool_calls = run->rel->sink ? calls : STR("");
     return release_add(run->rel, &piece, run->err);
 }
 
@@ -38,10 +61,9 @@ static enum release_verdict pull(struct local_run *run, struct gen_event *ret_do
             generation_cancel(run->gen);
         struct gen_event ev;
         bool got = generation_next(run->gen, ANSWER_POLL_MS, &ev);
+        bool brought = got && (ev.kind == GEN_TOKEN || ev.text.n || ev.n_tool_calls);
         if (verdict == RELEASE_ON)
-            verdict = !got                                ? release_tick(run->rel)
-                      : ev.kind == GEN_TOKEN || ev.text.n ? take_token(run, &ev)
-                                                          : RELEASE_ON;
+            verdict = !got ? release_tick(run->rel) : brought ? take_token(run, &ev) : RELEASE_ON;
         if (got && ev.kind == GEN_DONE) {
             *ret_done = ev;
             return verdict;
@@ -78,6 +100,8 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
     if (verdict != RELEASE_ON)
         return verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
     reply->finish_reason = finish_reason_name(done->finish);
+    if (!tool_calls_list(&run->calls, &reply->arena, &reply->tool_calls, run->err))
+        return END_FAILED;
     verdict = release_end(run->rel);
     return verdict == RELEASE_ON ? END_ANSWER : verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
 }
@@ -86,23 +110,14 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
                                struct attempt *a, struct err *err)
 {
     int64_t started_us = clock_us();
-    struct generation_request gr = {
-        .messages = req->messages,
-        .n_messages = req->n_messages,
-        .sampler = req->sampler,
-        .max_tokens = req->max_tokens,
-        .stop = req->stop,
-        .n_stop = req->n_stop,
-        .enable_thinking = req->enable_thinking,
-        .gone = req->gone,
-        .gone_ctx = req->gone_ctx,
-    };
+    struct generation_request gr = local_request(req);
     /* A label or a slot has one right value: not asked for a temperature, narrow tasks are answered greedily. */
     if (!req->has_temperature && g->config->hold_whole[rel->reply->kind])
         gr.sampler.temperature = 0;
     gr.sampler.bias = req->logit_bias;
     gr.sampler.n_bias = req->n_logit_bias;
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
+    run.calls.only_first = req->one_tool_call;
     if (!generation_start(g->runtime, g->local[model], &gr, &run.gen, err))
         return END_FAILED;
     struct gen_event done;
@@ -112,5 +127,6 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
     enum attempt_end end = conclude(&run, verdict, &done);
     a->total_us = clock_us() - started_us;
     generation_close(run.gen);
+    tool_calls_free(&run.calls);
     return end;
 }

@@ -5,8 +5,8 @@
 
 #include "gateway/request.h"
 
-/* Body of POST /v1/chat/completions. body and arena must outlive *ret. A sentence about a field begins with its name in
- * single quotes: that is the `param` of the error reply. */
+/* Body of POST /v1/chat/completions. body and arena must outlive *ret, which request_free gives back. A sentence about
+ * a field begins with its name in single quotes: that is the `param` of the error reply. */
 bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err);
 
 /* A whole chat.completion object with its `rung` member. */

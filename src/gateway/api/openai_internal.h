@@ -1,4 +1,4 @@
-/* Between the files of the OpenAI parser: the state of one parse. Only openai_parse.c and openai_messages.c use it. */
+/* Between the files of the OpenAI parser: the state of one parse. Only openai_{parse,messages,tools}.c use it. */
 #ifndef RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 #define RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 
@@ -10,6 +10,7 @@
 
 struct openai_parse {
     const json_t *body;
+    bool no_tools;               /* tool_choice is none */
     struct request *r;
     struct arena *arena;
     struct err *err;
@@ -20,5 +21,14 @@ bool openai_text(struct openai_parse *p, const char *field, const json_t *value,
 /* Notes the first thing that only an upstream can do. */
 void openai_needs_upstream(struct openai_parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool openai_parse_messages(struct openai_parse *p, const char *field, const json_t *value);
+
+/* ---- openai_tools.c; what it keeps are views into the body ---- */
+bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t *value);
+bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const json_t *value);
+/* The calls of an assistant's message; ret->role is known. */
+bool openai_parse_tool_calls(struct openai_parse *p, size_t message, const json_t *calls, struct chat_message *ret);
+/* A tool's result must answer a call of the messages [0, index); its name is filled in when it has none. */
+bool openai_check_tool_result(struct openai_parse *p, const struct chat_message *messages, size_t index,
+                              struct chat_message *ret);
 
 #endif

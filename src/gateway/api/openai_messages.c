@@ -1,6 +1,6 @@
-/* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound, files and tool
- * traffic are not text and are noted for the planner, which sends such a request to an upstream, whole, as it was
- * received. */
+/* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound and files are not
+ * text and are noted for the planner, which sends such a request to an upstream, whole, as it was received. Calls of
+ * tools are checked in openai_tools.c. */
 #include <stdio.h>
 
 #include "gateway/api/openai_internal.h"
@@ -75,21 +75,17 @@ static bool parse_role(struct message_parse *m, const json_t *message, struct st
         return false;
     if (str_is(role, "developer"))
         *ret = STR("system");
-    else if (str_is(role, "system") || str_is(role, "user") || str_is(role, "assistant"))
+    else if (str_is(role, "system") || str_is(role, "user") || str_is(role, "assistant") || str_is(role, "tool"))
         *ret = role;
-    else if (str_is(role, "tool")) {
-        openai_needs_upstream(m->p, "messages[%zu].role (tool)", m->index);
-        *ret = role;
-    } else {
+    else
         return err_set(m->p->err, ERR_INVALID,
                        "'messages[%zu].role' is '" STR_FMT "'; it must be system, developer, user, assistant or tool",
                        m->index, (int)(role.n < 40 ? role.n : 40), role.p);
-    }
     return true;
 }
 
 /* Members beside role and content. Reasoning that a client sends back is by convention no part of the history. */
-static bool parse_other_member(struct message_parse *m, const char *key, const json_t *value)
+static bool parse_other_member(struct message_parse *m, const char *key, const json_t *value, struct chat_message *ret)
 {
     if (strcmp(key, "role") == 0 || strcmp(key, "content") == 0 || json_is_null(value))
         return true;
@@ -98,31 +94,31 @@ static bool parse_other_member(struct message_parse *m, const char *key, const j
         return openai_text(m->p, field_of(m, key), value, &text);
     if (strcmp(key, "annotations") == 0 && json_array_size(value) == 0)
         return true;
+    bool result = str_is(ret->role, "tool");
+    if (strcmp(key, "tool_call_id") == 0 && result)
+        return openai_text(m->p, field_of(m, key), value, &ret->tool_call_id);
+    if (strcmp(key, "name") == 0 && result)
+        return openai_text(m->p, field_of(m, key), value, &ret->name);
     if (strcmp(key, "name") == 0 || strcmp(key, "tool_call_id") == 0 || strcmp(key, "refusal") == 0) {
         openai_needs_upstream(m->p, "messages[%zu].%s", m->index, key);
         return openai_text(m->p, field_of(m, key), value, &text);
     }
-    if (strcmp(key, "tool_calls") == 0) {
-        if (!json_is_array(value))
-            return err_set(m->p->err, ERR_INVALID, "'messages[%zu].tool_calls' must be an array, not %s", m->index,
-                           json_type_name(value));
-        openai_needs_upstream(m->p, "messages[%zu].tool_calls", m->index);
-        return true;
-    }
+    if (strcmp(key, "tool_calls") == 0)
+        return openai_parse_tool_calls(m->p, m->index, value, ret);
     return err_set(m->p->err, ERR_INVALID,
                    "'messages[%zu].%.60s' is an unknown field; Rung refuses what it does not honour", m->index, key);
 }
 
-static bool parse_content(struct message_parse *m, const json_t *message, struct str *ret)
+static bool parse_content(struct message_parse *m, const json_t *message, struct chat_message *ret)
 {
     const json_t *content = json_object_get(message, "content");
-    const json_t *calls = json_object_get(message, "tool_calls");
     if (json_is_string(content))
-        return openai_text(m->p, field_of(m, "content"), content, ret);
+        return openai_text(m->p, field_of(m, "content"), content, &ret->content);
     if (json_is_array(content))
-        return parse_parts(m, content, ret);
-    if ((!content || json_is_null(content)) && json_array_size(calls) > 0) {
-        *ret = STR("");
+        return parse_parts(m, content, &ret->content);
+    if ((!content || json_is_null(content)) && ret->tool_calls) {
+        ret->content = STR("");
+        ret->no_content = true;
         return true;
     }
     if (!content)
@@ -131,19 +127,24 @@ static bool parse_content(struct message_parse *m, const json_t *message, struct
                    m->index, json_type_name(content));
 }
 
-static bool parse_message(struct message_parse *m, const json_t *message, struct chat_message *ret)
+static bool parse_message(struct message_parse *m, const json_t *message, const struct chat_message *before,
+                          struct chat_message *ret)
 {
     if (!json_is_object(message))
         return err_set(m->p->err, ERR_INVALID, "'messages[%zu]' must be an object, not %s", m->index,
                        json_type_name(message));
     const char *key;
     json_t *value;
+    *ret = (struct chat_message){0};
+    if (!parse_role(m, message, &ret->role))
+        return false;
     json_object_foreach((json_t *)message, key, value)
     {
-        if (!parse_other_member(m, key, value))
+        if (!parse_other_member(m, key, value, ret))
             return false;
     }
-    return parse_role(m, message, &ret->role) && parse_content(m, message, &ret->content);
+    return parse_content(m, message, ret) &&
+           (!str_is(ret->role, "tool") || openai_check_tool_result(m->p, before, m->index, ret));
 }
 
 bool openai_parse_messages(struct openai_parse *p, const char *field, const json_t *value)
@@ -159,7 +160,7 @@ bool openai_parse_messages(struct openai_parse *p, const char *field, const json
         return err_nomem(p->err, field);
     for (size_t i = 0; i < n; i++) {
         struct message_parse m = {.p = p, .index = i};
-        if (!parse_message(&m, json_array_get(value, i), &messages[i]))
+        if (!parse_message(&m, json_array_get(value, i), messages, &messages[i]))
             return false;
     }
     p->r->messages = messages;

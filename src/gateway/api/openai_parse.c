@@ -1,6 +1,6 @@
 /* A chat-completions body to struct request. Each documented field has a row in a table: it is honoured, or refused by
- * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (tools,
- * images, schemas) is noted in needs_upstream for the planner. Messages have their own file (openai_messages.c). */
+ * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (images,
+ * schemas) is noted in needs_upstream for the planner. Messages and tools have their own files. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -56,6 +56,8 @@ static bool parse_flag(struct openai_parse *p, const char *field, const json_t *
         p->r->stream = on;
     else if (strcmp(field, "logprobs") == 0)
         p->r->logprobs = on;
+    else if (strcmp(field, "parallel_tool_calls") == 0)
+        p->r->one_tool_call = !on;
     else if (strcmp(field, "store") == 0 && on)
         return refuse(p, field, "answers are not stored; leave it out or say false");
     return true;
@@ -259,15 +261,21 @@ static bool parse_response_format(struct openai_parse *p, const char *field, con
 
 static bool parse_reasoning_effort(struct openai_parse *p, const char *field, const json_t *value)
 {
-    static const char *const efforts[] = {"none", "minimal", "low", "medium", "high", "xhigh", NULL};
+    /* What templates know are three steps; whether there is reasoning at all is their enable_thinking. */
+    static const struct {
+        const char *name, *effort;
+        bool thinks;
+    } efforts[] = {{"none", "low", false},       {"minimal", "low", false}, {"low", "low", true},
+                   {"medium", "medium", true},   {"high", "high", true},    {"xhigh", "high", true}};
     struct str text;
     if (!openai_text(p, field, value, &text))
         return false;
-    for (int i = 0; efforts[i]; i++) {
-        if (str_is(text, efforts[i])) {
-            p->r->enable_thinking = i >= 2;
-            return true;
-        }
+    for (size_t i = 0; i < sizeof efforts / sizeof efforts[0]; i++) {
+        if (!str_is(text, efforts[i].name))
+            continue;
+        p->r->enable_thinking = efforts[i].thinks;
+        p->r->reasoning_effort = str_of(efforts[i].effort);
+        return true;
     }
     return err_set(p->err, ERR_INVALID, "'reasoning_effort' must be none, minimal, low, medium, high or xhigh");
 }
@@ -278,24 +286,6 @@ static bool parse_template_kwargs(struct openai_parse *p, const char *field, con
     if (!json_is_object(value) || json_object_size(value) != 1 || !json_is_boolean(thinking))
         return err_set(p->err, ERR_INVALID, "'%s' takes {\"enable_thinking\": true or false} and nothing else", field);
     p->r->enable_thinking = json_is_true(thinking);
-    return true;
-}
-
-static bool parse_tools(struct openai_parse *p, const char *field, const json_t *value)
-{
-    if (!json_is_array(value))
-        return err_set(p->err, ERR_INVALID, "'%s' must be an array, not %s", field, json_type_name(value));
-    p->r->n_tools = (int)json_array_size(value);
-    if (p->r->n_tools)
-        openai_needs_upstream(p, "tools");
-    return true;
-}
-
-static bool parse_tool_choice(struct openai_parse *p, const char *field, const json_t *value)
-{
-    if (!json_is_string(value) && !json_is_object(value))
-        return err_set(p->err, ERR_INVALID, "'%s' must be a string or an object, not %s", field, json_type_name(value));
-    openai_needs_upstream(p, "%s", field);
     return true;
 }
 
@@ -357,8 +347,8 @@ static const struct field {
     {"response_format", parse_response_format},
     {"reasoning_effort", parse_reasoning_effort},
     {"chat_template_kwargs", parse_template_kwargs},
-    {"tools", parse_tools},
-    {"tool_choice", parse_tool_choice},
+    {"tools", openai_parse_tools},
+    {"tool_choice", openai_parse_tool_choice},
     {"parallel_tool_calls", parse_flag},
     {"store", parse_flag},
     {"user", parse_identifier},
@@ -441,6 +431,10 @@ bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret
         return false;
     struct openai_parse p = {.body = object, .r = &r, .arena = arena, .err = err};
     bool ok = parse_fields(&p) && check_whole(&p) && keep_metadata(&p, body);
+    if (p.no_tools)
+        r.tools = NULL;
+    r.uses_tools = r.uses_tools || r.tools;
+    r.json = ok && r.uses_tools ? json_incref(object) : NULL;
     json_decref(object);
     if (ok)
         *ret = r;

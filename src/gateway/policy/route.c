@@ -44,13 +44,19 @@ int64_t route_likely_cost(const struct price *p, const struct request *r, int64_
     return money_add(money_times(p->input, prompt_tokens), money_times(p->output, output));
 }
 
+/* What a local model could not do. */
+static const char *beyond_local(const struct request *r)
+{
+    return r->needs_upstream ? r->needs_upstream : "tools";
+}
+
 static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model)
 {
     const struct config_model *m = &c->models[model];
     int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
     if (r->privacy == PRIVACY_LOCAL && !stays_here(m))
         return NOT_PRIVATE;
-    if (r->needs_upstream && m->file)
+    if (m->file && (r->needs_upstream || (r->uses_tools && !f->tools[model])))
         return NOT_ABLE;
     if (f->context[model] > 0 && f->tokens[model] + room > f->context[model])
         return NO_ROOM;
@@ -123,7 +129,8 @@ static void plan_named(const struct config *c, const struct request *r, const st
     enum usable why = usable_model(c, r, f, model);
     if (why == NOT_ABLE) {
         p->verdict = PLAN_UNSUPPORTED;
-        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model '%s'", r->needs_upstream, m->name);
+        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model '%s'", beyond_local(r),
+                m->name);
     } else if (why != USABLE) {
         p->verdict = why == NO_ROOM ? PLAN_NO_FIT : why == NO_MONEY ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
         char text[240] = "";
@@ -204,10 +211,10 @@ static void add_step(const struct config *c, struct plan *p, int tier, bool fall
 /* No tier can take it. Say first what the sender can change. */
 static void plan_nobody(const struct request *r, const bool seen[], struct plan *p)
 {
-    if (r->needs_upstream) {
+    if (seen[NOT_ABLE]) {
         p->verdict = PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_UNSUPPORTED,
-                "'%s' is not supported by the local model, and no other tier can be used (%s)", r->needs_upstream,
+                "'%s' is not supported by the local model, and no other tier can be used (%s)", beyond_local(r),
                 p->skipped);
     } else if (seen[NO_ROOM]) {
         p->verdict = PLAN_NO_FIT;
