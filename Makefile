@@ -104,8 +104,9 @@ $(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(call object,$(wildcard tests/$(1)/s
 endef
 $(foreach f,$(FLOORS),$(eval $(call test_rules,$(f))))
 
-# A stand-in for a paid API, which tests, benches and the client tests talk to.
-$(B)/tests/standin: $(B)/obj/tests/standin.o $(LIBS_ALL)
+# A stand-in for a paid API, which tests, benches and the client tests talk to; a maker of models that follow a script.
+HELPERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*.c))
+$(HELPERS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
@@ -116,7 +117,7 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
-test: $(TESTS) $(REPLAYS) $(B)/rung $(B)/tests/standin tools man
+test: $(TESTS) $(REPLAYS) $(B)/rung $(HELPERS) tools man
 	$(Q)B=$(B) tests/run.sh $(TESTS) $(REPLAYS)
 
 FUZZ_SECONDS ?= 60
@@ -124,7 +125,7 @@ fuzz:
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 .PHONY: test-clients
-test-clients: $(B)/rung $(B)/tests/standin
+test-clients: $(B)/rung $(HELPERS)
 	$(Q)B=$(CURDIR)/$(B) tests/clients/run.sh
 
 # ---- measurements: bench/NAME.c -> build/bench/NAME ----------------------------------------------------
@@ -132,7 +133,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(B)/bench/%: $(B)/obj/bench/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
-bench: $(BENCHES) $(B)/rung $(B)/tests/standin
+bench: $(BENCHES) $(B)/rung $(HELPERS)
 	$(Q)B=$(B) bench/run.sh
 
 # ---- the demo, man pages, installation -----------------------------------------------------------------
