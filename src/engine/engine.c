@@ -7,14 +7,6 @@
 
 #define FINGERPRINT_SAMPLE_BYTES 4096   /* of the embedding and of the last tensor */
 
-static const struct op *stateful_op(struct op_list list)
-{
-    for (int i = 0; i < list.n; i++)
-        if (list.ops[i].state != STATE_NONE)
-            return &list.ops[i];
-    return NULL;
-}
-
 static int group_named(struct engine *e, enum state_kind kind)
 {
     for (int i = 0; i < e->n_groups; i++)
@@ -32,10 +24,10 @@ static bool make_groups(struct engine *e, struct err *err)
     if (!e->group_of || !e->index_in_group)
         return err_nomem(err, "the engine");
     for (int layer = 0; layer < h->n_layer; layer++) {
-        const struct op *op = stateful_op(e->model.arch->block);
-        if (!op)
+        enum state_kind state = arch_state(e->model.arch, h, layer);
+        if (state == STATE_NONE)
             continue;
-        int group = group_named(e, op->state);
+        int group = group_named(e, state);
         e->group_of[layer] = group;
         e->index_in_group[layer] = e->groups[group].n_layer++;
     }
@@ -85,8 +77,12 @@ static uint64_t fingerprint_of(const struct model *m)
 static bool make_plans(struct engine *e, struct err *err)
 {
     const struct arch *arch = e->model.arch;
-    return plan_make(arch->input, &e->arena, &e->input, err) && plan_make(arch->block, &e->arena, &e->block, err) &&
-           plan_make(arch->output, &e->arena, &e->output, err);
+    if (!plan_make(arch->input, &e->arena, &e->input, err) || !plan_make(arch->block, &e->arena, &e->block, err) ||
+        !plan_make(arch->output, &e->arena, &e->output, err))
+        return false;
+    while (e->output.stages[e->logits_stage].kind != STAGE_MATMULS)
+        e->logits_stage++;
+    return true;
 }
 
 bool engine_open(const struct gguf *g, struct pool *pool, struct engine **ret, struct err *err)
@@ -134,4 +130,12 @@ void engine_close(struct engine *e)
 const struct engine_info *engine_info(const struct engine *e)
 {
     return &e->model.info;
+}
+
+int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens)
+{
+    int64_t held = info->window + ENGINE_WINDOW_SLACK + ENGINE_MAX_STEP_TOKENS;
+    tokens = (tokens + KV_PAGE - 1) / KV_PAGE * KV_PAGE;
+    held = (held + KV_PAGE - 1) / KV_PAGE * KV_PAGE + KV_PAGE;
+    return info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
 }

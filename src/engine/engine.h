@@ -18,6 +18,7 @@
 #define ENGINE_MAX_STEP_TOKENS 512       /* over all items of a step; callers cut longer prompts */
 #define ENGINE_MAX_STEP_ITEMS 256
 #define ENGINE_MAX_CONTEXT (1 << 20)
+#define ENGINE_WINDOW_SLACK 256          /* how far a session with a sliding window can certainly be truncated */
 
 struct engine;
 
@@ -26,7 +27,10 @@ struct engine_info {
     int n_layer, n_head, n_kv_head, head_dim;
     int64_t n_embd, n_ff, n_vocab, n_ctx_train;
     int64_t parameters, weight_bytes;
-    int64_t kv_bytes_per_token;          /* at F16 */
+    int n_expert, n_expert_used;         /* 0: no mixture of experts */
+    int64_t kv_bytes_per_token;          /* at F16, of the layers that keep every position */
+    int64_t window_bytes_per_token;      /* at F16, of the layers that keep a window */
+    int64_t window;                      /* positions that these see; 0: there are none */
 };
 
 /* Binds the tensors of g (which must outlive the engine) to the architecture it names and checks every shape.
@@ -34,6 +38,11 @@ struct engine_info {
 bool engine_open(const struct gguf *g, struct pool *pool, struct engine **ret, struct err *err);
 void engine_close(struct engine *e);     /* after its sessions */
 const struct engine_info *engine_info(const struct engine *e);
+/* Bytes of a session's keys and values at so many tokens, at F16: layers with a window hold it, a page beside it, and
+ * ENGINE_WINDOW_SLACK tokens behind it. */
+int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens);
+/* Bytes of the largest step, beside the sessions. */
+int64_t engine_step_bytes(const struct engine *e);
 
 /* ---- session state: a list of layer groups, each a table of reference-counted pages of KV_PAGE positions ---- */
 struct session;
@@ -45,7 +54,10 @@ int64_t session_length(const struct session *s);
 /* A second session with the same state; whole pages are shared, the last partial one is copied when either side
  * writes. */
 bool session_fork(const struct session *s, struct session **ret, struct err *err);
-/* Forget positions from `length` on. ERR_UNSUPPORTED where a layer group cannot. */
+/* Forget positions from `length` on. ERR_UNSUPPORTED, and nothing is changed, where a layer group cannot resume there:
+ * it has a sliding window and has given back positions that the window before `length` needs. Then start from an empty
+ * session (0 is always possible). session_can_truncate says so beforehand. */
+bool session_can_truncate(const struct session *s, int64_t length);
 bool session_truncate(struct session *s, int64_t length, struct err *err);
 /* The state as bytes, and back into an empty session of the same engine and kv type. Bad bytes are ERR_CORRUPT. */
 bool session_snapshot(const struct session *s, struct buf *out, struct err *err);

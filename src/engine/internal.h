@@ -2,7 +2,7 @@
  *
  *   hparams.c, bind.c   a model file -> struct model: numbers in range, every weight of the lists found and in shape
  *   plan.c              an operation list -> stages, each one run of the thread pool
- *   run.c               a stage over a batch of tokens
+ *   run.c, experts.c    a stage over a batch of tokens
  *   session.c           pages of keys and values; snapshot.c their bytes
  *   step.c              engine_step: items -> one batch -> wants
  *   record.c, sample.c  a row of logits -> token record, chosen token */
@@ -18,7 +18,17 @@
 
 struct weight {
     const struct tensor *tensor;   /* NULL: optional, and not in this file */
-    const float *vector;           /* for weights of one dimension: as floats */
+    const float *vector;           /* norms, biases, factors: as floats */
+};
+
+#define HPARAMS_MAX_EXPERTS 1024
+#define HPARAMS_MAX_EXPERTS_USED 64
+
+enum rope_table {
+    ROPE_MAIN,
+    ROPE_LONG,                     /* in sessions of a context beyond the original one */
+    ROPE_WINDOW,                   /* in layers with a sliding window */
+    ROPE_TABLES,
 };
 
 struct layer_weights {
@@ -31,7 +41,7 @@ struct model {
     struct hparams h;
     struct weight once[WEIGHT_ROLES];       /* weights outside the layers */
     struct layer_weights *layers;           /* [n_layer] */
-    const double *rope_freq;                /* [n_rot / 2] radians a position */
+    const double *rope_freq[ROPE_TABLES];   /* [n_rot / 2] radians a position; NULL: ROPE_MAIN stands in */
     struct engine_info info;
 };
 
@@ -45,6 +55,7 @@ const struct weight *model_weight(const struct model *m, int layer, enum weight_
 enum stage_kind {
     STAGE_TOKENS,      /* any operations that need one token only; then what the next stage reads is prepared */
     STAGE_MATMULS,     /* matrix products with one common input, split by rows of the weights */
+    STAGE_EXPERTS,     /* the same of chosen experts, split by rows of all of them */
     STAGE_ATTENTION,   /* one attention, split by token and head */
 };
 
@@ -86,21 +97,24 @@ struct group_info {
 struct layer_group {
     struct kv_heap *heap;
     const char **pages;            /* [n_pages] kv_page.bytes, as the kernels take them; room for the whole context */
-    int64_t n_pages;
+    int64_t first_page, n_pages;   /* pages before the first were given back: no window reaches them */
 };
 
 struct session {
     struct engine *engine;
     int64_t length, context;
     enum tensor_type kv_type;
+    bool long_rope;                /* turns by ROPE_LONG */
     struct layer_group groups[STATE_KINDS];   /* as engine.groups */
     bool in_step;
 };
 
 /* Makes positions [length, length + n) writable: pages exist and are this session's alone. */
 bool session_reserve(struct session *s, int64_t n, struct err *err);
-/* Gives back pages past the length. */
+/* Gives back pages past the length, and those that no window will reach again. */
 void session_trim(struct session *s);
+/* The first position that layers of the group read once `length` are there. */
+int64_t group_first_position(const struct engine *e, int group, int64_t length);
 size_t kv_element_bytes(enum tensor_type kv_type);
 
 /* ---- a row of logits ---- */
@@ -125,13 +139,23 @@ struct batch_item {
     int first, n;                  /* its tokens in the batch */
 };
 
+/* Who chose which expert, and where its rows lie in slots that hold one for each chosen expert: by expert. */
+struct routes {
+    int32_t *expert_of;            /* [tokens, n_expert_used], best first */
+    int32_t *row_of;               /* the same */
+    int32_t *token_of;             /* [rows] */
+    int first[HPARAMS_MAX_EXPERTS + 1];   /* an expert's first row; the next one's is its end */
+};
+
 struct batch {
     int tokens;
-    float *slots[SLOTS];           /* [tokens, width] */
+    float *slots[SLOTS];           /* [tokens, width], or [tokens * n_expert_used, width] */
     char *act[ACT_FORMATS];        /* prepared rows of what the next matrix products read */
+    char *expert_act[ACT_FORMATS]; /* the same for each chosen expert */
+    struct routes *routes;
     const int32_t *ids;            /* [tokens] */
     const int *item_of;            /* [tokens] */
-    const float *rotations;        /* [tokens, n_rot / 2, 2] cosine and sine */
+    const float *rotations[2];     /* [tokens, n_rot / 2, 2] cosine and sine; the second in arch.windowed layers */
     const struct batch_item *items;
     const int64_t *attention_units; /* [n_items + 1] running sum of tokens * n_kv_head */
     int n_items;
@@ -154,7 +178,8 @@ struct step_memory {
     struct batch batch;
     int32_t *ids;                  /* as in batch, to be written */
     int *item_of;
-    float *rotations;
+    float *rotations[2];
+    struct routes routes;
     struct batch_item items[ENGINE_MAX_STEP_ITEMS];
     int64_t attention_units[ENGINE_MAX_STEP_ITEMS + 1];
     struct out_row *rows;          /* [tokens] */
@@ -168,6 +193,7 @@ struct engine {
     struct arena arena;
     struct model model;
     struct plan input, block, output;
+    int logits_stage;              /* of output: makes the logits from what a hidden state is */
     struct group_info groups[STATE_KINDS];
     int n_groups;
     int *group_of;                 /* [n_layer] */

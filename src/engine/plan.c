@@ -7,6 +7,7 @@ static enum stage_kind kind_of(const struct op *op)
 {
     switch (op->kind) {
     case OP_MATMUL: return STAGE_MATMULS;
+    case OP_EXPERTS: return STAGE_EXPERTS;
     case OP_ATTENTION: return STAGE_ATTENTION;
     default: return STAGE_TOKENS;
     }

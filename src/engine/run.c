@@ -2,50 +2,75 @@
  * pairs. What is computed never depends on where a piece begins or ends. Which operations come in which order is the
  * plan's business; the numbers are the kernels'. */
 #include <math.h>
+#include <string.h>
 
-#include "engine/internal.h"
-
-#define RUN_ROWS_GRAIN 32   /* rows of weights in the smallest piece: whole tiles of every kernel */
-
-struct run {
-    const struct engine *e;
-    const struct batch *b;
-    const struct stage *stage;
-    const struct stage *next;          /* what a STAGE_TOKENS prepares for; NULL at the end */
-    int layer;
-};
-
-static int64_t width_of(const struct run *r, enum slot slot)
-{
-    return arch_width(&r->e->model.h, arch_slot_width(slot));
-}
-
-static float *row_of(const struct run *r, enum slot slot, int64_t token)
-{
-    return r->b->slots[slot] + token * width_of(r, slot);
-}
-
-static const struct weight *weight_of(const struct run *r, enum weight_role role)
-{
-    return model_weight(&r->e->model, r->layer, role);
-}
+#include "engine/run.h"
 
 /* ---- tokens ---- */
 
 static void run_head_norm(const struct run *r, const struct op *op, int64_t t)
 {
     const struct hparams *h = &r->e->model.h;
-    const float *w = weight_of(r, op->w)->vector, *x = row_of(r, op->a, t);
-    float *y = row_of(r, op->dst, t);
+    const float *w = weight_of(r, op->w)->vector, *x = row_of(r, op->a, t, 0);
+    float *y = row_of(r, op->dst, t, 0);
     for (int64_t i = 0; i < width_of(r, op->a); i += h->head_dim)
         r->e->k->vector.rms_norm(x + i, w, y + i, h->head_dim, h->norm_eps);
+}
+
+static void run_rope(const struct run *r, const struct op *op, int64_t t)
+{
+    const struct hparams *h = &r->e->model.h;
+    const struct arch *arch = r->e->model.arch;
+    const float *rotations = r->b->rotations[layers_have(arch->windowed, r->layer)];
+    if (layers_have(arch->roped, r->layer))
+        r->e->k->vector.rope(row_of(r, op->dst, t, 0), rotations + t * h->n_rot,
+                             (int)(width_of(r, op->dst) / h->head_dim), h->head_dim, h->n_rot,
+                             arch->rope == ROPE_NEOX);
+}
+
+static void run_split(const struct run *r, const struct op *op, int64_t t)
+{
+    const enum slot parts[] = {op->dst, op->b, op->c};
+    const float *from = row_of(r, op->a, t, 0);
+    for (int i = 0; i < 3 && parts[i] != SLOT_NONE; i++) {
+        int64_t n = width_of(r, parts[i]);
+        memcpy(row_of(r, parts[i], t, 0), from, (size_t)n * sizeof *from);
+        from += n;
+    }
+}
+
+static int64_t position_of(const struct batch *b, int64_t t)
+{
+    const struct batch_item *item = &b->items[b->item_of[t]];
+    return item->pos0 + t - item->first;
+}
+
+/* ("Llama 4" and Ministral 3: queries grow with the logarithm of whole original contexts gone by.) */
+static float position_scale(const struct run *r, int64_t t)
+{
+    const struct hparams *h = &r->e->model.h;
+    return 1 + h->position_temperature * logf(1 + (float)(position_of(r->b, t) / h->n_ctx_original));
+}
+
+static void run_gate(const struct run *r, const struct op *op, int64_t t, int choice)
+{
+    const struct vector_kernels *v = &r->e->k->vector;
+    const float *gate = row_of(r, op->a, t, choice), *up = row_of(r, op->b, t, choice);
+    float *dst = row_of(r, op->dst, t, choice);
+    int64_t n = width_of(r, op->dst);
+    switch (op->gate) {
+    case GATE_SILU: v->silu_mul(gate, up, dst, n); break;
+    case GATE_GELU: v->gelu_mul(gate, up, dst, n); break;
+    case GATE_CLAMPED: v->clamped_mul(gate, up, dst, n); break;
+    }
 }
 
 static void run_token_op(const struct run *r, const struct op *op, int64_t t)
 {
     const struct kernels *k = r->e->k;
     const struct hparams *h = &r->e->model.h;
-    float *dst = row_of(r, op->dst, t);
+    int choices = arch_slot_per_expert(op->dst) ? h->n_expert_used : 1;
+    float *dst = row_of(r, op->dst, t, 0);
     int64_t n = width_of(r, op->dst);
     switch (op->kind) {
     case OP_EMBED: {
@@ -54,20 +79,39 @@ static void run_token_op(const struct run *r, const struct op *op, int64_t t)
         break;
     }
     case OP_NORM:
-        k->vector.rms_norm(row_of(r, op->a, t), weight_of(r, op->w)->vector, dst, n, h->norm_eps);
+        k->vector.rms_norm(row_of(r, op->a, t, 0), weight_of(r, op->w)->vector, dst, n, h->norm_eps);
         break;
     case OP_HEAD_NORM:
         run_head_norm(r, op, t);
         break;
+    case OP_SPLIT:
+        run_split(r, op, t);
+        break;
     case OP_ROPE:
-        k->vector.rope(dst, r->b->rotations + t * h->n_rot, (int)(n / h->head_dim), h->head_dim, h->n_rot,
-                       r->e->model.arch->rope == ROPE_NEOX);
+        run_rope(r, op, t);
+        break;
+    case OP_POSITION_SCALE:
+        k->vector.scale(row_of(r, op->a, t, 0), position_scale(r, t), dst, n);
         break;
     case OP_GATE:
-        k->vector.silu_mul(row_of(r, op->a, t), row_of(r, op->b, t), dst, n);
+        for (int choice = 0; choice < choices; choice++)
+            run_gate(r, op, t, choice);
         break;
     case OP_ADD:
-        k->vector.add(row_of(r, op->a, t), row_of(r, op->b, t), dst, n);
+        k->vector.add(row_of(r, op->a, t, 0), row_of(r, op->b, t, 0), dst, n);
+        break;
+    case OP_SCALE:
+        k->vector.scale(row_of(r, op->a, t, 0), h->factors[op->factor], dst, n);
+        break;
+    case OP_CAP:
+        if (h->logit_cap > 0)
+            k->vector.soft_cap(row_of(r, op->a, t, 0), h->logit_cap, dst, n);
+        break;
+    case OP_ROUTE:
+        experts_choose(k, row_of(r, op->a, t, 0), h->n_expert, h->n_expert_used, dst);
+        break;
+    case OP_COMBINE:
+        experts_combine(r, op, t);
         break;
     default:
         break;
@@ -84,15 +128,14 @@ static size_t page_offset(const struct run *r, enum tensor_type kv_type, bool va
 static void store_kv(const struct run *r, const struct op *op, int64_t t)
 {
     const struct hparams *h = &r->e->model.h;
-    const struct batch_item *item = &r->b->items[r->b->item_of[t]];
-    const struct session *s = item->session;
-    int64_t pos = item->pos0 + t - item->first;
+    const struct session *s = r->b->items[r->b->item_of[t]].session;
+    int64_t pos = position_of(r->b, t);
     int slot = (int)(pos % KV_PAGE);
     /* session_reserve made this page the session's own */
     char *page = (char *)s->groups[r->e->group_of[r->layer]].pages[pos / KV_PAGE];
     void (*store)(const float *, char *, enum tensor_type, int, int, int) = r->e->k->attention.kv_store;
-    store(row_of(r, op->b, t), page + page_offset(r, s->kv_type, false), s->kv_type, h->n_kv_head, h->head_dim, slot);
-    store(row_of(r, op->c, t), page + page_offset(r, s->kv_type, true), s->kv_type, h->n_kv_head, h->head_dim, slot);
+    store(row_of(r, op->b, t, 0), page + page_offset(r, s->kv_type, false), s->kv_type, h->n_kv_head, h->head_dim, slot);
+    store(row_of(r, op->c, t, 0), page + page_offset(r, s->kv_type, true), s->kv_type, h->n_kv_head, h->head_dim, slot);
 }
 
 /* The formats that the products of a stage read, each prepared once for all of them. */
@@ -100,11 +143,15 @@ static void prepare(const struct run *r, int64_t t)
 {
     const struct op *ops = r->next->ops;
     int64_t k = width_of(r, ops[0].a);
-    bool done[ACT_FORMATS] = {false};
+    bool per_expert = arch_slot_per_expert(ops[0].a), done[ACT_FORMATS] = {false};
     for (int i = 0; i < r->next->n; i++) {
         enum act_format f = act_format_of(weight_of(r, ops[i].w)->tensor->type);
-        if (!done[f])
-            r->e->k->matmul.act_prepare[f](row_of(r, ops[0].a, t), r->b->act[f] + (size_t)t * act_row_bytes(f, k), k);
+        char *act = per_expert ? r->b->expert_act[f] : r->b->act[f];
+        for (int choice = 0; !done[f] && choice < (per_expert ? r->e->model.h.n_expert_used : 1); choice++) {
+            const float *x = row_of(r, ops[0].a, t, choice);
+            int64_t row = (x - r->b->slots[ops[0].a]) / k;
+            r->e->k->matmul.act_prepare[f](x, act + (size_t)row * act_row_bytes(f, k), k);
+        }
         done[f] = true;
     }
 }
@@ -125,24 +172,27 @@ static void tokens_piece(void *ctx, int64_t begin, int64_t end, int thread)
 
 /* ---- matrix products ---- */
 
-static void matmul_rows(const struct run *r, const struct op *op, int64_t begin, int64_t end, int thread)
+void run_product(const struct run *r, const struct product *p, int thread)
 {
     const struct kernels *k = r->e->k;
-    const struct tensor *w = weight_of(r, op->w)->tensor;
-    const float *bias = op->bias == WEIGHT_NONE ? NULL : weight_of(r, op->bias)->vector;
-    int64_t n = width_of(r, op->dst);
+    const struct tensor *w = weight_of(r, p->op->w)->tensor;
+    const float *bias = p->op->bias == WEIGHT_NONE ? NULL : weight_of(r, p->op->bias)->vector;
+    int64_t n = width_of(r, p->op->dst), begin = p->begin;
     struct matmul mm = {
         .type = w->type,
-        .w = w->data,
-        .act = r->b->act[act_format_of(w->type)],
-        .y = r->b->slots[op->dst],
+        .w = tensor_row(w, p->expert * n),
+        .act = p->act,
+        .y = p->y,
         .y_stride = n,
         .k = w->ne[0],
-        .tokens = r->b->tokens,
+        .tokens = p->tokens,
     };
-    k->matmul.matmul[w->type](&mm, begin, end, r->e->matmul_scratch[thread]);
-    for (int64_t t = 0; bias && t < r->b->tokens; t++)
-        k->vector.add(mm.y + t * n + begin, bias + begin, mm.y + t * n + begin, end - begin);
+    k->matmul.matmul[w->type](&mm, begin, p->end, r->e->matmul_scratch[thread]);
+    if (!bias)
+        return;
+    bias += p->expert * n + begin;
+    for (int t = 0; t < p->tokens; t++)
+        k->vector.add(mm.y + t * n + begin, bias, mm.y + t * n + begin, p->end - begin);
 }
 
 /* The products of a stage lie one behind the other: rows [begin, end) of the whole. */
@@ -153,9 +203,16 @@ static void matmuls_piece(void *ctx, int64_t begin, int64_t end, int thread)
     for (int i = 0; i < r->stage->n; i++) {
         const struct op *op = &r->stage->ops[i];
         int64_t n = width_of(r, op->dst);
-        int64_t from = begin > first ? begin - first : 0, to = end - first < n ? end - first : n;
-        if (from < to)
-            matmul_rows(r, op, from, to, thread);
+        struct product p = {
+            .op = op,
+            .act = r->b->act[act_format_of(weight_of(r, op->w)->tensor->type)],
+            .y = r->b->slots[op->dst],
+            .tokens = r->b->tokens,
+            .begin = begin > first ? begin - first : 0,
+            .end = end - first < n ? end - first : n,
+        };
+        if (p.begin < p.end)
+            run_product(r, &p, thread);
         first += n;
     }
 }
@@ -175,9 +232,10 @@ static void attention_item(const struct run *r, const struct batch_item *item, i
     const struct hparams *h = &r->e->model.h;
     const struct op *op = r->stage->ops;
     const struct session *s = item->session;
+    const struct group_info *group = &r->e->groups[r->e->group_of[r->layer]];
     struct attention a = {
-        .q = row_of(r, op->a, item->first),
-        .out = row_of(r, op->dst, item->first),
+        .q = row_of(r, op->a, item->first, 0),
+        .out = row_of(r, op->dst, item->first, 0),
         .q_stride = width_of(r, op->a),
         .out_stride = width_of(r, op->dst),
         .pages = s->groups[r->e->group_of[r->layer]].pages,
@@ -188,7 +246,10 @@ static void attention_item(const struct run *r, const struct batch_item *item, i
         .n_kv_head = h->n_kv_head,
         .head_dim = h->head_dim,
         .pos0 = item->pos0,
-        .scale = (float)(1 / sqrt(h->head_dim)),
+        .window = group->kind == STATE_WINDOW ? h->window : 0,
+        .scale = h->attention_scale,
+        .softcap = h->attention_cap,
+        .sinks = op->w == WEIGHT_NONE ? NULL : weight_of(r, op->w)->vector,
         .tokens = item->n,
     };
     r->e->k->attention.attention(&a, begin, end);
@@ -214,6 +275,7 @@ void run_plan(const struct engine *e, const struct plan *plan, int first, int en
         switch (r.stage->kind) {
         case STAGE_TOKENS: pool_run(e->pool, b->tokens, 1, tokens_piece, &r); break;
         case STAGE_MATMULS: pool_run(e->pool, matmul_rows_of(&r), RUN_ROWS_GRAIN, matmuls_piece, &r); break;
+        case STAGE_EXPERTS: experts_run(&r); break;
         case STAGE_ATTENTION: pool_run(e->pool, b->attention_units[b->n_items], 1, attention_piece, &r); break;
         }
     }

@@ -50,8 +50,22 @@ static void page_drop(struct kv_heap *heap, const char *bytes)
 
 static void group_trim(struct layer_group *group, int64_t n_pages)
 {
-    while (group->n_pages > n_pages)
+    while (group->n_pages > n_pages && group->n_pages > group->first_page)
         page_drop(group->heap, group->pages[--group->n_pages]);
+    if (n_pages == 0)
+        group->first_page = group->n_pages = 0;
+}
+
+static void group_forget(struct layer_group *group, int64_t first_page)
+{
+    while (group->first_page < first_page && group->first_page < group->n_pages)
+        page_drop(group->heap, group->pages[group->first_page++]);
+}
+
+int64_t group_first_position(const struct engine *e, int group, int64_t length)
+{
+    int64_t first = length + 1 - e->model.h.window;
+    return e->groups[group].kind == STATE_WINDOW && first > 0 ? first : 0;
 }
 
 /* The page becomes this session's alone. */
@@ -70,8 +84,8 @@ static bool group_own(struct layer_group *group, int64_t i, struct err *err)
 
 static bool group_reserve(struct layer_group *group, int64_t from, int64_t to, struct err *err)
 {
-    int64_t last = pages_for(to);
-    for (int64_t i = from / KV_PAGE; i < group->n_pages; i++)
+    int64_t last = pages_for(to), first = from / KV_PAGE;
+    for (int64_t i = first > group->first_page ? first : group->first_page; i < group->n_pages; i++)
         if (!group_own(group, i, err))
             return false;
     while (group->n_pages < last) {
@@ -93,8 +107,11 @@ bool session_reserve(struct session *s, int64_t n, struct err *err)
 
 void session_trim(struct session *s)
 {
-    for (int i = 0; i < s->engine->n_groups; i++)
+    for (int i = 0; i < s->engine->n_groups; i++) {
+        int64_t first = group_first_position(s->engine, i, s->length) - ENGINE_WINDOW_SLACK;
         group_trim(&s->groups[i], pages_for(s->length));
+        group_forget(&s->groups[i], first > 0 ? first / KV_PAGE : 0);
+    }
 }
 
 /* ---- the sessions ---- */
@@ -110,6 +127,7 @@ bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, s
     if (!s)
         return err_nomem(err, "a session");
     *s = (struct session){.engine = e, .context = context, .kv_type = kv_type};
+    s->long_rope = e->model.rope_freq[ROPE_LONG] && context > e->model.h.n_ctx_original;
     for (int i = 0; i < e->n_groups; i++) {
         s->groups[i].heap = &e->groups[i].heaps[kv_type == TENSOR_F16 ? KV_F16 : KV_F32];
         s->groups[i].pages = calloc((size_t)pages_for(context), sizeof *s->groups[i].pages);
@@ -145,8 +163,9 @@ bool session_fork(const struct session *s, struct session **ret, struct err *err
         return false;
     fork->length = s->length;
     for (int i = 0; i < s->engine->n_groups; i++) {
+        fork->groups[i].first_page = s->groups[i].first_page;
         fork->groups[i].n_pages = s->groups[i].n_pages;
-        for (int64_t j = 0; j < s->groups[i].n_pages; j++) {
+        for (int64_t j = s->groups[i].first_page; j < s->groups[i].n_pages; j++) {
             fork->groups[i].pages[j] = s->groups[i].pages[j];
             page_of(s->groups[i].pages[j])->refs++;
         }
@@ -155,10 +174,24 @@ bool session_fork(const struct session *s, struct session **ret, struct err *err
     return true;
 }
 
+bool session_can_truncate(const struct session *s, int64_t length)
+{
+    if (length < 0 || length > s->length)
+        return false;
+    for (int i = 0; length > 0 && i < s->engine->n_groups; i++)
+        if (group_first_position(s->engine, i, length) < s->groups[i].first_page * KV_PAGE)
+            return false;
+    return true;
+}
+
 bool session_truncate(struct session *s, int64_t length, struct err *err)
 {
     if (length < 0 || length > s->length)
         return err_set(err, ERR_INVALID, "cannot truncate a session of %lld tokens to %lld", (long long)s->length,
+                       (long long)length);
+    if (!session_can_truncate(s, length))
+        return err_set(err, ERR_UNSUPPORTED, "the session of %lld tokens has given back what its window of %lld needs "
+                       "at %lld; start it anew", (long long)s->length, (long long)s->engine->model.h.window,
                        (long long)length);
     s->length = length;
     session_trim(s);

@@ -37,12 +37,24 @@ static uint64_t checksum(const char *p, size_t n)
     return sum;
 }
 
+/* Whole pages, from the one on that holds the first position read. */
+static int64_t first_page_at(const struct session *s, int group, int64_t length)
+{
+    return group_first_position(s->engine, group, length) / KV_PAGE;
+}
+
+/* Long sessions of models with long-RoPE turn otherwise: their keys are no others'. */
+static uint64_t fingerprint(const struct session *s)
+{
+    return s->engine->fingerprint + s->long_rope;
+}
+
 static size_t payload_bytes(const struct session *s, int64_t length)
 {
     const struct engine *e = s->engine;
     size_t position = 2 * (size_t)arch_width(&e->model.h, WIDTH_KV) * kv_element_bytes(s->kv_type), n = 0;
     for (int i = 0; i < e->n_groups; i++)
-        n += position * (size_t)e->groups[i].n_layer * (size_t)length;
+        n += position * (size_t)e->groups[i].n_layer * (size_t)(length - first_page_at(s, i, length) * KV_PAGE);
     return n;
 }
 
@@ -64,7 +76,7 @@ static void copy_page(const struct session *s, int n_layer, char *page, int64_t 
 static void copy_pages(const struct session *s, int64_t length, struct stream *stream)
 {
     for (int i = 0; i < s->engine->n_groups; i++) {
-        for (int64_t pos = 0; pos < length; pos += KV_PAGE) {
+        for (int64_t pos = first_page_at(s, i, length) * KV_PAGE; pos < length; pos += KV_PAGE) {
             int64_t used = length - pos < KV_PAGE ? length - pos : KV_PAGE;
             copy_page(s, s->engine->groups[i].n_layer, (char *)s->groups[i].pages[pos / KV_PAGE], used, stream);
         }
@@ -75,7 +87,7 @@ bool session_snapshot(const struct session *s, struct buf *out, struct err *err)
 {
     struct snapshot_header header = {
         .magic = SNAPSHOT_MAGIC,
-        .fingerprint = s->engine->fingerprint,
+        .fingerprint = fingerprint(s),
         .kv_type = (uint64_t)s->kv_type,
         .length = (uint64_t)s->length,
         .payload_bytes = payload_bytes(s, s->length),
@@ -101,7 +113,7 @@ bool session_restore(struct session *s, struct str bytes, struct err *err)
     memcpy(&header, bytes.p, sizeof header);
     if (header.magic != SNAPSHOT_MAGIC)
         return err_set(err, ERR_CORRUPT, "these bytes are no snapshot of a session");
-    if (header.fingerprint != s->engine->fingerprint || header.kv_type != (uint64_t)s->kv_type)
+    if (header.fingerprint != fingerprint(s) || header.kv_type != (uint64_t)s->kv_type)
         return err_set(err, ERR_CORRUPT, "the snapshot belongs to another model or another cache type");
     if (header.length > (uint64_t)s->context)
         return err_set(err, ERR_LIMIT, "the snapshot holds %llu tokens, the session's context %lld",
@@ -112,6 +124,8 @@ bool session_restore(struct session *s, struct str bytes, struct err *err)
                        (unsigned long long)header.length, payload, bytes.n - sizeof header);
     if (checksum(bytes.p + sizeof header, payload) != header.checksum)
         return err_set(err, ERR_CORRUPT, "the snapshot is damaged: its checksum does not fit");
+    for (int i = 0; i < s->engine->n_groups; i++)
+        s->groups[i].first_page = s->groups[i].n_pages = first_page_at(s, i, (int64_t)header.length);
     if (!session_reserve(s, (int64_t)header.length, err)) {
         session_trim(s);
         return false;

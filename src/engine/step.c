@@ -70,14 +70,43 @@ static bool check_step(const struct engine *e, const struct step_item *items, in
 
 /* ---- memory ---- */
 
-static int64_t widest_input(const struct engine *e)
+/* The widest row that is prepared for matrix products: one a token, or one for each chosen expert. */
+static int64_t widest_input(const struct engine *e, bool per_expert)
 {
+    const struct arch *arch = e->model.arch;
     int64_t k = arch_width(&e->model.h, WIDTH_MODEL);
     for (enum slot slot = SLOT_X; slot < SLOT_LOGITS; slot++) {
         int64_t width = arch_width(&e->model.h, arch_slot_width(slot));
-        k = width > k ? width : k;
+        if (arch_uses_slot(arch, slot) && arch_slot_per_expert(slot) == per_expert && width > k)
+            k = width;
     }
     return k;
+}
+
+static size_t rows_of_slot(const struct engine *e, enum slot slot, size_t tokens, bool logits)
+{
+    if (!arch_uses_slot(e->model.arch, slot))
+        return 0;
+    if (slot == SLOT_LOGITS)
+        return logits ? OUT_CHUNK : 0;
+    return arch_slot_per_expert(slot) ? tokens * (size_t)e->model.h.n_expert_used : tokens;
+}
+
+static bool take_experts(const struct engine *e, struct step_memory *m, size_t tokens)
+{
+    size_t rows = tokens * (size_t)e->model.h.n_expert_used;
+    bool ok = true;
+    if (rows == 0)
+        return true;
+    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
+        m->batch.expert_act[f] = arena_alloc_aligned(&m->arena, rows * act_row_bytes(f, widest_input(e, true)), 64);
+        ok = ok && m->batch.expert_act[f];
+    }
+    m->batch.routes = &m->routes;
+    m->routes.expert_of = arena_array(&m->arena, rows, sizeof(int32_t));
+    m->routes.row_of = arena_array(&m->arena, rows, sizeof(int32_t));
+    m->routes.token_of = arena_array(&m->arena, rows, sizeof(int32_t));
+    return ok && m->routes.expert_of && m->routes.row_of && m->routes.token_of;
 }
 
 static bool memory_take(const struct engine *e, struct step_memory *m, int tokens, bool logits)
@@ -86,20 +115,21 @@ static bool memory_take(const struct engine *e, struct step_memory *m, int token
     size_t n = (size_t)tokens;
     bool ok = true;
     for (enum slot slot = SLOT_X; slot < SLOTS; slot++) {
-        size_t rows = slot != SLOT_LOGITS ? n : logits ? OUT_CHUNK : 0;
-        size_t width = (size_t)arch_width(h, arch_slot_width(slot));
+        size_t rows = rows_of_slot(e, slot, n, logits), width = (size_t)arch_width(h, arch_slot_width(slot));
         m->batch.slots[slot] = rows ? arena_alloc_aligned(&m->arena, rows * width * sizeof(float), 64) : NULL;
         ok = ok && (m->batch.slots[slot] || rows == 0);
     }
     for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
-        m->batch.act[f] = arena_alloc_aligned(&m->arena, n * act_row_bytes(f, widest_input(e)), 64);
+        m->batch.act[f] = arena_alloc_aligned(&m->arena, n * act_row_bytes(f, widest_input(e, false)), 64);
         ok = ok && m->batch.act[f];
     }
     m->ids = arena_array(&m->arena, n, sizeof *m->ids);
     m->item_of = arena_array(&m->arena, n, sizeof *m->item_of);
-    m->rotations = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof *m->rotations);
+    m->rotations[0] = m->rotations[1] = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof(float));
+    if (e->model.rope_freq[ROPE_WINDOW])
+        m->rotations[1] = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof(float));
     m->rows = arena_array(&m->arena, n, sizeof *m->rows);
-    return ok && m->ids && m->item_of && m->rotations && m->rows;
+    return ok && m->ids && m->item_of && m->rotations[0] && m->rotations[1] && m->rows && take_experts(e, m, n);
 }
 
 static bool memory_reserve(struct engine *e, int tokens, bool logits, struct err *err)
@@ -121,15 +151,36 @@ static bool memory_reserve(struct engine *e, int tokens, bool logits, struct err
     return true;
 }
 
+int64_t engine_step_bytes(const struct engine *e)
+{
+    const struct hparams *h = &e->model.h;
+    size_t n = ENGINE_MAX_STEP_TOKENS, bytes = 0, rows = n * (size_t)h->n_expert_used;
+    for (enum slot slot = SLOT_X; slot < SLOTS; slot++)
+        bytes += rows_of_slot(e, slot, n, true) * (size_t)arch_width(h, arch_slot_width(slot)) * sizeof(float);
+    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++)
+        bytes += n * act_row_bytes(f, widest_input(e, false)) + rows * act_row_bytes(f, widest_input(e, true));
+    return (int64_t)(bytes + (size_t)e->threads * MATMUL_SCRATCH_BYTES);
+}
+
 /* ---- the batch ---- */
 
-static void rotation_of(const struct model *m, int64_t pos, float *cs)
+static void rotation_of(const struct hparams *h, const double *freq, int64_t pos, float *cs)
 {
-    for (int i = 0; i < m->h.n_rot / 2; i++) {
-        double angle = (double)pos * m->rope_freq[i];
-        cs[2 * i] = (float)cos(angle);
-        cs[2 * i + 1] = (float)sin(angle);
+    for (int i = 0; i < h->n_rot / 2; i++) {
+        double angle = (double)pos * freq[i];
+        cs[2 * i] = (float)cos(angle) * h->rope_magnitude;
+        cs[2 * i + 1] = (float)sin(angle) * h->rope_magnitude;
     }
+}
+
+static void lay_rotations(const struct engine *e, const struct session *s, int64_t pos, int at)
+{
+    const struct model *m = &e->model;
+    float *const *cs = e->memory.rotations;
+    int64_t row = (int64_t)at * m->h.n_rot;
+    rotation_of(&m->h, m->rope_freq[s->long_rope ? ROPE_LONG : ROPE_MAIN], pos, cs[0] + row);
+    if (m->rope_freq[ROPE_WINDOW])
+        rotation_of(&m->h, m->rope_freq[ROPE_WINDOW], pos, cs[1] + row);
 }
 
 /* One row for each position that wants something, in the order of the batch. */
@@ -155,14 +206,15 @@ static void lay_batch(struct engine *e, const struct step_item *items, int n_ite
         for (int t = 0; t < items[i].n; t++, at++) {
             m->ids[at] = items[i].tokens[t];
             m->item_of[at] = i;
-            rotation_of(&e->model, pos0 + t, m->rotations + (int64_t)at * e->model.h.n_rot);
+            lay_rotations(e, items[i].session, pos0 + t, at);
         }
     }
     m->attention_units[n_items] = (int64_t)at * e->model.h.n_kv_head;
     m->batch.tokens = tokens;
     m->batch.ids = m->ids;
     m->batch.item_of = m->item_of;
-    m->batch.rotations = m->rotations;
+    m->batch.rotations[0] = m->rotations[0];
+    m->batch.rotations[1] = m->rotations[1];
     m->batch.items = m->items;
     m->batch.attention_units = m->attention_units;
     m->batch.n_items = n_items;
@@ -244,19 +296,18 @@ static bool items_need_logits(const struct step_item *items, int n_items)
     return false;
 }
 
-/* The output list over rows [first, first + n) of the gathered residual stream, then their wants. Its last stage makes
- * the logits; what that stage reads is the hidden state. */
+/* The output list over rows [first, first + n) of the gathered residual stream, then their wants. */
 static bool reduce_chunk(struct engine *e, int first, int n, struct err *err)
 {
     struct step_memory *m = &e->memory;
-    const struct stage *last = &e->output.stages[e->output.n - 1];
+    const struct stage *logits = &e->output.stages[e->logits_stage];
     struct batch chunk = m->batch;
     chunk.tokens = n;
     chunk.slots[SLOT_X] += (int64_t)first * e->model.h.n_embd;
-    run_plan(e, &e->output, 0, e->output.n - 1, -1, &chunk);
+    run_plan(e, &e->output, 0, e->logits_stage, -1, &chunk);
     if (rows_need_logits(m->rows + first, n))
-        run_plan(e, &e->output, e->output.n - 1, e->output.n, -1, &chunk);
-    struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[last->ops->a]};
+        run_plan(e, &e->output, e->logits_stage, e->output.n, -1, &chunk);
+    struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[logits->ops->a]};
     pool_run(e->pool, n, 1, reduce_piece, &r);
     for (int row = 0; row < n; row++) {
         if (m->faults[row].code == ERR_NONE)

@@ -6,10 +6,10 @@
  * stored (F16 is widened exactly).
  *
  * Arithmetic per (token, head): tiles ascending over the visible positions; s_j = scale * dot(q, k_j) (sixteen lanes
- * along head_dim, folded 8, 4, 2, 1), soft cap if any; m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l
- * = fma(l, c, sum of p_j in sixteen lanes j % 16, folded); acc_d = acc_d * c, then fma(p_j, v_jd, acc_d) for j
- * ascending. At the end acc_d / l. Positions not visible are never read. A NaN among a head's scores makes its output
- * NaN. */
+ * along head_dim, folded 8, 4, 2, 1), soft cap if any; m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m');
+ * l = fma(l, c, sum of p_j in sixteen lanes j % 16, folded); acc_d = acc_d * c, then fma(p_j, v_jd, acc_d) for j
+ * ascending. At the end acc_d / l. At the start m is minus infinity and l 0; with a sink m is the sink and l 1.
+ * Positions not visible are never read. A NaN among a head's scores makes its output NaN. */
 #ifndef RUNG_KERNELS_ATTENTION_H
 #define RUNG_KERNELS_ATTENTION_H
 
@@ -31,6 +31,7 @@ struct attention {
     int64_t window;            /* 0: all of them; else the last `window`, its own included */
     float scale;
     float softcap; /* 0: none; else s = softcap * tanh(s / softcap), tanh x as 1 - 2 / (exp 2x + 1) */
+    const float *sinks; /* [n_head] or NULL: a score of each head, seen before the first tile, that brings no value */
     int tokens;
 };
 

@@ -151,8 +151,8 @@ static void test_features_of_relatives_are_refused_not_ignored(void **state)
            "sliding_window", "4096");
     refuse(&tiny_llama, (struct tiny_spoil){SPOIL_KEY_F32, "logit_scale", {0, 0}, 0, 8}, ERR_UNSUPPORTED, "logit_scale",
            "");
-    refuse(&tiny_qwen3, (struct tiny_spoil){SPOIL_KEY_STR, "rope.scaling.type", .str = "yarn"}, ERR_UNSUPPORTED,
-           "rope.scaling.type", "\"yarn\"");
+    refuse(&tiny_qwen3, (struct tiny_spoil){SPOIL_KEY_STR, "rope.scaling.type", .str = "dynamic"}, ERR_UNSUPPORTED,
+           "rope.scaling.type", "\"dynamic\"");
 }
 
 static void test_unknown_architecture_names_the_known(void **state)

@@ -35,6 +35,7 @@ static const struct op output[] = {
 const struct arch arch_llama = {
     .name = "llama",
     .rope = ROPE_INTERLEAVED,
+    .roped = {1, 1},
     .input = OP_LIST(input),
     .block = OP_LIST(block),
     .output = OP_LIST(output),

@@ -32,6 +32,7 @@ static const struct op output[] = {
 const struct arch arch_qwen2 = {
     .name = "qwen2",
     .rope = ROPE_NEOX,
+    .roped = {1, 1},
     .input = OP_LIST(input),
     .block = OP_LIST(block),
     .output = OP_LIST(output),

@@ -57,7 +57,7 @@ static void attend_head(const struct attention *a, int64_t token, int head)
     const float *q = a->q + token * a->q_stride + (int64_t)head * a->head_dim;
     float *out = a->out + token * a->out_stride + (int64_t)head * a->head_dim;
     int kv_head = head / (a->n_head / a->n_kv_head);
-    struct softmax_state st = {.max = -INFINITY};
+    struct softmax_state st = {.max = a->sinks ? a->sinks[head] : -INFINITY, .sum = a->sinks ? 1 : 0};
     for (int64_t page = first / KV_PAGE; page <= pos / KV_PAGE; page++) {
         int64_t from = first - page * KV_PAGE, to = pos - page * KV_PAGE;
         attend_page(a, q, a->pages[page], kv_head, from > 0 ? (int)from : 0, to < KV_PAGE ? (int)to : KV_PAGE - 1, &st);

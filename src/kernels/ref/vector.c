@@ -29,6 +29,29 @@ static void silu_mul_ref(const float *gate, const float *up, float *y, int64_t n
         y[i] = gate[i] / (1 + ref_exp(-gate[i])) * up[i];
 }
 
+static void gelu_mul_ref(const float *gate, const float *up, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float g = gate[i], z = g * fmaf(g * g, VECTOR_GELU_CUBE, VECTOR_GELU_SLOPE);
+        y[i] = g / (1 + ref_exp(-z)) * up[i];
+    }
+}
+
+static void clamped_mul_ref(const float *gate, const float *up, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float g = VECTOR_CLAMP < gate[i] ? VECTOR_CLAMP : gate[i], u = VECTOR_CLAMP < up[i] ? VECTOR_CLAMP : up[i];
+        u = -VECTOR_CLAMP > u ? -VECTOR_CLAMP : u;
+        y[i] = g / (1 + ref_exp(-(VECTOR_CLAMPED_SLOPE * g))) * (u + 1);
+    }
+}
+
+static void soft_cap_ref(const float *x, float cap, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = cap * (1 - 2 / (ref_exp(2 * (x[i] / cap)) + 1));
+}
+
 static void exp_ref(const float *x, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -84,6 +107,9 @@ void vector_fill_ref(struct vector_kernels *v)
         .add = add_ref,
         .scale = scale_ref,
         .silu_mul = silu_mul_ref,
+        .gelu_mul = gelu_mul_ref,
+        .clamped_mul = clamped_mul_ref,
+        .soft_cap = soft_cap_ref,
         .exp = exp_ref,
         .rope = rope_ref,
         .max = max_ref,

@@ -163,8 +163,8 @@ INLINE void attend_heads(const struct attention *a, bool f16, int64_t token, int
     w.q = a->q + token * a->q_stride + (int64_t)head * a->head_dim;
     w.head_at = (int64_t)kv_head * KV_PAGE * a->head_dim;
     for (int h = 0; h < heads; h++) {
-        w.max[h] = -INFINITY;
-        w.sum[h] = 0;
+        w.max[h] = a->sinks ? a->sinks[head + h] : -INFINITY;
+        w.sum[h] = a->sinks ? 1 : 0;
         memset(w.acc[h], 0, sizeof w.acc[h][0] * (size_t)((a->head_dim + 15) / 16 * 16));
     }
     for (int64_t page = first / KV_PAGE; page <= pos / KV_PAGE; page++) {

@@ -30,13 +30,50 @@ static void scale_avx2(const float *x, float factor, float *y, int64_t n)
         store_part(y + i, n - i, _mm256_mul_ps(load_part(x + i, n - i), _mm256_set1_ps(factor)));
 }
 
+/* g / (1 + exp(-z)) */
+INLINE __m256 gated(__m256 g, __m256 z)
+{
+    __m256 negated = _mm256_xor_ps(z, _mm256_set1_ps(-0.0f));
+    return _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp_avx2(negated)));
+}
+
 static void silu_mul_avx2(const float *gate, const float *up, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 8) {
         __m256 g = load_part(gate + i, n - i);
-        __m256 negated = _mm256_xor_ps(g, _mm256_set1_ps(-0.0f));
-        __m256 silu = _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp_avx2(negated)));
-        store_part(y + i, n - i, _mm256_mul_ps(silu, load_part(up + i, n - i)));
+        store_part(y + i, n - i, _mm256_mul_ps(gated(g, g), load_part(up + i, n - i)));
+    }
+}
+
+static void gelu_mul_avx2(const float *gate, const float *up, float *y, int64_t n)
+{
+    __m256 cube = _mm256_set1_ps(VECTOR_GELU_CUBE), slope = _mm256_set1_ps(VECTOR_GELU_SLOPE);
+    for (int64_t i = 0; i < n; i += 8) {
+        __m256 g = load_part(gate + i, n - i);
+        __m256 z = _mm256_mul_ps(g, _mm256_fmadd_ps(_mm256_mul_ps(g, g), cube, slope));
+        store_part(y + i, n - i, _mm256_mul_ps(gated(g, z), load_part(up + i, n - i)));
+    }
+}
+
+/* The operand order of min and max lets a NaN through: they return the second for it. */
+static void clamped_mul_avx2(const float *gate, const float *up, float *y, int64_t n)
+{
+    __m256 most = _mm256_set1_ps(VECTOR_CLAMP), least = _mm256_set1_ps(-VECTOR_CLAMP);
+    __m256 slope = _mm256_set1_ps(VECTOR_CLAMPED_SLOPE), one = _mm256_set1_ps(1.0f);
+    for (int64_t i = 0; i < n; i += 8) {
+        __m256 g = _mm256_min_ps(most, load_part(gate + i, n - i));
+        __m256 u = _mm256_max_ps(least, _mm256_min_ps(most, load_part(up + i, n - i)));
+        store_part(y + i, n - i, _mm256_mul_ps(gated(g, _mm256_mul_ps(slope, g)), _mm256_add_ps(u, one)));
+    }
+}
+
+static void soft_cap_avx2(const float *x, float cap, float *y, int64_t n)
+{
+    __m256 caps = _mm256_set1_ps(cap), one = _mm256_set1_ps(1.0f), two = _mm256_set1_ps(2.0f);
+    for (int64_t i = 0; i < n; i += 8) {
+        __m256 e = exp_avx2(_mm256_mul_ps(two, _mm256_div_ps(load_part(x + i, n - i), caps)));
+        __m256 tanh = _mm256_sub_ps(one, _mm256_div_ps(two, _mm256_add_ps(e, one)));
+        store_part(y + i, n - i, _mm256_mul_ps(caps, tanh));
     }
 }
 
@@ -132,6 +169,9 @@ void vector_fill_avx2(struct vector_kernels *v)
         .add = add_avx2,
         .scale = scale_avx2,
         .silu_mul = silu_mul_avx2,
+        .gelu_mul = gelu_mul_avx2,
+        .clamped_mul = clamped_mul_avx2,
+        .soft_cap = soft_cap_avx2,
         .exp = exp_row_avx2,
         .rope = rope_avx2,
         .max = max_avx2,

@@ -38,14 +38,56 @@ static void scale_avx512(const float *x, float factor, float *y, int64_t n)
     }
 }
 
+/* g / (1 + exp(-z)) */
+INLINE __m512 gated(__m512 g, __m512 z)
+{
+    __m512 negated = _mm512_xor_ps(z, _mm512_set1_ps(-0.0f));
+    return _mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1.0f), exp_avx512(negated)));
+}
+
 static void silu_mul_avx512(const float *gate, const float *up, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) {
         __mmask16 mask = mask_of(n - i);
         __m512 g = _mm512_maskz_loadu_ps(mask, gate + i);
-        __m512 negated = _mm512_xor_ps(g, _mm512_set1_ps(-0.0f));
-        __m512 silu = _mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1.0f), exp_avx512(negated)));
-        _mm512_mask_storeu_ps(y + i, mask, _mm512_mul_ps(silu, _mm512_maskz_loadu_ps(mask, up + i)));
+        _mm512_mask_storeu_ps(y + i, mask, _mm512_mul_ps(gated(g, g), _mm512_maskz_loadu_ps(mask, up + i)));
+    }
+}
+
+static void gelu_mul_avx512(const float *gate, const float *up, float *y, int64_t n)
+{
+    __m512 cube = _mm512_set1_ps(VECTOR_GELU_CUBE), slope = _mm512_set1_ps(VECTOR_GELU_SLOPE);
+    for (int64_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mask_of(n - i);
+        __m512 g = _mm512_maskz_loadu_ps(mask, gate + i);
+        __m512 z = _mm512_mul_ps(g, _mm512_fmadd_ps(_mm512_mul_ps(g, g), cube, slope));
+        _mm512_mask_storeu_ps(y + i, mask, _mm512_mul_ps(gated(g, z), _mm512_maskz_loadu_ps(mask, up + i)));
+    }
+}
+
+/* The operand order of min and max lets a NaN through: they return the second for it. */
+static void clamped_mul_avx512(const float *gate, const float *up, float *y, int64_t n)
+{
+    __m512 most = _mm512_set1_ps(VECTOR_CLAMP), least = _mm512_set1_ps(-VECTOR_CLAMP);
+    __m512 slope = _mm512_set1_ps(VECTOR_CLAMPED_SLOPE), one = _mm512_set1_ps(1.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mask_of(n - i);
+        __m512 g = _mm512_min_ps(most, _mm512_maskz_loadu_ps(mask, gate + i));
+        __m512 u = _mm512_max_ps(least, _mm512_min_ps(most, _mm512_maskz_loadu_ps(mask, up + i)));
+        __m512 product = _mm512_mul_ps(gated(g, _mm512_mul_ps(slope, g)), _mm512_add_ps(u, one));
+        _mm512_mask_storeu_ps(y + i, mask, product);
+    }
+}
+
+static void soft_cap_avx512(const float *x, float cap, float *y, int64_t n)
+{
+    __m512 caps = _mm512_set1_ps(cap), one = _mm512_set1_ps(1.0f), two = _mm512_set1_ps(2.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mask_of(n - i);
+        __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        __m512 e = exp_avx512(_mm512_mul_ps(two, _mm512_div_ps(v, caps)));
+        __m512 tanh = _mm512_sub_ps(one, _mm512_div_ps(two, _mm512_add_ps(e, one)));
+        _mm512_mask_storeu_ps(y + i, mask, _mm512_mul_ps(caps, tanh));
     }
 }
 
@@ -134,6 +176,9 @@ void vector_fill_avx512(struct vector_kernels *v)
         .add = add_avx512,
         .scale = scale_avx512,
         .silu_mul = silu_mul_avx512,
+        .gelu_mul = gelu_mul_avx512,
+        .clamped_mul = clamped_mul_avx512,
+        .soft_cap = soft_cap_avx512,
         .exp = exp_row_avx512,
         .rope = rope_avx512,
         .max = max_avx512,

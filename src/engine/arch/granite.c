@@ -1,0 +1,45 @@
+/* Granite 3, the dense ones: "Granite 3.0 Language Models" (2024). Llama with four fixed factors, after maximal update
+ * parametrisation: on embeddings, scores, branches and logits. */
+#include "engine/arch/arch.h"
+
+static const struct op input[] = {
+    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
+    {OP_SCALE, .dst = SLOT_X, .a = SLOT_X, .factor = FACTOR_EMBEDDING},
+};
+
+static const struct op block[] = {
+    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_ATTN_NORM},
+    {OP_MATMUL, .dst = SLOT_Q, .a = SLOT_NORMED, .w = WEIGHT_ATTN_Q},
+    {OP_MATMUL, .dst = SLOT_K, .a = SLOT_NORMED, .w = WEIGHT_ATTN_K},
+    {OP_MATMUL, .dst = SLOT_V, .a = SLOT_NORMED, .w = WEIGHT_ATTN_V},
+    {OP_ROPE, .dst = SLOT_Q, .a = SLOT_Q},
+    {OP_ROPE, .dst = SLOT_K, .a = SLOT_K},
+    {OP_ATTENTION, .dst = SLOT_MIXED, .a = SLOT_Q, .b = SLOT_K, .c = SLOT_V, .state = STATE_FULL},
+    {OP_MATMUL, .dst = SLOT_BRANCH, .a = SLOT_MIXED, .w = WEIGHT_ATTN_OUTPUT},
+    {OP_SCALE, .dst = SLOT_BRANCH, .a = SLOT_BRANCH, .factor = FACTOR_RESIDUAL},
+    {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
+
+    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_FFN_NORM},
+    {OP_MATMUL, .dst = SLOT_GATE, .a = SLOT_NORMED, .w = WEIGHT_FFN_GATE},
+    {OP_MATMUL, .dst = SLOT_UP, .a = SLOT_NORMED, .w = WEIGHT_FFN_UP},
+    {OP_GATE, .dst = SLOT_GATE, .a = SLOT_GATE, .b = SLOT_UP},
+    {OP_MATMUL, .dst = SLOT_BRANCH, .a = SLOT_GATE, .w = WEIGHT_FFN_DOWN},
+    {OP_SCALE, .dst = SLOT_BRANCH, .a = SLOT_BRANCH, .factor = FACTOR_RESIDUAL},
+    {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
+};
+
+static const struct op output[] = {
+    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
+    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
+    {OP_SCALE, .dst = SLOT_LOGITS, .a = SLOT_LOGITS, .factor = FACTOR_LOGITS},
+};
+
+const struct arch arch_granite = {
+    .name = "granite",
+    .rope = ROPE_INTERLEAVED,
+    .roped = {1, 1},
+    .traits = TRAIT_SCALES,
+    .input = OP_LIST(input),
+    .block = OP_LIST(block),
+    .output = OP_LIST(output),
+};
