@@ -26,13 +26,19 @@ enum act_format act_format_of(enum tensor_type weights)
 {
     switch (weights) {
     case TENSOR_Q4_0:
+    case TENSOR_Q4_1:
     case TENSOR_Q5_0:
     case TENSOR_Q5_1:
     case TENSOR_Q8_0:
+    case TENSOR_IQ4_NL:
+    case TENSOR_MXFP4:
         return ACT_Q8_32;
+    case TENSOR_Q2_K:
+    case TENSOR_Q3_K:
     case TENSOR_Q4_K:
     case TENSOR_Q5_K:
     case TENSOR_Q6_K:
+    case TENSOR_IQ4_XS:
         return ACT_Q8_256;
     default:
         return ACT_F32;

@@ -15,25 +15,36 @@ static const struct tensor_type_info infos[TENSOR_TYPES] = {
     [TENSOR_F16] = {"F16", 1, 2},
     [TENSOR_BF16] = {"BF16", 1, 2},
     [TENSOR_Q4_0] = {"Q4_0", 32, sizeof(struct block_q4_0)},
+    [TENSOR_Q4_1] = {"Q4_1", 32, sizeof(struct block_q4_1)},
     [TENSOR_Q5_0] = {"Q5_0", 32, sizeof(struct block_q5_0)},
     [TENSOR_Q5_1] = {"Q5_1", 32, sizeof(struct block_q5_1)},
     [TENSOR_Q8_0] = {"Q8_0", 32, sizeof(struct block_q8_0)},
+    [TENSOR_Q2_K] = {"Q2_K", 256, sizeof(struct block_q2_k)},
+    [TENSOR_Q3_K] = {"Q3_K", 256, sizeof(struct block_q3_k)},
     [TENSOR_Q4_K] = {"Q4_K", 256, sizeof(struct block_q4_k)},
     [TENSOR_Q5_K] = {"Q5_K", 256, sizeof(struct block_q5_k)},
     [TENSOR_Q6_K] = {"Q6_K", 256, sizeof(struct block_q6_k)},
+    [TENSOR_IQ4_NL] = {"IQ4_NL", 32, sizeof(struct block_iq4_nl)},
+    [TENSOR_IQ4_XS] = {"IQ4_XS", 256, sizeof(struct block_iq4_xs)},
+    [TENSOR_MXFP4] = {"MXFP4", 32, sizeof(struct block_mxfp4)},
 };
+
+const int8_t tensor_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t tensor_mxfp4_halves[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 /* Types of the format that Rung does not run, so that an error can name them. */
 static const char *const other_names[TENSOR_TYPES] = {
-    [3] = "Q4_1",    [9] = "Q8_1",     [10] = "Q2_K",  [11] = "Q3_K",   [15] = "Q8_K",  [16] = "IQ2_XXS",
-    [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",
-    [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",   [26] = "I32",    [27] = "I64",   [28] = "F64",
-    [29] = "IQ1_M",  [34] = "TQ1_0",   [35] = "TQ2_0", [39] = "MXFP4",
+    [9] = "Q8_1",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",
+    [21] = "IQ3_S", [22] = "IQ2_S", [24] = "I8",      [25] = "I16",    [26] = "I32",     [27] = "I64",
+    [28] = "F64",   [29] = "IQ1_M", [34] = "TQ1_0",   [35] = "TQ2_0",
 };
 
 _Static_assert(sizeof(struct block_q4_0) == 18 && sizeof(struct block_q5_0) == 22 && sizeof(struct block_q5_1) == 24 &&
                    sizeof(struct block_q8_0) == 34 && sizeof(struct block_q4_k) == 144 &&
-                   sizeof(struct block_q5_k) == 176 && sizeof(struct block_q6_k) == 210,
+                   sizeof(struct block_q5_k) == 176 && sizeof(struct block_q6_k) == 210 &&
+                   sizeof(struct block_q4_1) == 20 && sizeof(struct block_q2_k) == 84 &&
+                   sizeof(struct block_q3_k) == 110 && sizeof(struct block_iq4_nl) == 18 &&
+                   sizeof(struct block_iq4_xs) == 136 && sizeof(struct block_mxfp4) == 17,
                "blocks must lie as they do in the file");
 
 const struct tensor_type_info *tensor_type_info(uint32_t type)

@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-const enum tensor_type test_types[10] = {
-    TENSOR_F32,  TENSOR_F16,  TENSOR_BF16, TENSOR_Q4_0, TENSOR_Q5_0,
-    TENSOR_Q5_1, TENSOR_Q8_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K,
+const enum tensor_type test_types[16] = {
+    TENSOR_F32,  TENSOR_F16,  TENSOR_BF16, TENSOR_Q4_0, TENSOR_Q4_1, TENSOR_Q5_0,   TENSOR_Q5_1,   TENSOR_Q8_0,
+    TENSOR_Q2_K, TENSOR_Q3_K, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_IQ4_NL, TENSOR_IQ4_XS, TENSOR_MXFP4,
 };
 const char *const test_levels[2] = {"avx2", "avx512"};
 
@@ -66,6 +66,37 @@ static void fill_float(enum tensor_type type, char *p, enum fill fill, uint64_t 
         memcpy(p, &half, 2);
 }
 
+/* An exponent of MXFP4 about where half_scale's halves lie: tiny ones are subnormal, and the largest wild. */
+static uint8_t exponent_scale(enum fill fill, uint64_t *state)
+{
+    uint8_t bits = (uint8_t)test_random(state);
+    switch (fill) {
+    case FILL_EXTREME:
+        return bits & 1 ? 255 : 254;
+    case FILL_ZERO:
+    case FILL_TINY:
+        return bits % 4;
+    case FILL_WILD:
+        return bits;
+    default:
+        return (uint8_t)(118 + bits % 4);
+    }
+}
+
+/* Overwrites a random block's scale and minimum. */
+static void set_scales(enum tensor_type type, char *block, enum fill fill, uint64_t *state)
+{
+    uint16_t d = half_scale(fill, state), m = half_scale(fill, state);
+    int at = type == TENSOR_Q6_K ? 208 : type == TENSOR_Q3_K ? 108 : type == TENSOR_Q2_K ? 80 : 0;
+    if (type == TENSOR_MXFP4) {
+        *block = (char)exponent_scale(fill, state);
+        return;
+    }
+    memcpy(block + at, &d, 2);
+    if (type == TENSOR_Q4_1 || type == TENSOR_Q5_1 || type == TENSOR_Q2_K || type == TENSOR_Q4_K || type == TENSOR_Q5_K)
+        memcpy(block + at + 2, &m, 2);
+}
+
 void test_fill_weights(enum tensor_type type, void *w, int64_t n, int64_t k, enum fill fill, uint64_t *state)
 {
     const struct tensor_type_info *info = tensor_type_info(type);
@@ -76,10 +107,7 @@ void test_fill_weights(enum tensor_type type, void *w, int64_t n, int64_t k, enu
             continue;
         }
         fill_bytes((uint8_t *)p, (size_t)info->block_bytes, fill, state);
-        uint16_t d = half_scale(fill, state), m = half_scale(fill, state);
-        memcpy(p + (type == TENSOR_Q6_K ? 208 : 0), &d, 2);
-        if (type == TENSOR_Q5_1 || type == TENSOR_Q4_K || type == TENSOR_Q5_K)
-            memcpy(p + 2, &m, 2);
+        set_scales(type, p, fill, state);
     }
 }
 

@@ -17,7 +17,7 @@ enum fill {
     FILLS,
 };
 
-extern const enum tensor_type test_types[10];
+extern const enum tensor_type test_types[16];
 extern const char *const test_levels[2]; /* the overlays, "avx2" and "avx512" */
 
 uint64_t test_random(uint64_t *state);

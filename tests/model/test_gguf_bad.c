@@ -391,8 +391,8 @@ static void build_tensor_whose_bytes_wrap(struct gguf_image *im)
 static void build_tensor_of_a_type_not_run(struct gguf_image *im)
 {
     image_header(im, 3, 1, 0);
-    image_str(im, "t"), image_u32(im, 1), image_u64(im, 32), image_mark(im);
-    image_u32(im, 3), image_u64(im, 0);
+    image_str(im, "t"), image_u32(im, 1), image_u64(im, 256), image_mark(im);
+    image_u32(im, 17), image_u64(im, 0);
     pad(im);
 }
 
@@ -485,7 +485,7 @@ static const struct bad {
     const char *name;
     void (*build)(struct gguf_image *im);
     enum err_code code;
-    const char *message;   /* a part of it */
+    const char *message; /* a part of it */
 } bad_files[] = {
     {"empty_magic", build_empty_magic, ERR_INVALID, "header: its magic is not 'GGUF': this is no GGUF file"},
     {"foreign_magic", build_foreign_magic, ERR_INVALID, "header: its magic is not 'GGUF'"},
@@ -569,7 +569,7 @@ static const struct bad {
     {"tensor_whose_bytes_wrap", build_tensor_whose_bytes_wrap, ERR_CORRUPT,
      "tensor 't': its dimensions make it larger than any file"},
     {"tensor_of_a_type_not_run", build_tensor_of_a_type_not_run, ERR_UNSUPPORTED,
-     "tensor 't': its type is Q4_1, which Rung does not run; it runs F32, F16, Q4_0"},
+     "tensor 't': its type is IQ2_XS, which Rung does not run; it runs F32, F16, Q4_0, Q4_1"},
     {"tensor_of_a_type_nobody_defined", build_tensor_of_a_type_nobody_defined, ERR_CORRUPT,
      "tensor 't': its type 63 is none that GGUF defines; Rung runs F32"},
     {"tensor_type_of_all_ones", build_tensor_type_of_all_ones, ERR_CORRUPT,

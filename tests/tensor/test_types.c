@@ -16,14 +16,20 @@ static void test_block_sizes_are_those_of_the_file(void **state)
     assert_int_equal(tensor_row_bytes(TENSOR_Q4_K, 512), 288);
     assert_int_equal(tensor_row_bytes(TENSOR_Q5_K, 256), 176);
     assert_int_equal(tensor_row_bytes(TENSOR_Q6_K, 256), 210);
+    assert_int_equal(tensor_row_bytes(TENSOR_Q4_1, 64), 40);
+    assert_int_equal(tensor_row_bytes(TENSOR_Q2_K, 256), 84);
+    assert_int_equal(tensor_row_bytes(TENSOR_Q3_K, 512), 220);
+    assert_int_equal(tensor_row_bytes(TENSOR_IQ4_NL, 64), 36);
+    assert_int_equal(tensor_row_bytes(TENSOR_IQ4_XS, 256), 136);
+    assert_int_equal(tensor_row_bytes(TENSOR_MXFP4, 64), 34);
 }
 
 static void test_names_are_known_beyond_the_types_that_run(void **state)
 {
     (void)state;
     assert_string_equal(tensor_type_name(TENSOR_Q4_K), "Q4_K");
-    assert_string_equal(tensor_type_name(3), "Q4_1");
-    assert_null(tensor_type_info(3));
+    assert_string_equal(tensor_type_name(17), "IQ2_XS");
+    assert_null(tensor_type_info(17));
     assert_null(tensor_type_name(TENSOR_TYPES));
     assert_null(tensor_type_name(UINT32_MAX));
     assert_null(tensor_type_info(UINT32_MAX));
@@ -90,6 +96,13 @@ static void test_bfloat_rounds_to_nearest_even_and_keeps_nan(void **state)
             assert_int_equal(f32_to_bf16(bf16_to_f32((uint16_t)h)), h);
 }
 
+static void test_every_mxfp4_exponent_is_a_power_of_two(void **state)
+{
+    (void)state;
+    for (int e = 0; e < 256; e++)
+        assert_true((double)mxfp4_scale((uint8_t)e) == ldexp(1, e - 128));
+}
+
 static void test_rows_of_a_tensor_follow_each_other(void **state)
 {
     (void)state;
@@ -107,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_every_half_widens_exactly_and_comes_back),
         cmocka_unit_test(test_half_rounds_to_nearest_even),
         cmocka_unit_test(test_bfloat_rounds_to_nearest_even_and_keeps_nan),
+        cmocka_unit_test(test_every_mxfp4_exponent_is_a_power_of_two),
         cmocka_unit_test(test_rows_of_a_tensor_follow_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

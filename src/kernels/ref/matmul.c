@@ -78,14 +78,29 @@ struct ints {
     float d, m;
 };
 
+static void four_bits(const uint8_t qs[16], int8_t q[32])
+{
+    for (int i = 0; i < 16; i++) {
+        q[i] = qs[i] & 15;
+        q[i + 16] = qs[i] >> 4;
+    }
+}
+
 static void ints_q4_0(const void *from, struct ints *to)
 {
     const struct block_q4_0 *b = from;
     to->d = f16_to_f32(b->d);
-    for (int i = 0; i < 16; i++) {
-        to->q[i] = (int8_t)((b->qs[i] & 15) - 8);
-        to->q[i + 16] = (int8_t)((b->qs[i] >> 4) - 8);
-    }
+    four_bits(b->qs, to->q);
+    for (int i = 0; i < 32; i++)
+        to->q[i] = (int8_t)(to->q[i] - 8);
+}
+
+static void ints_q4_1(const void *from, struct ints *to)
+{
+    const struct block_q4_1 *b = from;
+    to->d = f16_to_f32(b->d);
+    to->m = f16_to_f32(b->m);
+    four_bits(b->qs, to->q);
 }
 
 /* Four bits from qs and the fifth from qh, as Q5_0 and Q5_1 have them. */
@@ -119,6 +134,59 @@ static void ints_q8_0(const void *from, struct ints *to)
     const struct block_q8_0 *b = from;
     to->d = f16_to_f32(b->d);
     memcpy(to->q, b->qs, 32);
+}
+
+/* 32 nibbles by a table. */
+static void named_bits(const uint8_t qs[16], const int8_t values[16], int8_t q[32])
+{
+    four_bits(qs, q);
+    for (int i = 0; i < 32; i++)
+        q[i] = values[q[i]];
+}
+
+static void ints_iq4_nl(const void *from, struct ints *to)
+{
+    const struct block_iq4_nl *b = from;
+    to->d = f16_to_f32(b->d);
+    named_bits(b->qs, tensor_iq4_values, to->q);
+}
+
+static void ints_mxfp4(const void *from, struct ints *to)
+{
+    const struct block_mxfp4 *b = from;
+    to->d = mxfp4_scale(b->e);
+    named_bits(b->qs, tensor_mxfp4_halves, to->q);
+}
+
+/* Two bits of element i, as Q2_K and Q3_K have them: four of a half of 128 share a byte. */
+static int two_bits(const uint8_t qs[64], int i)
+{
+    return qs[i / 128 * 32 + i % 32] >> i / 32 % 4 * 2 & 3;
+}
+
+static void ints_q2_k(const void *from, struct ints *to)
+{
+    const struct block_q2_k *b = from;
+    to->d = f16_to_f32(b->d);
+    to->m = f16_to_f32(b->dmin);
+    for (int i = 0; i < 256; i++)
+        to->q[i] = (int8_t)two_bits(b->qs, i);
+    for (int i = 0; i < 16; i++) {
+        to->scale[i] = b->scales[i] & 15;
+        to->min[i] = b->scales[i] >> 4;
+    }
+}
+
+static void ints_q3_k(const void *from, struct ints *to)
+{
+    const struct block_q3_k *b = from;
+    to->d = f16_to_f32(b->d);
+    for (int i = 0; i < 256; i++)
+        to->q[i] = (int8_t)((two_bits(b->qs, i) | (b->hmask[i % 32] >> i / 32 & 1) << 2) - 4);
+    for (int i = 0; i < 16; i++) {
+        int low = b->scales[i % 8] >> i / 8 * 4 & 15, high = b->scales[8 + i % 4] >> i / 4 * 2 & 3;
+        to->scale[i] = (int16_t)((low | high << 4) - 32);
+    }
 }
 
 static void ints_k_scales(const uint8_t packed[12], struct ints *to)
@@ -168,10 +236,31 @@ static void ints_q6_k(const void *from, struct ints *to)
         to->scale[i] = b->scales[i];
 }
 
+/* Each scale of 32 stands twice. */
+static void ints_iq4_xs(const void *from, struct ints *to)
+{
+    const struct block_iq4_xs *b = from;
+    to->d = f16_to_f32(b->d);
+    for (int i = 0; i < 8; i++) {
+        int low = b->scales_l[i / 2] >> i % 2 * 4 & 15, high = b->scales_h >> 2 * i & 3;
+        named_bits(b->qs + 16 * i, tensor_iq4_values, to->q + 32 * i);
+        to->scale[2 * i] = to->scale[2 * i + 1] = (int16_t)((low | high << 4) - 32);
+    }
+}
+
 static void (*const ints_of[TENSOR_TYPES])(const void *, struct ints *) = {
-    [TENSOR_Q4_0] = ints_q4_0, [TENSOR_Q5_0] = ints_q5_0, [TENSOR_Q5_1] = ints_q5_1, [TENSOR_Q8_0] = ints_q8_0,
-    [TENSOR_Q4_K] = ints_q4_k, [TENSOR_Q5_K] = ints_q5_k, [TENSOR_Q6_K] = ints_q6_k,
+    [TENSOR_Q4_0] = ints_q4_0,   [TENSOR_Q4_1] = ints_q4_1,     [TENSOR_Q5_0] = ints_q5_0,
+    [TENSOR_Q5_1] = ints_q5_1,   [TENSOR_Q8_0] = ints_q8_0,     [TENSOR_Q2_K] = ints_q2_k,
+    [TENSOR_Q3_K] = ints_q3_k,   [TENSOR_Q4_K] = ints_q4_k,     [TENSOR_Q5_K] = ints_q5_k,
+    [TENSOR_Q6_K] = ints_q6_k,   [TENSOR_IQ4_NL] = ints_iq4_nl, [TENSOR_IQ4_XS] = ints_iq4_xs,
+    [TENSOR_MXFP4] = ints_mxfp4,
 };
+
+static bool type_has_min(enum tensor_type type)
+{
+    return type == TENSOR_Q4_1 || type == TENSOR_Q5_1 || type == TENSOR_Q2_K || type == TENSOR_Q4_K ||
+           type == TENSOR_Q5_K;
+}
 
 /* ---- products ---- */
 
@@ -219,7 +308,7 @@ static float add_block_256(const struct ints *w, const struct act_block_256 *a, 
 static void row_quantised(const struct matmul *mm, int64_t row, int64_t token0, int tokens)
 {
     const struct tensor_type_info *info = tensor_type_info(mm->type);
-    bool has_min = mm->type == TENSOR_Q5_1 || mm->type == TENSOR_Q4_K || mm->type == TENSOR_Q5_K;
+    bool has_min = type_has_min(mm->type);
     const char *w = matmul_row(mm, row);
     float y[TOKENS_AT_ONCE] = {0};
     for (int64_t b = 0; b < mm->k / info->block; b++, w += info->block_bytes) {
@@ -276,7 +365,7 @@ static void unpack_32(enum tensor_type type, const void *row, float *y, int64_t 
         struct ints block = {.d = 0};
         ints_of[type](w, &block);
         for (int i = 0; i < 32; i++)
-            y[i] = type == TENSOR_Q5_1 ? block.d * block.q[i] + block.m : block.d * block.q[i];
+            y[i] = type_has_min(type) ? block.d * block.q[i] + block.m : block.d * block.q[i];
     }
 }
 
@@ -288,7 +377,7 @@ static void unpack_256(enum tensor_type type, const void *row, float *y, int64_t
         ints_of[type](w, &block);
         for (int i = 0; i < 256; i++) {
             y[i] = block.d * block.scale[i / 16] * block.q[i];
-            if (type != TENSOR_Q6_K)
+            if (type_has_min(type))
                 y[i] -= block.m * block.min[i / 16];
         }
     }
@@ -340,14 +429,40 @@ static void unpack_q6_k(const void *row, float *y, int64_t k)
 {
     unpack_256(TENSOR_Q6_K, row, y, k);
 }
+static void unpack_q4_1(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_Q4_1, row, y, k);
+}
+static void unpack_iq4_nl(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_IQ4_NL, row, y, k);
+}
+static void unpack_mxfp4(const void *row, float *y, int64_t k)
+{
+    unpack_32(TENSOR_MXFP4, row, y, k);
+}
+static void unpack_q2_k(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_Q2_K, row, y, k);
+}
+static void unpack_q3_k(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_Q3_K, row, y, k);
+}
+static void unpack_iq4_xs(const void *row, float *y, int64_t k)
+{
+    unpack_256(TENSOR_IQ4_XS, row, y, k);
+}
 
 void matmul_fill_ref(struct matmul_kernels *m)
 {
     static void (*const unpack[TENSOR_TYPES])(const void *, float *, int64_t) = {
-        [TENSOR_F32] = unpack_f32,   [TENSOR_F16] = unpack_f16,   [TENSOR_BF16] = unpack_bf16,
-        [TENSOR_Q4_0] = unpack_q4_0, [TENSOR_Q5_0] = unpack_q5_0, [TENSOR_Q5_1] = unpack_q5_1,
-        [TENSOR_Q8_0] = unpack_q8_0, [TENSOR_Q4_K] = unpack_q4_k, [TENSOR_Q5_K] = unpack_q5_k,
-        [TENSOR_Q6_K] = unpack_q6_k,
+        [TENSOR_F32] = unpack_f32,     [TENSOR_F16] = unpack_f16,       [TENSOR_BF16] = unpack_bf16,
+        [TENSOR_Q4_0] = unpack_q4_0,   [TENSOR_Q4_1] = unpack_q4_1,     [TENSOR_Q5_0] = unpack_q5_0,
+        [TENSOR_Q5_1] = unpack_q5_1,   [TENSOR_Q8_0] = unpack_q8_0,     [TENSOR_Q2_K] = unpack_q2_k,
+        [TENSOR_Q3_K] = unpack_q3_k,   [TENSOR_Q4_K] = unpack_q4_k,     [TENSOR_Q5_K] = unpack_q5_k,
+        [TENSOR_Q6_K] = unpack_q6_k,   [TENSOR_IQ4_NL] = unpack_iq4_nl, [TENSOR_IQ4_XS] = unpack_iq4_xs,
+        [TENSOR_MXFP4] = unpack_mxfp4,
     };
     m->act_prepare[ACT_F32] = act_prepare_f32;
     m->act_prepare[ACT_Q8_32] = act_prepare_q8_32;
