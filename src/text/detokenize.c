@@ -38,7 +38,9 @@ void detokenizer_add(struct detokenizer *d, const struct tokenizer *t, int32_t i
     if (type == TOKEN_CONTROL || type == TOKEN_UNKNOWN)
         return;
     struct str piece = tokenizer_piece(t, id);
-    for (size_t i = 0; i < piece.n; i++)
+    size_t skip = d->at_start && tokenizer_adds_space(t) && piece.n > 0 && piece.p[0] == ' ';
+    d->at_start = false;
+    for (size_t i = skip; i < piece.n; i++)
         detokenizer_byte(d, piece.p[i], out);
 }
 

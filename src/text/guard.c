@@ -3,7 +3,7 @@
  * characters themselves. */
 #include "text/guard.h"
 
-#include "text/tokenizer_internal.h"
+#include "text/tokenizer/internal.h"
 
 #define GUARD_BREAK "\xEF\xB7\x90"
 #define GUARD_DIGIT 0xA0 /* third byte of the digit 0, U+FDE0 */
@@ -102,7 +102,7 @@ static int32_t next_control(const struct tokenizer *t, struct str rendered, size
     do {
         id = specials_next(t, &t->trusted, rendered, at);
         if (id >= 0)
-            *at += t->pieces[id].n;
+            *at = specials_after(t, id, rendered, *at);
     } while (id >= 0 && t->types[id] != TOKEN_CONTROL);
     return id;
 }
@@ -155,7 +155,7 @@ bool guard_encode(const struct tokenizer *t, struct str rendered, struct token_i
         ok = buf_check(&plain, "the rendered prompt", err) && tokenizer_encode(t, buf_view(&plain), TOKENIZE_PLAIN,
                                                                                ids, err) &&
              (id < 0 || token_ids_add(ids, id, err));
-        from = id < 0 ? rendered.n : at + t->pieces[id].n;
+        from = id < 0 ? rendered.n : specials_after(t, id, rendered, at);
     }
     buf_free(&plain);
     if (!ok)

@@ -1,8 +1,10 @@
-/* Strings to tokens and back: byte-level BPE (GGUF tokenizer.ggml.model "gpt2") with hand-written pre-tokenizers.
+/* Strings to tokens and back: byte-level BPE with hand-written pre-tokenizers (GGUF tokenizer.ggml.model "gpt2"),
+ * SentencePiece by scores ("llama"), BPE of characters ("gemma4"), WordPiece ("bert").
  *
- * Invariants: encoding and decoding round-trip every byte string; control tokens come only from text the caller
- * declares trusted (template text), never from user text (see text/guard.h). Immutable after tokenizer_open, so any
- * thread may use it. Source: the GPT-2 byte-level BPE; merges by rank. */
+ * Invariants: byte-level BPE round-trips every byte string, the others every text they have tokens for, U+2581 turning
+ * into a space (WordPiece keeps neither case nor white space); control tokens come only from text the caller declares
+ * trusted (template text), never from user text (see text/guard.h). Immutable after tokenizer_open, so any thread may
+ * use it. Sources: GPT-2's byte-level BPE; SentencePiece's BPE; BERT's WordPiece. */
 #ifndef RUNG_TEXT_TOKENIZER_H
 #define RUNG_TEXT_TOKENIZER_H
 
@@ -17,16 +19,24 @@ enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEF
 
 /* What a model file says of its tokenizer. Views must outlive the tokenizer (the mapped file). */
 struct tokenizer_spec {
-    struct str model;             /* "gpt2" */
-    struct str pre;               /* "gpt-2", "qwen2", "llama-bpe"; "" or "default" means gpt-2 */
+    struct str model;             /* "gpt2", "llama", "bert", "gemma4" */
+    struct str pre;               /* of gpt2: see text/tokenizer/pretokenize.h */
     const struct str *tokens;     /* [n_tokens] */
     const int32_t *types;         /* [n_tokens] enum token_type; NULL: all normal. Copied. */
+    const float *scores;          /* [n_tokens] of llama: the higher merges first. Not kept. */
     int32_t n_tokens;
-    const struct str *merges;     /* [n_merges] "left right" */
+    const struct str *merges;     /* [n_merges] of gpt2 and gemma4: "left right" */
     int32_t n_merges;
-    int32_t bos, eos, eot;        /* -1 when absent */
-    bool add_bos;
+    int32_t bos, eos, eot, eom;   /* -1 when absent */
+    int32_t unknown;              /* -1 when absent; bert: what a word that no pieces spell becomes */
+    bool add_bos, add_eos;
+    bool space_prefix;            /* llama: text begins with a space, also after a named token */
+    bool lowercase, strip_accents; /* bert */
+    bool names_trim;              /* named tokens take the white space after them along (Phi-3) */
 };
+
+/* The spec of a model and pre-tokenizer about which the file says no more: ids absent, flags as the family has them. */
+struct tokenizer_spec tokenizer_spec_of(struct str model, struct str pre);
 
 struct tokenizer;
 bool tokenizer_open(const struct tokenizer_spec *spec, struct tokenizer **ret, struct err *err);
@@ -54,9 +64,13 @@ bool tokenizer_is_end(const struct tokenizer *t, int32_t id);          /* eos, e
 int32_t tokenizer_bos(const struct tokenizer *t);
 int32_t tokenizer_eos(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);
+bool tokenizer_adds_eos(const struct tokenizer *t);
+bool tokenizer_adds_space(const struct tokenizer *t);                  /* before each text and after named tokens */
 
 /* Streaming back to text: whole UTF-8 characters only. Bytes that can no longer become a character turn into U+FFFD. */
 struct detokenizer {
+    bool at_start;      /* the space that encoding put before a text (tokenizer_adds_space) is to come off: set it where
+                         * the tokens begin a text, of itself or right after a control token */
     /* private */
     char tail[4];
     int n_tail;

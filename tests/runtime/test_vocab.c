@@ -101,6 +101,34 @@ static void test_llama_bpe_vocabulary_gives_the_published_tokens(void **state)
     check_vocabulary(path);
 }
 
+static void test_llama_spm_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-llama-spm.gguf");
+    check_vocabulary(path);
+}
+
+static void test_phi3_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-phi-3.gguf");
+    check_vocabulary(path);
+}
+
+static void test_gemma4_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-gemma-4.gguf");
+    check_vocabulary(path);
+}
+
+static void test_bert_vocabulary_gives_the_published_tokens(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-bert-bge.gguf");
+    check_vocabulary(path);
+}
+
 static void test_starter_vocabulary_is_read_with_its_ends(void **state)
 {
     (void)state;
@@ -118,17 +146,62 @@ static void test_starter_vocabulary_is_read_with_its_ends(void **state)
     gguf_close(g);
 }
 
-static void test_a_vocabulary_that_rung_cannot_read_is_named(void **state)
+static void open_shared(const char *path, struct gguf **g, struct tokenizer **t)
+{
+    struct err err = ERR_INIT;
+    assert_ok(gguf_open(path, g, &err), err);
+    assert_ok(vocab_open(*g, t, &err), err);
+}
+
+static void test_sentencepiece_begins_with_bos_and_ends_at_its_ends(void **state)
 {
     (void)state;
-    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-llama-spm.gguf");
-    struct err err = ERR_INIT;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-phi-3.gguf");
     struct gguf *g;
     struct tokenizer *t;
-    assert_ok(gguf_open(path, &g, &err), err);
-    assert_false(vocab_open(g, &t, &err));
-    assert_int_equal(err.code, ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, "llama"));
+    open_shared(path, &g, &t);
+    assert_true(tokenizer_adds_bos(t));
+    assert_false(tokenizer_adds_eos(t));
+    assert_int_equal(tokenizer_bos(t), 1);
+    assert_true(tokenizer_is_end(t, tokenizer_find(t, STR("<|end|>"))));
+    assert_true(tokenizer_is_end(t, tokenizer_find(t, STR("<|endoftext|>"))));
+    assert_true(tokenizer_is_end(t, tokenizer_find(t, STR("</s>"))));
+    assert_false(tokenizer_is_end(t, tokenizer_find(t, STR("<|user|>"))));
+    tokenizer_close(t);
+    gguf_close(g);
+}
+
+static void test_phi3_names_take_white_space_along(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-phi-3.gguf");
+    struct gguf *g;
+    struct tokenizer *t;
+    struct token_ids with = {0}, without = {0};
+    struct err err = ERR_INIT;
+    open_shared(path, &g, &t);
+    assert_ok(tokenizer_encode(t, STR("<|user|> \n\tHello<|end|>\n"), TOKENIZE_SPECIAL, &with, &err), err);
+    assert_ok(tokenizer_encode(t, STR("<|user|>Hello<|end|>"), TOKENIZE_SPECIAL, &without, &err), err);
+    assert_int_equal(without.n, 3);
+    assert_int_equal(with.n, 3);
+    assert_memory_equal(with.p, without.p, 3 * sizeof *with.p);
+    token_ids_free(&with);
+    token_ids_free(&without);
+    tokenizer_close(t);
+    gguf_close(g);
+}
+
+static void test_bert_texts_stand_between_class_and_separator(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-bert-bge.gguf");
+    struct gguf *g;
+    struct tokenizer *t;
+    open_shared(path, &g, &t);
+    assert_true(tokenizer_adds_bos(t) && tokenizer_adds_eos(t));
+    assert_int_equal(tokenizer_bos(t), 101);
+    assert_int_equal(tokenizer_eos(t), 102);
+    tokenizer_close(t);
     gguf_close(g);
 }
 
@@ -138,8 +211,14 @@ int main(void)
         cmocka_unit_test(test_gpt2_vocabulary_gives_the_published_tokens),
         cmocka_unit_test(test_qwen2_vocabulary_gives_the_published_tokens),
         cmocka_unit_test(test_llama_bpe_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_llama_spm_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_phi3_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_gemma4_vocabulary_gives_the_published_tokens),
+        cmocka_unit_test(test_bert_vocabulary_gives_the_published_tokens),
         cmocka_unit_test(test_starter_vocabulary_is_read_with_its_ends),
-        cmocka_unit_test(test_a_vocabulary_that_rung_cannot_read_is_named),
+        cmocka_unit_test(test_sentencepiece_begins_with_bos_and_ends_at_its_ends),
+        cmocka_unit_test(test_phi3_names_take_white_space_along),
+        cmocka_unit_test(test_bert_texts_stand_between_class_and_separator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

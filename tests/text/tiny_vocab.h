@@ -67,18 +67,13 @@ static inline void tiny_vocab_init(struct tiny_vocab *v)
 
 static inline struct tokenizer_spec tiny_spec(const struct tiny_vocab *v, const char *pre)
 {
-    return (struct tokenizer_spec){
-        .model = STR("gpt2"),
-        .pre = str_of(pre),
-        .tokens = v->tokens,
-        .types = v->types,
-        .n_tokens = v->n_tokens,
-        .merges = v->merges,
-        .n_merges = v->n_merges,
-        .bos = -1,
-        .eos = -1,
-        .eot = -1,
-    };
+    struct tokenizer_spec spec = tokenizer_spec_of(STR("gpt2"), str_of(pre));
+    spec.tokens = v->tokens;
+    spec.types = v->types;
+    spec.n_tokens = v->n_tokens;
+    spec.merges = v->merges;
+    spec.n_merges = v->n_merges;
+    return spec;
 }
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "text/guard.h"
-#include "text/tokenizer_internal.h"
+#include "text/tokenizer/internal.h"
 
 static int compare_names(const void *a, const void *b, void *ctx)
 {
@@ -117,4 +117,12 @@ int32_t specials_next(const struct tokenizer *t, const struct specials *s, struc
     }
     *at = text.n;
     return -1;
+}
+
+size_t specials_after(const struct tokenizer *t, int32_t id, struct str text, size_t at)
+{
+    at += t->pieces[id].n;
+    while (t->trims[id] && at < text.n && (text.p[at] == ' ' || (text.p[at] >= '\t' && text.p[at] <= '\r')))
+        at++;
+    return at;
 }

@@ -1,21 +1,21 @@
-/* Byte-level BPE: the merge table, and merging one word. A word starts as one token a byte; the adjacent pair of the
- * lowest rank (the leftmost of equals) is merged until no pair has a rank. Pairs wait in a heap, so a word of n
- * bytes takes n log n. Words that are one token anyway are found by tokenizer.c before they come here. */
+/* Byte-pair merging: the merge table, and merging one word. A word starts as one token a byte (or a character, where
+ * the vocabulary has them); the adjacent pair whose merge comes first in order (the leftmost of equals) is merged until
+ * no pair can. Pairs wait in a heap, so a word of n bytes takes n log n. */
 #include <stdlib.h>
 
-#include "text/tokenizer_internal.h"
+#include "text/tokenizer/internal.h"
 
 #define MERGE_FREE UINT64_MAX
-#define RANK_BITS 24
-#define NO_RANK INT32_MAX
+#define MERGE_BITS 24
+#define NO_MERGE -1
 
-_Static_assert(TOKENIZER_MAX_VOCAB <= 1 << 20, "two token ids and a rank share 64 bits");
-_Static_assert(TOKENIZER_MAX_MERGES < 1 << RANK_BITS, "two token ids and a rank share 64 bits");
+_Static_assert(TOKENIZER_MAX_VOCAB <= 1 << 20, "two token ids and a merge share 64 bits");
+_Static_assert(TOKENIZER_MAX_MERGES < 1 << MERGE_BITS, "two token ids and a merge share 64 bits");
 
 struct bpe_symbol {
     int32_t id;          /* -1: merged into its left neighbour */
     int32_t prev, next;  /* -1 at the ends */
-    int32_t rank;        /* of the pair with next */
+    int32_t merge;       /* of the pair with next, or NO_MERGE */
 };
 
 /* ---- bytes as printable characters ---- */
@@ -66,32 +66,54 @@ static uint64_t pair_hash(uint64_t key)
     return key * 0x9E3779B97F4A7C15u >> 24;
 }
 
-static int32_t merge_rank(const struct merges *m, int32_t left, int32_t right)
+static int32_t merge_of(const struct merges *m, int32_t left, int32_t right)
 {
     uint64_t key = pair_key(left, right);
     for (uint64_t i = pair_hash(key) & m->mask;; i = (i + 1) & m->mask) {
         uint64_t slot = m->slots[i];
         if (slot == MERGE_FREE)
-            return NO_RANK;
-        if (slot >> RANK_BITS == key)
-            return (int32_t)(slot & ((1u << RANK_BITS) - 1));
+            return NO_MERGE;
+        if (slot >> MERGE_BITS == key)
+            return (int32_t)(slot & ((1u << MERGE_BITS) - 1));
     }
 }
 
-static void merge_put(struct merges *m, int32_t left, int32_t right, int32_t rank)
+bool merges_reserve(struct merges *m, int32_t n, struct err *err)
+{
+    uint64_t cap = 64;
+    while (cap * 3 / 5 < (uint64_t)n)
+        cap *= 2;
+    m->slots = malloc(cap * sizeof *m->slots);
+    m->merged = calloc((size_t)n + 1, sizeof *m->merged);
+    m->order = calloc((size_t)n + 1, sizeof *m->order);
+    if (!m->slots || !m->merged || !m->order)
+        return err_nomem(err, "the tokenizer's merges");
+    memset(m->slots, 0xFF, cap * sizeof *m->slots);
+    m->mask = cap - 1;
+    return true;
+}
+
+void merges_put(struct merges *m, int32_t left, int32_t right, int32_t merge)
 {
     uint64_t key = pair_key(left, right), i = pair_hash(key) & m->mask;
     while (m->slots[i] != MERGE_FREE) {
-        if (m->slots[i] >> RANK_BITS == key)
+        if (m->slots[i] >> MERGE_BITS == key)
             return; /* the first of two equal merges counts */
         i = (i + 1) & m->mask;
     }
-    m->slots[i] = key << RANK_BITS | (uint32_t)rank;
+    m->slots[i] = key << MERGE_BITS | (uint32_t)merge;
 }
 
-static bool find_plain(const struct tokenizer *t, struct str piece, int32_t *ret_id)
+void merges_free(struct merges *m)
 {
-    return strmap_get(&t->by_piece, piece, ret_id) && tokenizer_is_plain(t, *ret_id);
+    free(m->slots);
+    free(m->merged);
+    free(m->order);
+}
+
+static size_t decode_name(const struct tokenizer *t, struct str name, char *out)
+{
+    return t->kind == VOCAB_BYTE_BPE ? bpe_decode_name(name, out) : spaces_decode_name(name, out);
 }
 
 /* One line "left right". A merge whose tokens the vocabulary lacks can give no token, so it is passed over. */
@@ -104,46 +126,35 @@ static bool merge_read(struct tokenizer *t, struct str line, int32_t rank, char 
         return err_set(err, ERR_LIMIT, "merge %d of the tokenizer is longer than %d bytes", rank,
                        2 * TOKENIZER_MAX_TOKEN_BYTES);
     size_t n_name = (size_t)(space - line.p);
-    size_t n_left = bpe_decode_name((struct str){line.p, n_name}, bytes);
-    size_t n_right = bpe_decode_name((struct str){space + 1, line.n - n_name - 1}, bytes + n_left);
+    size_t n_left = decode_name(t, (struct str){line.p, n_name}, bytes);
+    size_t n_right = decode_name(t, (struct str){space + 1, line.n - n_name - 1}, bytes + n_left);
     int32_t left, right, merged;
-    if (find_plain(t, (struct str){bytes, n_left}, &left) &&
-        find_plain(t, (struct str){bytes + n_left, n_right}, &right) &&
-        find_plain(t, (struct str){bytes, n_left + n_right}, &merged)) {
-        merge_put(&t->merges, left, right, rank);
+    if (tokenizer_find_plain(t, (struct str){bytes, n_left}, &left) &&
+        tokenizer_find_plain(t, (struct str){bytes + n_left, n_right}, &right) &&
+        tokenizer_find_plain(t, (struct str){bytes, n_left + n_right}, &merged)) {
+        merges_put(&t->merges, left, right, rank);
         t->merges.merged[rank] = merged;
+        t->merges.order[rank] = rank;
     }
     return true;
 }
 
 bool merges_open(struct tokenizer *t, const struct tokenizer_spec *spec, struct err *err)
 {
-    struct merges *m = &t->merges;
     if (spec->n_merges < 0 || spec->n_merges > TOKENIZER_MAX_MERGES)
         return err_set(err, ERR_LIMIT, "the tokenizer has %d merges; at most %d are read", spec->n_merges,
                        TOKENIZER_MAX_MERGES);
-    uint64_t cap = 64;
-    while (cap * 3 / 5 < (uint64_t)spec->n_merges)
-        cap *= 2;
-    m->slots = malloc(cap * sizeof *m->slots);
-    m->merged = calloc((size_t)spec->n_merges + 1, sizeof *m->merged);
     char *bytes = malloc(2 * TOKENIZER_MAX_TOKEN_BYTES);
-    bool ok = m->slots && m->merged && bytes;
-    if (!ok) {
-        err_nomem(err, "the tokenizer's merges");
-        goto out;
-    }
-    memset(m->slots, 0xFF, cap * sizeof *m->slots);
-    m->mask = cap - 1;
-    m->n = spec->n_merges;
-    for (int32_t rank = 0; ok && rank < m->n; rank++)
+    if (!bytes)
+        return err_nomem(err, "the tokenizer's merges");
+    bool ok = merges_reserve(&t->merges, spec->n_merges, err);
+    for (int32_t rank = 0; ok && rank < spec->n_merges; rank++)
         ok = merge_read(t, spec->merges[rank], rank, bytes, err);
-out:
     free(bytes);
     return ok;
 }
 
-/* ---- the heap of waiting pairs: rank << 32 | position, the smallest first ---- */
+/* ---- the heap of waiting pairs: order << 32 | position, the smallest first ---- */
 
 static bool heap_push(struct bpe_scratch *s, uint64_t entry, struct err *err)
 {
@@ -200,18 +211,19 @@ static bool symbols_reserve(struct bpe_scratch *s, int32_t n, struct err *err)
     return true;
 }
 
-/* Rank the pair at symbol i anew and let it wait when it can merge. */
+/* Look for the merge of the pair at symbol i anew and let it wait where there is one. */
 static bool pair_queue(const struct tokenizer *t, struct bpe_scratch *s, int32_t i, struct err *err)
 {
     struct bpe_symbol *left = &s->symbols[i];
-    left->rank = left->next < 0 ? NO_RANK : merge_rank(&t->merges, left->id, s->symbols[left->next].id);
-    return left->rank == NO_RANK || heap_push(s, (uint64_t)left->rank << 32 | (uint32_t)i, err);
+    left->merge = left->next < 0 ? NO_MERGE : merge_of(&t->merges, left->id, s->symbols[left->next].id);
+    return left->merge == NO_MERGE ||
+           heap_push(s, (uint64_t)t->merges.order[left->merge] << 32 | (uint32_t)i, err);
 }
 
 static bool pair_merge(const struct tokenizer *t, struct bpe_scratch *s, int32_t i, struct err *err)
 {
     struct bpe_symbol *left = &s->symbols[i], *right = &s->symbols[left->next];
-    left->id = t->merges.merged[left->rank];
+    left->id = t->merges.merged[left->merge];
     left->next = right->next;
     if (right->next >= 0)
         s->symbols[right->next].prev = i;
@@ -219,15 +231,46 @@ static bool pair_merge(const struct tokenizer *t, struct bpe_scratch *s, int32_t
     return pair_queue(t, s, i, err) && (left->prev < 0 || pair_queue(t, s, left->prev, err));
 }
 
+/* The token of the character at `at`, or -1; *ret_len is its bytes. */
+static int32_t char_id(const struct tokenizer *t, struct str word, size_t at, int *ret_len)
+{
+    int32_t id;
+    unsigned char c = (unsigned char)word.p[at];
+    *ret_len = 1;
+    if (c < 0x80)
+        return t->char_ids[c];
+    utf8_decode(word, at, ret_len);
+    return tokenizer_find_plain(t, (struct str){word.p + at, (size_t)*ret_len}, &id) ? id : -1;
+}
+
+/* The ids a word starts as, at most one a byte; how many. */
+static int32_t symbols_start(const struct tokenizer *t, struct bpe_symbol *symbols, struct str word)
+{
+    int32_t n = 0;
+    for (size_t at = 0; at < word.n;) {
+        int len = 1;
+        int32_t id = t->kind == VOCAB_BYTE_BPE ? -1 : char_id(t, word, at, &len);
+        if (id >= 0) {
+            symbols[n++].id = id;
+        } else {
+            for (int i = 0; i < len; i++)
+                symbols[n++].id = t->byte_ids[(unsigned char)word.p[at + (size_t)i]];
+        }
+        at += (size_t)len;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        symbols[i].prev = i - 1;
+        symbols[i].next = i + 1 < n ? i + 1 : -1;
+    }
+    return n;
+}
+
 bool bpe_encode_word(const struct tokenizer *t, struct bpe_scratch *s, struct str word, struct token_ids *ids,
                      struct err *err)
 {
-    int32_t n = (int32_t)word.n;
-    if (!symbols_reserve(s, n, err))
+    if (!symbols_reserve(s, (int32_t)word.n, err))
         return false;
-    for (int32_t i = 0; i < n; i++)
-        s->symbols[i] = (struct bpe_symbol){t->byte_ids[(unsigned char)word.p[i]], i - 1, i + 1 < n ? i + 1 : -1,
-                                            NO_RANK};
+    int32_t n = symbols_start(t, s->symbols, word);
     s->n_heap = 0;
     for (int32_t i = 0; i < n; i++)
         if (!pair_queue(t, s, i, err))
@@ -235,8 +278,9 @@ bool bpe_encode_word(const struct tokenizer *t, struct bpe_scratch *s, struct st
     while (s->n_heap > 0) {
         uint64_t entry = heap_pop(s);
         int32_t i = (int32_t)(uint32_t)entry;
-        /* A rank names one pair, so an entry is stale exactly when its place no longer has that rank. */
-        if (s->symbols[i].id < 0 || s->symbols[i].rank != (int32_t)(entry >> 32))
+        const struct bpe_symbol *symbol = &s->symbols[i];
+        /* An entry is stale where its place no longer waits for a merge of that order. */
+        if (symbol->id < 0 || symbol->merge == NO_MERGE || t->merges.order[symbol->merge] != (int32_t)(entry >> 32))
             continue;
         if (!pair_merge(t, s, i, err))
             return false;
