@@ -40,6 +40,7 @@ struct generation_request {
      * must be quick and thread-safe. NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;
+    struct load_wait load;           /* how it waits for a model that is not loaded */
 };
 
 enum finish_reason { FINISH_STOP, FINISH_LENGTH, FINISH_TOOL_CALLS, FINISH_CANCELLED, FINISH_ERROR };
@@ -72,8 +73,9 @@ struct gen_event {
 };
 
 struct generation;
-/* ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit; ERR_INVALID when the
- * template refuses. */
+/* Waits until the model is loaded, as local_model_acquire does and with its errors, and keeps it loaded until
+ * generation_close. ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit;
+ * ERR_INVALID when the template refuses. */
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
                       struct generation **ret, struct err *err);
 /* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events
@@ -81,8 +83,8 @@ bool generation_start(struct runtime *rt, struct local_model *m, const struct ge
 bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event);
 void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
 void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
-/* Tokens the prompt of these messages would have, template included; no generation. */
-bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
+/* Tokens the prompt of these messages would have, template included; no generation. ERR_BUSY: it is not loaded. */
+bool generation_count_prompt(struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
                              struct err *err);
 
 #endif

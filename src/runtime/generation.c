@@ -50,6 +50,7 @@ static void generation_free(struct generation *g)
     buf_free(&g->fresh);
     free(g->bias);
     free(g->events);
+    local_model_release(g->model);
     free(g);
 }
 
@@ -117,9 +118,15 @@ bool generation_start(struct runtime *rt, struct local_model *m, const struct ge
                       struct generation **ret,
                       struct err *err)
 {
+    int64_t start_us = clock_us();
+    if (!local_model_acquire(m, &req->load, err))
+        return false;
     struct generation *g = generation_new(m);
-    if (!g)
+    if (!g) {
+        local_model_release(m);
         return err_nomem(err, "a generation");
+    }
+    g->start_us = start_us;
     g->refs = 2;
     if (!prepare(g, req, err) || !scheduler_submit(rt, g, err)) {
         generation_free(g);
@@ -129,14 +136,17 @@ bool generation_start(struct runtime *rt, struct local_model *m, const struct ge
     return true;
 }
 
-bool generation_count_prompt(const struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
+bool generation_count_prompt(struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
                              struct err *err)
 {
     struct token_ids ids = {0};
+    if (!local_model_try_acquire(m))
+        return err_set(err, ERR_BUSY, "%s is not loaded", m->name);
     bool inside, ok = prompt_build(m, req, &ids, &inside, err);
     if (ok)
         *ret_tokens = ids.n;
     token_ids_free(&ids);
+    local_model_release(m);
     return ok;
 }
 

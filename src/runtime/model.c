@@ -1,69 +1,110 @@
-/* Loading models and opening the runtime: a model is its file, tokenizer, template and engine, kept until the
- * runtime closes. The engine thread starts here; what it does is in scheduler.c. */
+/* What a model is made of: its file's map, tokenizer, template and engine; what its header tells before they exist; and
+ * the runtime's own life, which starts the engine thread (scheduler.c) and the loader thread (loader.c). When parts
+ * come and go is the loader's business. */
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/machine.h"
 #include "runtime/runtime_private.h"
 #include "runtime/vocab.h"
 
+/* Of the memory that is available at the start, what is left to everybody else: an eighth, at most this. */
+#define RUNTIME_MAX_RESERVE_BYTES ((int64_t)2 << 30)
+
 /* ---- the runtime ---- */
+
+static int64_t default_memory(void)
+{
+    struct machine machine;
+    machine_read(&machine);
+    int64_t reserve = machine.available_bytes / 8;
+    if (reserve > RUNTIME_MAX_RESERVE_BYTES)
+        reserve = RUNTIME_MAX_RESERVE_BYTES;
+    return machine.available_bytes > 0 ? machine.available_bytes - reserve : INT64_MAX;
+}
+
+static void runtime_init(struct runtime *rt)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&rt->lock, NULL);
+    pthread_cond_init(&rt->wake, NULL);
+    pthread_cond_init(&rt->load_wake, &monotonic);
+    pthread_cond_init(&rt->model_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    rt->memory_bytes = default_memory();
+    rt->load_timeout_ms = RUNTIME_LOAD_TIMEOUT_MS;
+    rt->max_waiting = RUNTIME_MAX_WAITING;
+}
+
+void runtime_free(struct runtime *rt)
+{
+    while (rt->models) {
+        struct local_model *m = rt->models;
+        rt->models = m->next;
+        model_free(m);
+    }
+    pool_close(rt->pool);
+    pthread_cond_destroy(&rt->wake);
+    pthread_cond_destroy(&rt->load_wake);
+    pthread_cond_destroy(&rt->model_changed);
+    pthread_mutex_destroy(&rt->lock);
+    free(rt);
+}
+
+static void stop_threads(struct runtime *rt, bool engine, bool loader)
+{
+    pthread_mutex_lock(&rt->lock);
+    rt->stop = true;
+    pthread_cond_signal(&rt->wake);
+    pthread_cond_signal(&rt->load_wake);
+    pthread_cond_broadcast(&rt->model_changed);
+    pthread_mutex_unlock(&rt->lock);
+    if (engine)
+        pthread_join(rt->thread, NULL);
+    if (loader)
+        pthread_join(rt->loader, NULL);
+}
 
 bool runtime_open(int threads, struct runtime **ret, struct err *err)
 {
+    bool engine = false, loader = false;
     struct runtime *rt = calloc(1, sizeof *rt);
     if (!rt)
         return err_nomem(err, "the runtime");
-    pthread_mutex_init(&rt->lock, NULL);
-    pthread_cond_init(&rt->wake, NULL);
+    runtime_init(rt);
     if (!pool_open(threads, &rt->pool, err))
         goto out;
-    if (pthread_create(&rt->thread, NULL, scheduler_run, rt) != 0) {
-        err_set(err, ERR_IO, "cannot start the engine thread: the system allows no more threads");
+    engine = pthread_create(&rt->thread, NULL, scheduler_run, rt) == 0;
+    loader = engine && pthread_create(&rt->loader, NULL, loader_run, rt) == 0;
+    if (!loader) {
+        err_set(err, ERR_IO, "cannot start the %s thread: the system allows no more threads",
+                engine ? "loader" : "engine");
         goto out;
     }
     *ret = rt;
     return true;
 out:
-    pool_close(rt->pool);
-    pthread_cond_destroy(&rt->wake);
-    pthread_mutex_destroy(&rt->lock);
-    free(rt);
+    stop_threads(rt, engine, loader);
+    runtime_free(rt);
     return false;
-}
-
-static void local_model_free(struct local_model *m)
-{
-    if (!m)
-        return;
-    engine_close(m->engine);
-    template_free(m->template);
-    tokenizer_close(m->tokenizer);
-    gguf_close(m->g);
-    free(m->name);
-    free(m->display_name);
-    free(m);
 }
 
 void runtime_close(struct runtime *rt)
 {
     if (!rt)
         return;
+    stop_threads(rt, true, true);
     pthread_mutex_lock(&rt->lock);
-    rt->stop = true;
-    pthread_cond_signal(&rt->wake);
+    rt->closed = true;
+    bool last = rt->users == 0;   /* a generation may be closed after the runtime: then that frees it */
     pthread_mutex_unlock(&rt->lock);
-    pthread_join(rt->thread, NULL);
-    while (rt->models) {
-        struct local_model *m = rt->models;
-        rt->models = m->next;
-        local_model_free(m);
-    }
-    pool_close(rt->pool);
-    pthread_cond_destroy(&rt->wake);
-    pthread_mutex_destroy(&rt->lock);
-    free(rt);
+    if (last)
+        runtime_free(rt);
 }
 
-/* ---- models ---- */
+/* ---- the parts of a model ---- */
 
 static bool open_template(struct local_model *m, struct err *err)
 {
@@ -94,6 +135,39 @@ static bool open_vocabulary(struct local_model *m, struct err *err)
     return true;
 }
 
+/* The file was replaced since it was declared, and callers know the numbers of the old one. */
+static bool still_the_same(const struct local_model *m, struct err *err)
+{
+    const struct engine_info *was = &m->info.engine, *is = engine_info(m->engine);
+    if (was->n_vocab == is->n_vocab && was->n_layer == is->n_layer && was->n_ctx_train == is->n_ctx_train &&
+        was->weight_bytes == is->weight_bytes && strcmp(was->architecture, is->architecture) == 0)
+        return true;
+    return err_set(err, ERR_CORRUPT, "the file %s holds another model than when Rung was started; start Rung again",
+                   m->path);
+}
+
+bool model_open_parts(struct local_model *m, struct err *err)
+{
+    m->info.has_template = m->info.thinks = false;
+    if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
+        open_template(m, err))
+        return true;
+    model_close_parts(m);
+    return false;
+}
+
+void model_close_parts(struct local_model *m)
+{
+    engine_close(m->engine);
+    template_free(m->template);
+    tokenizer_close(m->tokenizer);
+    m->engine = NULL;
+    m->template = NULL;
+    m->tokenizer = NULL;
+}
+
+/* ---- the header ---- */
+
 static bool choose_context(struct local_model *m, int64_t wanted, struct err *err)
 {
     int64_t trained = m->info.engine.n_ctx_train;
@@ -105,44 +179,52 @@ static bool choose_context(struct local_model *m, int64_t wanted, struct err *er
     return true;
 }
 
-static bool open_parts(struct local_model *m, const struct local_model_options *options, struct err *err)
+bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err)
 {
     struct str display_name = STR("");
-    if (!engine_open(m->g, m->rt->pool, &m->engine, err))
+    struct engine *engine;
+    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_open(g, m->rt->pool, &engine, err))
         return false;
-    m->info.engine = *engine_info(m->engine);
-    if (!gguf_get_str(m->g, "general.name", &display_name, err) || !open_vocabulary(m, err) || !open_template(m, err) ||
-        !choose_context(m, options ? options->context : 0, err))
-        return false;
+    m->info.engine = *engine_info(engine);
+    engine_close(engine);
     m->display_name = str_dup(display_name);
     if (!m->display_name)
         return err_nomem(err, "a model");
     m->info.name = m->name;
-    m->info.path = gguf_path(m->g);
+    m->info.path = m->path;
     m->info.display_name = m->display_name;
+    if (!choose_context(m, context, err))
+        return false;
+    m->own_bytes = m->info.engine.kv_bytes_per_token * m->info.context;
     return true;
 }
 
-bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, const struct local_model_options *options,
-                  struct local_model **ret, struct err *err)
+/* ---- a handle ---- */
+
+struct local_model *model_new(struct runtime *rt, const char *name, const char *path)
 {
     struct local_model *m = calloc(1, sizeof *m);
-    if (!m || !(m->name = str_dup(str_of(name)))) {
-        filemap_close(map);
-        free(m);
-        return err_nomem(err, "a model");
-    }
+    if (!m)
+        return NULL;
     m->rt = rt;
-    if (!gguf_open_map(map, &m->g, err) || !open_parts(m, options, err)) {
-        local_model_free(m);
-        return false;
-    }
-    pthread_mutex_lock(&rt->lock);
-    m->next = rt->models;
-    rt->models = m;
-    pthread_mutex_unlock(&rt->lock);
-    *ret = m;
-    return true;
+    m->name = str_dup(str_of(name));
+    m->path = str_dup(str_of(path));
+    if (m->name && m->path)
+        return m;
+    model_free(m);
+    return NULL;
+}
+
+void model_free(struct local_model *m)
+{
+    if (!m)
+        return;
+    model_close_parts(m);
+    mapped_file_release(m->rt, m->file);
+    free(m->name);
+    free(m->path);
+    free(m->display_name);
+    free(m);
 }
 
 const struct local_model_info *local_model_info(const struct local_model *m)

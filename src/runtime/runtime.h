@@ -1,5 +1,11 @@
-/* Where strings meet the engine: loaded models, and the engine thread that serves all live generations of all models
- * in turns. Threads: every call may come from any thread; the engine thread alone touches engines and sessions. */
+/* Where strings meet the engine: models that are declared and loaded when somebody asks, and the engine thread that
+ * serves all live generations of all models in turns.
+ *
+ * A declared model is a handle that lives until runtime_close. Its weights come and go: the loader thread maps them for
+ * the first request, drops them when nobody asked for keep_alive_ms, or earlier, least recently used first, when
+ * another model needs the memory. Invariants: what a generation uses stays; two models of one file share its map; all
+ * who wait for a model share one load and its failure.
+ * Threads: every call may come from any thread; the engine thread alone touches engines with sessions. */
 #ifndef RUNG_RUNTIME_RUNTIME_H
 #define RUNG_RUNTIME_RUNTIME_H
 
@@ -14,21 +20,79 @@ struct local_model;
 bool runtime_open(int threads, struct runtime **ret, struct err *err);   /* threads 0: one per CPU */
 void runtime_close(struct runtime *rt);                                  /* cancels what runs, then frees the models */
 
+#define RUNTIME_KEEP_FOREVER (-1)
+#define RUNTIME_KEEP_ALIVE_MS (5 * 60 * 1000)      /* what people know from elsewhere */
+#define RUNTIME_LOAD_TIMEOUT_MS (2 * 60 * 1000)
+#define RUNTIME_MAX_WAITING 128
+
+/* What is not set (0) keeps its default. Before the first load. */
+struct runtime_limits {
+    int64_t memory_bytes;     /* for weights, caches and scratch of loaded models; default: what the machine has
+                               * available at the start, less a reserve */
+    int64_t load_timeout_ms;  /* longest that a request waits for its model */
+    int max_waiting;          /* requests that wait for models at once */
+};
+void runtime_limit(struct runtime *rt, const struct runtime_limits *limits);
+int64_t runtime_memory_bytes(const struct runtime *rt);   /* the budget; INT64_MAX where the machine does not say */
+
+/* Where a model's bytes are. */
+struct model_file {
+    const char *path;
+    struct str bytes;         /* not empty: the file's bytes, which live as long as the process; path is a name only */
+};
+
 struct local_model_options {
     int64_t context;          /* 0: the model's own, at most 8192 */
+    int64_t keep_alive_ms;    /* how long it stays loaded unasked; 0: not at all, RUNTIME_KEEP_FOREVER. For runtime_load
+                               * it counts for nothing: that model stays */
 };
-/* Loads a model and keeps it until runtime_close. name is copied. Takes the map (closed also on failure). */
+/* The header is read and every tensor's shape checked now, so a broken file is told at once; nothing stays mapped. All
+ * texts are copied. */
+bool runtime_declare(struct runtime *rt, const char *name, const struct model_file *file,
+                     const struct local_model_options *options, struct local_model **ret, struct err *err);
+/* Loads a model now and keeps it until runtime_close. Takes the map (closed also on failure). */
 bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, const struct local_model_options *options,
                   struct local_model **ret, struct err *err);
 
-struct local_model_info {
+struct local_model_info {            /* from the declaration on, unchanging */
     const char *name, *path;
     const char *display_name;        /* general.name, or "" */
     struct engine_info engine;
     int64_t context;
-    bool has_template, thinks;       /* thinks: the template knows a reasoning section */
+    bool has_template, thinks;       /* thinks: the template knows a reasoning section. Both false before the first
+                                      * load; read them while the model is loaded */
 };
 const struct local_model_info *local_model_info(const struct local_model *m);
+
+/* ---- loaded and not ---- */
+struct load_wait {
+    bool has_keep_alive;             /* in place of the model's own, until somebody says otherwise */
+    int64_t keep_alive_ms;
+    bool (*gone)(void *ctx);         /* has whoever waits gone away? asked now and then; NULL: never */
+    void *gone_ctx;
+};
+/* Waits until the model is loaded and keeps it so until local_model_release. generation_start does it for its
+ * generation. ERR_BUSY: it took longer than may be waited, or models in use hold the memory; ERR_NOMEM: it never fits
+ * the budget; ERR_CANCELLED: gone; else what is wrong with the file. */
+bool local_model_acquire(struct local_model *m, const struct load_wait *wait, struct err *err);
+/* The same, but false at once where it is not loaded. */
+bool local_model_try_acquire(struct local_model *m);
+void local_model_release(struct local_model *m);
+/* Asks the loader for it and does not wait. */
+void local_model_preload(struct local_model *m);
+/* Drops it now, or as soon as nobody uses it. */
+void local_model_unload(struct local_model *m);
+
+struct local_model_state {
+    const struct local_model_info *info;
+    int64_t bytes;                   /* that it takes, or would take, of the budget */
+    int64_t left_ms;                 /* until it is dropped; RUNTIME_KEEP_FOREVER */
+    int users;                       /* generations that use it */
+};
+/* The models that are loaded now, at most max of them, last declared first; returns their number. */
+int runtime_loaded(struct runtime *rt, struct local_model_state *ret, int max);
+
+/* ---- of a loaded model: between acquire and release ---- */
 /* Tokens of a text with this model's tokenizer, no template; -1 on failure. */
 int64_t local_model_count_tokens(const struct local_model *m, struct str text);
 struct str local_model_piece(const struct local_model *m, int32_t id);   /* the bytes of a token */

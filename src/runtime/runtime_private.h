@@ -16,17 +16,49 @@
 /* Prompt tokens of a step in which answers are being written: what one of them waits at most for a newcomer. */
 #define RUNTIME_MIXED_PROMPT_TOKENS 128
 
-/* Immutable once loaded, but for the engine, which is the engine thread's. */
+/* A model's file while anybody has it mapped: one for all models of the same bytes. */
+struct file_identity {
+    uint64_t device, inode, changed_ns;   /* of bytes in memory: 0, where they are, 0 */
+    int64_t size;
+};
+
+struct mapped_file {
+    struct mapped_file *next;
+    struct gguf *g;
+    struct file_identity identity;
+    int refs;                    /* models */
+};
+
+enum model_state { MODEL_ABSENT, MODEL_WANTED, MODEL_LOADING, MODEL_LOADED, MODEL_LEAVING };
+
+/* The parts are immutable from MODEL_LOADED to MODEL_LEAVING, and there then; the engine's sessions are the engine
+ * thread's. */
 struct local_model {
     struct local_model *next;
     struct runtime *rt;
-    struct gguf *g;
+    char *name, *path, *display_name;
+    struct str bytes;            /* as in struct model_file */
+    struct local_model_info info;
+
+    /* the parts */
+    struct mapped_file *file;
+    const struct gguf *g;        /* the file's */
     struct tokenizer *tokenizer;
     struct template *template;   /* NULL: the file has none */
     struct engine *engine;
-    char *name, *display_name;
-    struct local_model_info info;
     int32_t think_open, think_close;   /* marker tokens, -1 when the vocabulary has none */
+
+    /* under the runtime's lock */
+    enum model_state state;
+    struct file_identity identity;
+    int64_t own_bytes;           /* that it needs beside its weights, which models of one file share */
+    int pins, waiting;           /* generations that use it; requests that wait for it */
+    bool no_room;                /* wanted, and models in use hold the memory */
+    uint64_t wanted_at;          /* its place among the wanted */
+    uint64_t loads, failed_load; /* loads asked for so far; which of them failed last */
+    struct err fault;            /* why */
+    int64_t keep_alive_ms, keep_now_ms;   /* its own; what counts now */
+    int64_t expires_ms, used_ms; /* monotonic; while nobody uses it */
 };
 
 /* One engine turn of one model; filled anew each time. */
@@ -44,8 +76,17 @@ struct runtime {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;               /* something came in, or stop */
+    pthread_t loader;
+    pthread_cond_t load_wake;          /* for the loader: something is wanted, was let go, or stop */
+    pthread_cond_t model_changed;      /* for those who wait for a model */
     /* under lock */
-    struct local_model *models;
+    struct local_model *models;        /* only ever grows, at its head */
+    struct mapped_file *files;
+    int64_t memory_bytes, load_timeout_ms;
+    int max_waiting, n_waiting;
+    uint64_t wanted;                   /* counts requests for loads */
+    int users;                         /* pins of all models, but the runtime's own */
+    bool closed;
     struct generation *incoming[RUNTIME_MAX_LIVE];
     int n_incoming, n_taken;           /* n_taken: slots in use, by incoming and live ones */
     bool stop;
@@ -101,6 +142,20 @@ struct generation {
     struct generation_usage usage;
     int64_t first_step_us;
 };
+
+/* ---- model.c: what a model is made of; no lock is held ---- */
+void runtime_free(struct runtime *rt);   /* its threads are gone, and nobody uses its models */
+struct local_model *model_new(struct runtime *rt, const char *name, const char *path);   /* NULL: no memory */
+void model_free(struct local_model *m);
+/* What the header alone tells: m->info and m->own_bytes. */
+bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err);
+/* Opens the parts of m over m->g; on failure none is left. */
+bool model_open_parts(struct local_model *m, struct err *err);
+void model_close_parts(struct local_model *m);
+
+/* ---- loader.c ---- */
+void *loader_run(void *runtime);
+void mapped_file_release(struct runtime *rt, struct mapped_file *file);   /* NULL allowed; no lock is held */
 
 /* ---- prompt.c ---- */
 /* The prompt's tokens appended to *ids; *ret_reasoning: the template opened the reasoning section. */
