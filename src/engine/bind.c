@@ -7,7 +7,6 @@
 #include "base/strmap.h"
 #include "engine/internal.h"
 
-#define BIND_MAX_VOCAB (1 << 20)
 
 struct binder {
     const struct gguf *g;
@@ -130,34 +129,12 @@ static bool bind_list(struct binder *b, struct op_list list, int layer)
     return true;
 }
 
-static bool bind_vocabulary(struct binder *b)
-{
-    const struct tensor *t = gguf_tensor(b->g, arch_weight(WEIGHT_TOKEN_EMBD)->name);
-    if (!t)
-        return err_at_offset(b->err, ERR_UNSUPPORTED, gguf_path(b->g), -1,
-                             gguf_tensor_count(b->g) == 0 ? "the file holds a vocabulary only, no weights"
-                                                          : "the file has no tensor token_embd.weight");
-    if (t->ne[1] < 1 || t->ne[1] > BIND_MAX_VOCAB)
-        return err_at_offset(b->err, ERR_LIMIT, gguf_path(b->g), -1,
-                             "tensor token_embd.weight has %lld rows; Rung takes vocabularies of 1 to %d",
-                             (long long)t->ne[1], BIND_MAX_VOCAB);
-    b->m->h.n_vocab = t->ne[1];
-    return true;
-}
-
-/* Parts of models that also see, in one file with the text part, which works without them. */
-static bool of_another_sense(const struct tensor *t)
-{
-    struct str name = str_of(t->name);
-    return str_starts(name, STR("v.")) || str_starts(name, STR("mm."));
-}
-
 static bool refuse_unused(const struct binder *b)
 {
     int32_t one;
     for (int64_t i = 0; i < gguf_tensor_count(b->g); i++) {
         const struct tensor *t = gguf_tensor_at(b->g, i);
-        if (!of_another_sense(t) && !strmap_get(&b->used, str_of(t->name), &one))
+        if (!tensor_left_aside(t) && !strmap_get(&b->used, str_of(t->name), &one))
             return err_at_offset(b->err, ERR_UNSUPPORTED, gguf_path(b->g), -1,
                                  "tensor %s has no place in %s as Rung knows it; without it the answers would be wrong",
                                  t->name, b->m->arch->name);
@@ -221,58 +198,12 @@ static bool make_rope_tables(const struct binder *b)
            make_rope_table(b, m->h.window_rope_base, false, NULL, &m->rope_freq[ROPE_WINDOW]);
 }
 
-/* ---- what others want to know ---- */
-
-static void fill_info(struct model *m)
-{
-    const struct hparams *h = &m->h;
-    int64_t layer_bytes = 2 * arch_width(h, WIDTH_KV) * (int64_t)kv_element_bytes(TENSOR_F16);
-    m->info = (struct engine_info){
-        .architecture = m->arch->name,
-        .n_layer = h->n_layer,
-        .n_head = h->n_head,
-        .n_kv_head = h->n_kv_head,
-        .head_dim = h->head_dim,
-        .n_embd = h->n_embd,
-        .n_ff = h->n_ff,
-        .n_vocab = h->n_vocab,
-        .n_ctx_train = h->n_ctx_train,
-        .n_expert = h->n_expert,
-        .n_expert_used = h->n_expert_used,
-        .window = h->window,
-    };
-    for (int layer = 0; layer < h->n_layer; layer++) {
-        if (arch_state(m->arch, h, layer) == STATE_WINDOW)
-            m->info.window_bytes_per_token += layer_bytes;
-        else
-            m->info.kv_bytes_per_token += layer_bytes;
-    }
-    for (int64_t i = 0; i < gguf_tensor_count(m->g); i++) {
-        const struct tensor *t = gguf_tensor_at(m->g, i);
-        if (of_another_sense(t))
-            continue;
-        m->info.parameters += t->ne[0] * tensor_rows(t);
-        m->info.weight_bytes += (int64_t)t->bytes;
-    }
-}
-
 bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *arena, struct model *ret, struct err *err)
 {
     bool ok = false;
-    struct str name;
-    char known[ARCH_NAMES_BYTES];
-    struct model m = {.g = g};
+    struct model m;
     struct binder b = {.g = g, .k = k, .arena = arena, .m = &m, .err = err};
-    if (!gguf_need_str(g, "general.architecture", &name, err))
-        goto out;
-    m.arch = arch_find(name);
-    if (!m.arch) {
-        err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
-                      "the model's architecture is \"" STR_FMT "\"; Rung runs %s", STR_ARG(utf8_clip(name, 60)),
-                      arch_names(known));
-        goto out;
-    }
-    if (!hparams_read(g, m.arch, &m.h, err) || !bind_vocabulary(&b))
+    if (!model_describe(g, &m, err))
         goto out;
     m.layers = arena_array(arena, (size_t)m.h.n_layer, sizeof *m.layers);
     if (!m.layers) {
@@ -286,7 +217,6 @@ bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *are
             goto out;
     if (!bind_list(&b, m.arch->output, -1) || !refuse_unused(&b) || !make_rope_tables(&b))
         goto out;
-    fill_info(&m);
     *ret = m;
     ok = true;
 out:

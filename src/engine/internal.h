@@ -1,5 +1,6 @@
 /* The engine's rooms among themselves; nothing outside src/engine (and its tests) includes this.
  *
+ *   describe.c          a file's header -> architecture and numbers; fit.c what those need of a machine
  *   hparams.c, bind.c   a model file -> struct model: numbers in range, every weight of the lists found and in shape
  *   plan.c              an operation list -> stages, each one run of the thread pool
  *   run.c, experts.c    a stage over a batch of tokens
@@ -46,6 +47,10 @@ struct model {
 };
 
 bool hparams_read(const struct gguf *g, const struct arch *arch, struct hparams *ret, struct err *err);
+/* Architecture, numbers and info; no weights. */
+bool model_describe(const struct gguf *g, struct model *ret, struct err *err);
+/* Belongs to a part of the model that sees: in one file with the text part, which works without it. */
+bool tensor_left_aside(const struct tensor *t);
 /* The model's memory comes from the arena. */
 bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *arena, struct model *ret, struct err *err);
 const struct weight *model_weight(const struct model *m, int layer, enum weight_role role);

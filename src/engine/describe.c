@@ -1,0 +1,80 @@
+/* What a model file says of itself before any weight is bound: its architecture, the numbers of its metadata, its
+ * vocabulary, and the sums that others want to know. Reads the header only, so files that are still elsewhere can be
+ * described too. */
+#include "engine/internal.h"
+
+#define DESCRIBE_MAX_VOCAB (1 << 20)
+
+/* Parts of models that also see, in one file with the text part, which works without them. */
+bool tensor_left_aside(const struct tensor *t)
+{
+    struct str name = str_of(t->name);
+    return str_starts(name, STR("v.")) || str_starts(name, STR("mm."));
+}
+
+static bool read_vocabulary(struct model *m, struct err *err)
+{
+    const struct tensor *t = gguf_tensor(m->g, arch_weight(WEIGHT_TOKEN_EMBD)->name);
+    if (!t)
+        return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(m->g), -1,
+                             gguf_tensor_count(m->g) == 0 ? "the file holds a vocabulary only, no weights"
+                                                          : "the file has no tensor token_embd.weight");
+    if (t->ne[1] < 1 || t->ne[1] > DESCRIBE_MAX_VOCAB)
+        return err_at_offset(err, ERR_LIMIT, gguf_path(m->g), -1,
+                             "tensor token_embd.weight has %lld rows; Rung takes vocabularies of 1 to %d",
+                             (long long)t->ne[1], DESCRIBE_MAX_VOCAB);
+    m->h.n_vocab = t->ne[1];
+    return true;
+}
+
+static void fill_info(struct model *m)
+{
+    const struct hparams *h = &m->h;
+    int64_t layer_bytes = 2 * arch_width(h, WIDTH_KV) * (int64_t)kv_element_bytes(TENSOR_F16);
+    m->info = (struct engine_info){
+        .architecture = m->arch->name,
+        .n_layer = h->n_layer,
+        .n_head = h->n_head,
+        .n_kv_head = h->n_kv_head,
+        .head_dim = h->head_dim,
+        .n_embd = h->n_embd,
+        .n_ff = h->n_ff,
+        .n_vocab = h->n_vocab,
+        .n_ctx_train = h->n_ctx_train,
+        .n_expert = h->n_expert,
+        .n_expert_used = h->n_expert_used,
+        .window = h->window,
+    };
+    for (int layer = 0; layer < h->n_layer; layer++) {
+        if (arch_state(m->arch, h, layer) == STATE_WINDOW)
+            m->info.window_bytes_per_token += layer_bytes;
+        else
+            m->info.kv_bytes_per_token += layer_bytes;
+    }
+    for (int64_t i = 0; i < gguf_tensor_count(m->g); i++) {
+        const struct tensor *t = gguf_tensor_at(m->g, i);
+        if (tensor_left_aside(t))
+            continue;
+        m->info.parameters += t->ne[0] * tensor_rows(t);
+        m->info.weight_bytes += (int64_t)t->bytes;
+    }
+}
+
+bool model_describe(const struct gguf *g, struct model *ret, struct err *err)
+{
+    struct str name;
+    char known[ARCH_NAMES_BYTES];
+    struct model m = {.g = g};
+    if (!gguf_need_str(g, "general.architecture", &name, err))
+        return false;
+    m.arch = arch_find(name);
+    if (!m.arch)
+        return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
+                             "the model's architecture is \"" STR_FMT "\"; Rung runs %s", STR_ARG(utf8_clip(name, 60)),
+                             arch_names(known));
+    if (!hparams_read(g, m.arch, &m.h, err) || !read_vocabulary(&m, err))
+        return false;
+    fill_info(&m);
+    *ret = m;
+    return true;
+}
