@@ -61,8 +61,17 @@ extern const struct tiny tinies[TINIES];
 #define tiny_qwen2 tinies[1]
 #define tiny_qwen3 tinies[2]
 
-enum tiny_spoil_kind { SPOIL_NOTHING, SPOIL_DROP_TENSOR, SPOIL_SHAPE, SPOIL_EXTRA_TENSOR, SPOIL_KEY_U32, SPOIL_KEY_F32,
-                       SPOIL_KEY_STR, SPOIL_DROP_KEY, SPOIL_WEIGHTS };
+enum tiny_spoil_kind {
+    SPOIL_NOTHING,
+    SPOIL_DROP_TENSOR,
+    SPOIL_SHAPE,
+    SPOIL_EXTRA_TENSOR,
+    SPOIL_KEY_U32,
+    SPOIL_KEY_F32,
+    SPOIL_KEY_STR,
+    SPOIL_DROP_KEY,
+    SPOIL_WEIGHTS,
+};
 
 struct tiny_spoil {
     enum tiny_spoil_kind kind;
@@ -78,8 +87,8 @@ const char *tiny_write(const struct tiny *t, const struct tiny_spoil *spoil);
 
 const struct tiny *tiny_of(const char *arch);
 
-/* Logits after every token, [n, n_vocab], of a session whose context is n, by plain double arithmetic from the papers, without Rung's lists and kernels.
- * F32 models only. */
+/* Logits after every token, [n, n_vocab], of a session whose context is n, by plain double arithmetic from the papers,
+ * without Rung's lists and kernels. F32 models only. */
 void naive_logits(const struct gguf *g, const struct tiny *t, const int32_t *ids, int n, double *logits);
 
 #endif

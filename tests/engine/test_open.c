@@ -155,12 +155,131 @@ static void test_features_of_relatives_are_refused_not_ignored(void **state)
            "rope.scaling.type", "\"dynamic\"");
 }
 
+static void test_mixtures_of_experts_are_checked_whole(void **state)
+{
+    const struct tiny *t = tiny_of("qwen3moe"), *oss = tiny_of("gpt-oss");
+    static const struct tiny_spoil shapes[] = {
+        {SPOIL_SHAPE, "blk.0.ffn_gate_exps.weight", {48, 40, 8}},
+        {SPOIL_SHAPE, "blk.0.ffn_gate_exps.weight", {48, 360, 0}},
+        {SPOIL_SHAPE, "blk.1.ffn_down_exps.weight", {48, 40, 9}},
+        {SPOIL_SHAPE, "blk.1.ffn_gate_inp.weight", {48, 8, 0}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        refuse(t, shapes[i], ERR_CORRUPT, shapes[i].name, "but the metadata makes it [");
+    refuse(t, shapes[0], ERR_CORRUPT, "[48, 40, 9]", "");
+    refuse(oss, (struct tiny_spoil){SPOIL_SHAPE, "blk.0.ffn_up_exps.bias", {36, 5}}, ERR_CORRUPT, "[36, 6]", "");
+    refuse(oss, (struct tiny_spoil){SPOIL_SHAPE, "blk.0.attn_sinks.weight", {2, 0}}, ERR_CORRUPT, "attn_sinks",
+           "[4, 1]");
+    refuse(oss, (struct tiny_spoil){SPOIL_DROP_TENSOR, "blk.2.ffn_down_exps.bias"}, ERR_CORRUPT, "ffn_down_exps.bias",
+           "no tensor");
+    refuse(t, (struct tiny_spoil){SPOIL_DROP_TENSOR, "blk.1.ffn_gate_inp.weight"}, ERR_CORRUPT, "ffn_gate_inp",
+           "no tensor");
+}
+
+static void test_numbers_of_experts_out_of_range_are_named(void **state)
+{
+    static const struct {
+        const char *key;
+        uint32_t value;
+    } cases[] = {
+        {"expert_count", 0}, {"expert_count", 1025}, {"expert_count", UINT32_MAX}, {"expert_used_count", 0},
+        {"expert_used_count", 10}, {"expert_used_count", 65}, {"expert_feed_forward_length", 0},
+        {"expert_feed_forward_length", UINT32_MAX}, {"expert_gating_func", 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tiny_spoil spoil = {SPOIL_KEY_U32, cases[i].key, {0}, cases[i].value};
+        refuse(tiny_of("qwen3moe"), spoil, ERR_CORRUPT, cases[i].key, "must be");
+    }
+    refuse(tiny_of("qwen3moe"), (struct tiny_spoil){SPOIL_KEY_F32, "expert_weights_scale", {0}, 0, 2.5f}, ERR_CORRUPT,
+           "expert_weights_scale", "must be 1");
+}
+
+static void test_windows_and_scalings_that_are_not_run_are_refused(void **state)
+{
+    (void)state;
+    refuse(tiny_of("gemma3"), (struct tiny_spoil){SPOIL_KEY_U32, "attention.sliding_window_pattern", {0}, 4},
+           ERR_CORRUPT, "sliding_window_pattern", "known for");
+    refuse(tiny_of("gemma3"), (struct tiny_spoil){SPOIL_KEY_U32, "attention.sliding_window", {0}, UINT32_MAX},
+           ERR_CORRUPT, "sliding_window", "at most");
+    refuse(tiny_of("olmo2"), (struct tiny_spoil){SPOIL_KEY_U32, "attention.sliding_window", {0}, 64}, ERR_UNSUPPORTED,
+           "sliding_window", "64");
+    refuse(tiny_of("mistral3"), (struct tiny_spoil){SPOIL_KEY_F32, "rope.scaling.yarn_ext_factor", {0}, 0, 0.5f},
+           ERR_CORRUPT, "yarn_ext_factor", "must be 1");
+    refuse(tiny_of("gemma2"), (struct tiny_spoil){SPOIL_KEY_F32, "final_logit_softcapping", {0}, 0, -1}, ERR_CORRUPT,
+           "final_logit_softcapping", "must be");
+    refuse(tiny_of("phi3"), (struct tiny_spoil){SPOIL_DROP_TENSOR, "rope_factors_short.weight"}, ERR_CORRUPT,
+           "rope_factors_long.weight", "stands alone");
+    refuse(&tiny_qwen3, (struct tiny_spoil){SPOIL_KEY_F32, "rope.freq_base_swa", {0}, 0, 1e4f}, ERR_UNSUPPORTED,
+           "rope.freq_base_swa", "");
+}
+
+static void test_tensors_of_a_vision_tower_are_left_aside(void **state)
+{
+    static const char *const names[] = {"v.blk.0.attn_q.weight", "mm.input_projection.weight"};
+    struct rig plain, seeing;
+    (void)state;
+    const char *path = tiny_write(tiny_of("gemma3"), NULL);
+    rig_open(&plain, path, 1);
+    unlink(path);
+    for (int i = 0; i < 2; i++) {
+        struct tiny_spoil spoil = {SPOIL_EXTRA_TENSOR, names[i], {64, 64}};
+        path = tiny_write(tiny_of("gemma3"), &spoil);
+        rig_open(&seeing, path, 1);
+        unlink(path);
+        assert_int_equal(engine_info(seeing.e)->parameters, engine_info(plain.e)->parameters);
+        assert_int_equal(engine_info(seeing.e)->weight_bytes, engine_info(plain.e)->weight_bytes);
+        rig_close(&seeing);
+    }
+    rig_close(&plain);
+}
+
+/* Ollama's files of Gemma 3 leave out what all sizes have in common. */
+static void test_gemma3_stands_without_the_keys_of_its_family(void **state)
+{
+    static const char *const keys[] = {"attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.freq_base_swa"};
+    struct tiny t = *tiny_of("gemma3");
+    struct rig rig;
+    (void)state;
+    t.rope_scale = 0;
+    for (int i = 0; i < 3; i++) {
+        struct tiny_spoil spoil = {SPOIL_DROP_KEY, keys[i]};
+        const char *path = tiny_write(&t, &spoil);
+        rig_open(&rig, path, 1);
+        unlink(path);
+        const struct hparams *h = &rig.e->model.h;
+        assert_true(i != 0 || h->norm_eps == 1e-6f);
+        assert_true(i != 1 || h->rope_base == 1e6f);
+        assert_true(i != 2 || h->window_rope_base == 1e4f);
+        assert_true(h->rope_scale == 1);   /* a size below the 4B */
+        rig_close(&rig);
+    }
+}
+
+static void test_info_parts_windowed_layers_from_full_ones(void **state)
+{
+    const struct tiny *t = tiny_of("gemma3");
+    struct rig rig;
+    (void)state;
+    const char *path = tiny_write(t, NULL);
+    rig_open(&rig, path, 1);
+    unlink(path);
+    const struct engine_info *i = engine_info(rig.e);
+    assert_int_equal(i->kv_bytes_per_token, 1 * 2 * 2 * t->n_kv_head * t->head_dim);
+    assert_int_equal(i->window_bytes_per_token, 6 * 2 * 2 * t->n_kv_head * t->head_dim);
+    assert_int_equal(i->window, t->window);
+    assert_int_equal(engine_session_bytes(i, 64), 64 * (i->kv_bytes_per_token + i->window_bytes_per_token));
+    assert_true(engine_session_bytes(i, 1 << 20) < (1 << 20) * (i->kv_bytes_per_token + 1));
+    rig_close(&rig);
+}
+
 static void test_unknown_architecture_names_the_known(void **state)
 {
     struct tiny t = tiny_qwen3;
     (void)state;
     t.arch = "mamba";
-    refuse(&t, (struct tiny_spoil){SPOIL_NOTHING}, ERR_UNSUPPORTED, "\"mamba\"", "llama, qwen2, qwen3");
+    refuse(&t, (struct tiny_spoil){SPOIL_NOTHING}, ERR_UNSUPPORTED, "\"mamba\"", "llama, qwen2, qwen3, gemma3, phi3,");
 }
 
 static void test_optional_tensors_may_stand_in_llama(void **state)
@@ -227,6 +346,12 @@ int main(void)
         cmocka_unit_test(test_fractions_out_of_range_are_named),
         cmocka_unit_test(test_missing_numbers_are_named),
         cmocka_unit_test(test_features_of_relatives_are_refused_not_ignored),
+        cmocka_unit_test(test_mixtures_of_experts_are_checked_whole),
+        cmocka_unit_test(test_numbers_of_experts_out_of_range_are_named),
+        cmocka_unit_test(test_windows_and_scalings_that_are_not_run_are_refused),
+        cmocka_unit_test(test_tensors_of_a_vision_tower_are_left_aside),
+        cmocka_unit_test(test_gemma3_stands_without_the_keys_of_its_family),
+        cmocka_unit_test(test_info_parts_windowed_layers_from_full_ones),
         cmocka_unit_test(test_unknown_architecture_names_the_known),
         cmocka_unit_test(test_optional_tensors_may_stand_in_llama),
         cmocka_unit_test(test_head_width_defaults_to_an_even_split),

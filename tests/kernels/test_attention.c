@@ -99,7 +99,7 @@ static double naive_value(const struct scene *s, int64_t token, int head, int d)
     const struct attention *a = &s->a;
     int64_t pos = a->pos0 + token, first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
     int kv_head = head / (a->n_head / a->n_kv_head);
-    double sum = 0, value = 0;
+    double sum = a->sinks ? exp(a->sinks[head]) : 0, value = 0;
     for (int64_t j = first; j <= pos; j++) {
         double p = exp(naive_score(s, token, head, j));
         sum += p;
@@ -126,7 +126,9 @@ static void assert_near_naive(struct attention shape, int64_t positions)
 static void test_reference_is_near_a_naive_softmax(void **state)
 {
     (void)state;
+    static const float sinks[] = {2, -3, 0.5f, 11};
     struct attention plain = shape_of(4, 2, 64, 5), windowed = shape_of(2, 2, 32, 9), capped = shape_of(3, 1, 20, 3);
+    struct attention sinking = shape_of(4, 2, 64, 5);
     windowed.window = 70;
     capped.softcap = 2.5f;
     capped.kv_type = TENSOR_F32;
@@ -134,6 +136,9 @@ static void test_reference_is_near_a_naive_softmax(void **state)
     assert_near_naive(plain, 150);
     assert_near_naive(windowed, 200);
     assert_near_naive(capped, 131);
+    sinking.sinks = sinks;
+    assert_near_naive(sinking, 5);
+    assert_near_naive(sinking, 150);
 }
 
 static void compare_levels(struct attention shape, int64_t positions, uint64_t *state)
@@ -165,6 +170,7 @@ static void test_levels_equal_the_reference(void **state)
     (void)state;
     static const int dims[] = {16, 20, 64, 80, 96, 128, 7, ATTENTION_MAX_HEAD_DIM};
     static const int64_t lengths[] = {1, 2, 17, 63, 64, 65, 130, 193};
+    static const float sinks[14] = {0, -1, 1, 40, -40, 3, INFINITY, -INFINITY, NAN, 0.1f, 0.2f, 5, -5, 1e-3f};
     uint64_t seed = 9;
     for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++)
         for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
@@ -173,6 +179,7 @@ static void test_levels_equal_the_reference(void **state)
                 shape.kv_type = (d + l) % 3 ? TENSOR_F16 : TENSOR_F32;
                 shape.window = group == 5 ? 50 : group == 7 ? 1 : 0;
                 shape.softcap = group == 3 ? 30.0f : 0;
+                shape.sinks = (d + l) % 2 ? sinks : NULL;
                 compare_levels(shape, lengths[l], &seed);
             }
 }

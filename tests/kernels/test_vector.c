@@ -44,6 +44,22 @@ static void run_silu(const struct vector_kernels *v, const float *a, const float
     v->silu_mul(a, b, out, n);
 }
 
+static void run_gelu(const struct vector_kernels *v, const float *a, const float *b, int n, float *out)
+{
+    v->gelu_mul(a, b, out, n);
+}
+
+static void run_clamped(const struct vector_kernels *v, const float *a, const float *b, int n, float *out)
+{
+    v->clamped_mul(a, b, out, n);
+}
+
+static void run_soft_cap(const struct vector_kernels *v, const float *a, const float *b, int n, float *out)
+{
+    (void)b;
+    v->soft_cap(a, 1.5f, out, n);
+}
+
 static void run_exp(const struct vector_kernels *v, const float *a, const float *b, int n, float *out)
 {
     (void)b;
@@ -74,7 +90,8 @@ static void run_rope(const struct vector_kernels *v, const float *a, const float
 static void test_levels_equal_the_reference_at_every_length(void **state)
 {
     (void)state;
-    static trial_fn *const trials[] = {run_norm, run_add, run_scale, run_silu, run_exp, run_max, run_sum_exp, run_rope};
+    static trial_fn *const trials[] = {run_norm, run_add, run_scale, run_silu, run_gelu, run_clamped, run_soft_cap,
+                                       run_exp, run_max, run_sum_exp, run_rope};
     const struct kernels *ref = test_level("ref");
     for (size_t l = 0; l < 2; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
@@ -139,6 +156,22 @@ static void test_norm_and_rotation_are_what_their_names_say(void **state)
         assert_true(fabsf(neox[i] - expect_neox[i]) < 1e-6f && fabsf(pairs[i] - expect_pairs[i]) < 1e-6f);
 }
 
+static void test_gates_and_caps_are_what_their_names_say(void **state)
+{
+    (void)state;
+    const struct vector_kernels *v = &test_level("ref")->vector;
+    for (float x = -12; x < 12; x += 0.0371f) {
+        float up = 9 - x, gelu, clamped, capped;
+        double g = x, most = fmin(g, 7), u = fmax(-7, fmin(7, up));
+        v->gelu_mul(&x, &up, &gelu, 1);
+        v->clamped_mul(&x, &up, &clamped, 1);
+        v->soft_cap(&x, 3, &capped, 1);
+        assert_true(fabs(gelu - 0.5 * g * (1 + tanh(sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * up) < 2e-5);
+        assert_true(fabs(clamped - most / (1 + exp(-1.702 * most)) * (u + 1)) < 2e-5);
+        assert_true(fabs(capped - 3 * tanh(g / 3)) < 1e-6);
+    }
+}
+
 static void test_sums_of_exponentials_skip_what_is_forbidden(void **state)
 {
     (void)state;
@@ -164,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_exp_is_within_two_ulps),
         cmocka_unit_test(test_exp_ends_in_zero_and_infinity),
         cmocka_unit_test(test_norm_and_rotation_are_what_their_names_say),
+        cmocka_unit_test(test_gates_and_caps_are_what_their_names_say),
         cmocka_unit_test(test_sums_of_exponentials_skip_what_is_forbidden),
         cmocka_unit_test(test_max_of_a_row_with_nan_is_nan),
     };
