@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "model/gguf_private.h"
+
 #define WRITE_ALIGNMENT 32
 #define WRITE_VERSION 3
 
@@ -142,6 +144,33 @@ void gguf_write_f32s(struct gguf_writer *w, const char *key, const float *v, int
 {
     begin_array(w, key, GGUF_F32, n);
     buf_add(&w->keys, v, (size_t)n * sizeof *v);
+}
+
+static void put_array(struct buf *b, const struct gguf_array *a)
+{
+    put_u32(b, a->type);
+    put_u64(b, (uint64_t)a->n);
+    if (a->type != GGUF_STRING)
+        buf_add(b, a->p, (size_t)a->n * gguf_type_bytes(a->type));
+    for (int64_t i = 0; a->type == GGUF_STRING && i < a->n; i++)
+        put_str(b, a->strings[i]);
+}
+
+void gguf_write_copy(struct gguf_writer *w, const struct gguf *g, int64_t i)
+{
+    const struct gguf_key *key = &g->keys[i];
+    struct buf *b = &w->keys;
+    float f = (float)key->v.f;
+    put_str(b, key->name);
+    put_u32(b, key->type);
+    w->n_keys++;
+    switch (key->type) {
+    case GGUF_STRING: put_str(b, key->v.s); break;
+    case GGUF_ARRAY: put_array(b, &key->v.array); break;
+    case GGUF_F32: buf_add(b, &f, sizeof f); break;
+    /* Little-endian: the low bytes of a wide integer are the narrow one. */
+    default: buf_add(b, &key->v, gguf_type_bytes(key->type)); break;
+    }
 }
 
 /* ---- tensors ---- */

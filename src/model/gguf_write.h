@@ -18,6 +18,8 @@ void gguf_write_str(struct gguf_writer *w, const char *key, struct str v);
 void gguf_write_strs(struct gguf_writer *w, const char *key, const struct str *v, int64_t n);
 void gguf_write_i32s(struct gguf_writer *w, const char *key, const int32_t *v, int64_t n);
 void gguf_write_f32s(struct gguf_writer *w, const char *key, const float *v, int64_t n);
+/* Key i of an opened file as it stands, whatever its kind. */
+void gguf_write_copy(struct gguf_writer *w, const struct gguf *g, int64_t i);
 void gguf_write_tensor(struct gguf_writer *w, const char *name, enum tensor_type type, int n_dims, const int64_t *ne);
 /* Bytes of the declared tensors, in order, in pieces of any size; the writer pads. The first call ends the
  * declarations. */
