@@ -1,4 +1,5 @@
-/* SHA-256, the digest that names a file's content: of bytes as they come, and of whole files. (FIPS 180-4, by OpenSSL.) */
+/* SHA-256, the digest that names a file's content: of bytes as they come, and of whole files. (FIPS 180-4, by
+ * OpenSSL.) */
 #ifndef RUNG_REGISTRY_DIGEST_H
 #define RUNG_REGISTRY_DIGEST_H
 

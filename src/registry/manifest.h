@@ -28,7 +28,7 @@ struct manifest {
     struct layer layers[REMOTE_MAX_LAYERS + 1];   /* the config is one of them */
     int n_layers;
     int weights;                                  /* which of them; -1 in a manifest that was never filled */
-    char source[MODEL_NAME_MAX];                  /* Rung's annotation: where a URL's or file's bytes came from, or "" */
+    char source[MODEL_NAME_MAX];                  /* Rung's annotation: where the bytes came from; "": not said */
 };
 
 /* name stands in errors. */

@@ -44,7 +44,7 @@ const char *registry_root(const struct registry *r);   /* of Rung's own store, w
 /* ERR_NOT_FOUND says what to do; ERR_CORRUPT when a store or a pin contradicts what is there. */
 bool registry_find(struct registry *r, const char *name, struct registry_model *ret, struct err *err);
 /* That the file has the digest it must have: ERR_CORRUPT when not. Remembered with the file's identity, size and times
- * in Rung's store, so the bytes are read again only when those change. progress (NULL allowed) is told of the reading. */
+ * in Rung's store, so the bytes are read again only when those change. progress (NULL allowed) is told of reading. */
 bool registry_verify(struct registry *r, const struct registry_model *m, const struct remote_progress *progress,
                      struct err *err);
 /* The digest of the model's file as it is, remembered likewise; for files that nothing pins. */
