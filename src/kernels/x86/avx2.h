@@ -185,12 +185,90 @@ INLINE __m256i min_words(__m256i min, int odd)
     return _mm256_and_si256(odd ? _mm256_srli_epi32(min, 8) : min, _mm256_set1_epi32(0x00ff00ff));
 }
 
-/* The scale of a Q6_K block, behind everything else. */
-INLINE __m256 load_q6_scale(const uint8_t *const *rows, int64_t at)
+/* Scales and minima of blocks with sixteen of each: four signed bytes a lane, c holds those of the elements from 64 c
+ * on.
+ */
+struct sixteen_headers {
+    __m256 d, m;
+    __m256i scale[4], min[4];
+};
+
+/* The halves at the end of every row's block: the last dword of it. */
+INLINE __m256i load_last_dword(const uint8_t *const *rows, int64_t at, int block_bytes)
 {
     __m256i dword[4];
-    load_headers(rows, at + 194, dword);
-    return high_half(dword[3]);
+    load_headers(rows, at + block_bytes - 16, dword);
+    return dword[3];
+}
+
+INLINE struct sixteen_headers load_q6_headers(const uint8_t *const *rows, int64_t at)
+{
+    struct sixteen_headers h = {.d = high_half(load_last_dword(rows, at, sizeof(struct block_q6_k)))};
+    load_headers(rows, at + 192, h.scale);
+    return h;
+}
+
+INLINE struct sixteen_headers load_q2_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __m256i last = load_last_dword(rows, at, sizeof(struct block_q2_k)), both[4];
+    struct sixteen_headers h = {.d = low_half(last), .m = high_half(last)};
+    load_headers(rows, at, both);
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        h.scale[c] = _mm256_and_si256(both[c], nibble);
+        h.min[c] = _mm256_and_si256(_mm256_srli_epi32(both[c], 4), nibble);
+    }
+    return h;
+}
+
+/* The last sixteen bytes: two that belong to the quants, twelve of scales, the half. */
+INLINE struct sixteen_headers load_q3_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m256i nibble = _mm256_set1_epi8(15), two = _mm256_set1_epi8(3), above = _mm256_set1_epi8(32);
+    __m256i v[4], u[3];
+    load_headers(rows, at + 94, v);
+    UNROLL
+    for (int i = 0; i < 3; i++)
+        u[i] = _mm256_or_si256(_mm256_srli_epi32(v[i], 16), _mm256_slli_epi32(v[i + 1], 16));
+    struct sixteen_headers h = {.d = high_half(v[3])};
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        __m256i low = _mm256_and_si256(_mm256_srli_epi32(u[c % 2], c / 2 * 4), nibble);
+        __m256i high = _mm256_and_si256(_mm256_srli_epi32(u[2], 2 * c), two);
+        h.scale[c] = _mm256_sub_epi8(_mm256_or_si256(low, _mm256_slli_epi32(high, 4)), above);
+    }
+    return h;
+}
+
+/* Two scales of 32 elements in each dword, each of them twice. */
+INLINE struct sixteen_headers load_iq4_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m256i above = _mm256_set1_epi8(32), first = _mm256_set1_epi32(0x0f0f), last = _mm256_set1_epi32(0x0f0f0000);
+    const __m256i byte = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    __m256i v[4];
+    load_headers(rows, at, v);
+    struct sixteen_headers h = {.d = low_half(v[0])};
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        __m256i low = _mm256_shuffle_epi8(v[1], _mm256_add_epi8(byte, _mm256_set1_epi8((char)c)));
+        __m256i high = _mm256_srli_epi32(v[0], 16 + 4 * c);
+        low = _mm256_or_si256(_mm256_and_si256(low, first), _mm256_and_si256(_mm256_srli_epi32(low, 4), last));
+        high = _mm256_or_si256(_mm256_and_si256(high, _mm256_set1_epi32(3)),
+                               _mm256_slli_epi32(_mm256_and_si256(high, _mm256_set1_epi32(12)), 14));
+        high = _mm256_slli_epi32(_mm256_or_si256(high, _mm256_slli_epi32(high, 8)), 4);
+        h.scale[c] = _mm256_sub_epi8(_mm256_or_si256(low, high), above);
+    }
+    return h;
+}
+
+/* Two words a lane from the four signed bytes of a dword: the first two, or the last two. */
+INLINE __m256i byte_words(__m256i dword, int last)
+{
+    /* Each into the upper half of a word, then down for the sign. */
+    const __m256i lane = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
+    __m256i index = _mm256_add_epi32(lane, _mm256_set1_epi32(last ? 0x03800280 : 0x01800080));
+    return _mm256_srai_epi16(_mm256_shuffle_epi8(dword, index), 8);
 }
 
 /* A dword of the token in every lane. */
@@ -214,8 +292,19 @@ struct kind_32 {
     int offset; /* what the bytes are above the weights */
     int run;    /* products of weight and activation pairs that a 16-bit sum holds; 0: the bytes are signed */
     bool has_min;
+    __m256 (*scale)(__m256i first_dword);
     __m256i (*load)(const uint8_t *block);
 };
+
+/* 2^(e - 128) as the product of two powers: the smallest are subnormal. */
+INLINE __m256 exponent_scale(__m256i dword)
+{
+    const __m256i bias = _mm256_set1_epi32(127 - 64);
+    __m256i e = _mm256_and_si256(dword, _mm256_set1_epi32(255)), half = _mm256_srli_epi32(e, 1);
+    __m256i a = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i b = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(e, half), bias), 23);
+    return _mm256_mul_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b));
+}
 
 INLINE __m256i load_nibbles(const uint8_t *p)
 {
@@ -239,6 +328,28 @@ INLINE __m256i load_q4_0(const uint8_t *block)
     return load_nibbles(block + 2);
 }
 
+INLINE __m256i load_q4_1(const uint8_t *block)
+{
+    return load_nibbles(block + 4);
+}
+
+/* What the nibbles name, plus `above`. */
+INLINE __m256i named_bytes(__m256i nibbles, const int8_t values[16], int above)
+{
+    __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)values));
+    return _mm256_shuffle_epi8(_mm256_add_epi8(table, _mm256_set1_epi8((char)above)), nibbles);
+}
+
+INLINE __m256i load_iq4_nl(const uint8_t *block)
+{
+    return named_bytes(load_nibbles(block + 2), tensor_iq4_values, 0);
+}
+
+INLINE __m256i load_mxfp4(const uint8_t *block)
+{
+    return named_bytes(load_nibbles(block + 1), tensor_mxfp4_halves, 12);
+}
+
 INLINE __m256i load_q5_0(const uint8_t *block)
 {
     return _mm256_or_si256(load_nibbles(block + 6), load_fifth_bits(block + 2));
@@ -254,10 +365,13 @@ INLINE __m256i load_q8_0(const uint8_t *block)
     return _mm256_loadu_si256((const __m256i *)(block + 2));
 }
 
-#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, 8, false, load_q4_0})
-#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, 4, false, load_q5_0})
-#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, 4, true, load_q5_1})
-#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 0, 0, false, load_q8_0})
+#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, 8, false, low_half, load_q4_0})
+#define KIND_Q4_1 ((struct kind_32){sizeof(struct block_q4_1), 0, 8, true, low_half, load_q4_1})
+#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, 4, false, low_half, load_q5_0})
+#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, 4, true, low_half, load_q5_1})
+#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 0, 0, false, low_half, load_q8_0})
+#define KIND_IQ4_NL ((struct kind_32){sizeof(struct block_iq4_nl), 0, 0, false, low_half, load_iq4_nl})
+#define KIND_MXFP4 ((struct kind_32){sizeof(struct block_mxfp4), 12, 4, false, exponent_scale, load_mxfp4})
 
 /* Sums of two products, in words. Unsigned weights of at most 6 bits cannot pass 16 bits: 2 * 63 * 127. Signed ones
  * give their sign to the activation: 2 * 128 * 127 is below 2^15 still, and an activation is never -128. */
@@ -272,9 +386,12 @@ INLINE __m256i multiply_pairs(__m256i w, __m256i a, bool is_signed)
 
 struct kind_256 {
     int bytes;
-    int run;    /* as in kind_32 */
-    bool is_q6; /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    int shift;     /* the unsigned bytes are 1 << shift above the weights; 0: the bytes are the weights */
+    int run;       /* as in kind_32 */
+    int scales_at; /* where sixteen scales lie, one signed byte each; 0: nowhere */
+    bool has_min;
     __m256i (*load)(const uint8_t *block, int sub);
+    struct sixteen_headers (*headers)(const uint8_t *const *rows, int64_t at); /* NULL: as load_k_headers has it */
 };
 
 INLINE __m256i nibbles_of_sub(const uint8_t *qs, int sub)
@@ -288,11 +405,16 @@ INLINE __m256i load_q4_k(const uint8_t *block, int sub)
     return nibbles_of_sub(block + 16, sub);
 }
 
+/* `value` where the element's upper bit is set: bit `sub` of its byte. */
+INLINE __m256i high_bits(const uint8_t *high, int sub, int value)
+{
+    __m256i bit = _mm256_set1_epi8((char)(1 << sub)), v = _mm256_loadu_si256((const __m256i *)high);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit), _mm256_set1_epi8((char)value));
+}
+
 INLINE __m256i load_q5_k(const uint8_t *block, int sub)
 {
-    __m256i bit = _mm256_set1_epi8((char)(1 << sub)), high = _mm256_loadu_si256((const __m256i *)(block + 16));
-    high = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(high, bit), bit), _mm256_set1_epi8(16));
-    return _mm256_or_si256(nibbles_of_sub(block + 48, sub), high);
+    return _mm256_or_si256(nibbles_of_sub(block + 48, sub), high_bits(block + 16, sub, 16));
 }
 
 INLINE __m256i load_q6_k(const uint8_t *block, int sub)
@@ -304,8 +426,32 @@ INLINE __m256i load_q6_k(const uint8_t *block, int sub)
     return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
 }
 
-#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 8, false, load_q4_k})
-#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 4, false, load_q5_k})
-#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 2, true, load_q6_k})
+INLINE __m256i two_bits(const uint8_t *qs, int sub)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(qs + sub / 4 * 32));
+    return _mm256_and_si256(_mm256_srli_epi16(v, sub % 4 * 2), _mm256_set1_epi8(3));
+}
+
+INLINE __m256i load_q2_k(const uint8_t *block, int sub)
+{
+    return two_bits(block + 16, sub);
+}
+
+INLINE __m256i load_q3_k(const uint8_t *block, int sub)
+{
+    return _mm256_or_si256(two_bits(block + 32, sub), high_bits(block, sub, 4));
+}
+
+INLINE __m256i load_iq4_xs(const uint8_t *block, int sub)
+{
+    return named_bytes(load_nibbles(block + 8 + 16 * sub), tensor_iq4_values, 0);
+}
+
+#define KIND_Q2_K ((struct kind_256){sizeof(struct block_q2_k), 0, 4, 0, true, load_q2_k, load_q2_headers})
+#define KIND_Q3_K ((struct kind_256){sizeof(struct block_q3_k), 2, 4, 0, false, load_q3_k, load_q3_headers})
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 8, 0, true, load_q4_k, NULL})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 4, 0, true, load_q5_k, NULL})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 5, 2, 192, false, load_q6_k, load_q6_headers})
+#define KIND_IQ4_XS ((struct kind_256){sizeof(struct block_iq4_xs), 0, 0, 0, false, load_iq4_xs, load_iq4_headers})
 
 #endif

@@ -178,12 +178,90 @@ INLINE __m512i min_words(__m512i min, int odd)
     return _mm512_and_si512(odd ? _mm512_srli_epi32(min, 8) : min, _mm512_set1_epi32(0x00ff00ff));
 }
 
-/* The scale of a Q6_K block, behind everything else. */
-INLINE __m512 load_q6_scale(const uint8_t *const *rows, int64_t at)
+/* Scales and minima of blocks with sixteen of each: four signed bytes a lane, c holds those of the elements from 64 c
+ * on.
+ */
+struct sixteen_headers {
+    __m512 d, m;
+    __m512i scale[4], min[4];
+};
+
+/* The halves at the end of every row's block: the last dword of it. */
+INLINE __m512i load_last_dword(const uint8_t *const *rows, int64_t at, int block_bytes)
 {
     __m512i dword[4];
-    load_headers(rows, at + 194, dword);
-    return high_half(dword[3]);
+    load_headers(rows, at + block_bytes - 16, dword);
+    return dword[3];
+}
+
+INLINE struct sixteen_headers load_q6_headers(const uint8_t *const *rows, int64_t at)
+{
+    struct sixteen_headers h = {.d = high_half(load_last_dword(rows, at, sizeof(struct block_q6_k)))};
+    load_headers(rows, at + 192, h.scale);
+    return h;
+}
+
+INLINE struct sixteen_headers load_q2_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i last = load_last_dword(rows, at, sizeof(struct block_q2_k)), both[4];
+    struct sixteen_headers h = {.d = low_half(last), .m = high_half(last)};
+    load_headers(rows, at, both);
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        h.scale[c] = _mm512_and_si512(both[c], nibble);
+        h.min[c] = _mm512_and_si512(_mm512_srli_epi32(both[c], 4), nibble);
+    }
+    return h;
+}
+
+/* The last sixteen bytes: two that belong to the quants, twelve of scales, the half. */
+INLINE struct sixteen_headers load_q3_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m512i nibble = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3), above = _mm512_set1_epi8(32);
+    __m512i v[4], u[3];
+    load_headers(rows, at + 94, v);
+    UNROLL
+    for (int i = 0; i < 3; i++)
+        u[i] = _mm512_or_si512(_mm512_srli_epi32(v[i], 16), _mm512_slli_epi32(v[i + 1], 16));
+    struct sixteen_headers h = {.d = high_half(v[3])};
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        __m512i low = _mm512_and_si512(_mm512_srli_epi32(u[c % 2], c / 2 * 4), nibble);
+        __m512i high = _mm512_and_si512(_mm512_srli_epi32(u[2], 2 * c), two);
+        h.scale[c] = _mm512_sub_epi8(_mm512_or_si512(low, _mm512_slli_epi32(high, 4)), above);
+    }
+    return h;
+}
+
+/* Two scales of 32 elements in each dword, each of them twice. */
+INLINE struct sixteen_headers load_iq4_headers(const uint8_t *const *rows, int64_t at)
+{
+    const __m512i above = _mm512_set1_epi8(32), first = _mm512_set1_epi32(0x0f0f), last = _mm512_set1_epi32(0x0f0f0000);
+    const __m512i byte = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    __m512i v[4];
+    load_headers(rows, at, v);
+    struct sixteen_headers h = {.d = low_half(v[0])};
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        __m512i low = _mm512_shuffle_epi8(v[1], _mm512_add_epi8(byte, _mm512_set1_epi8((char)c)));
+        __m512i high = _mm512_srli_epi32(v[0], 16 + 4 * c);
+        low = _mm512_or_si512(_mm512_and_si512(low, first), _mm512_and_si512(_mm512_srli_epi32(low, 4), last));
+        high = _mm512_or_si512(_mm512_and_si512(high, _mm512_set1_epi32(3)),
+                               _mm512_slli_epi32(_mm512_and_si512(high, _mm512_set1_epi32(12)), 14));
+        high = _mm512_slli_epi32(_mm512_or_si512(high, _mm512_slli_epi32(high, 8)), 4);
+        h.scale[c] = _mm512_sub_epi8(_mm512_or_si512(low, high), above);
+    }
+    return h;
+}
+
+/* Two words a lane from the four signed bytes of a dword: the first two, or the last two. */
+INLINE __m512i byte_words(__m512i dword, int last)
+{
+    /* Each into the upper half of a word, then down for the sign. */
+    const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
+    __m512i index = _mm512_add_epi32(lane, _mm512_set1_epi32(last ? 0x03800280 : 0x01800080));
+    return _mm512_srai_epi16(_mm512_shuffle_epi8(dword, index), 8);
 }
 
 /* A dword of the token in every lane. */
@@ -206,8 +284,19 @@ struct kind_32 {
     int bytes;
     int offset; /* what the unsigned bytes are above the weights */
     bool has_min;
+    __m512 (*scale)(__m512i first_dword);
     __m512i (*pair)(const uint8_t *a, const uint8_t *b);
 };
+
+/* 2^(e - 128) as the product of two powers: the smallest are subnormal. */
+INLINE __m512 exponent_scale(__m512i dword)
+{
+    const __m512i bias = _mm512_set1_epi32(127 - 64);
+    __m512i e = _mm512_and_si512(dword, _mm512_set1_epi32(255)), half = _mm512_srli_epi32(e, 1);
+    __m512i a = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
+    __m512i b = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(e, half), bias), 23);
+    return _mm512_mul_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b));
+}
 
 /* Low nibbles of a, its high ones, then those of b. */
 INLINE __m512i pair_nibbles(const uint8_t *a, const uint8_t *b)
@@ -231,6 +320,28 @@ INLINE __m512i pair_q4_0(const uint8_t *a, const uint8_t *b)
     return pair_nibbles(a + 2, b + 2);
 }
 
+INLINE __m512i pair_q4_1(const uint8_t *a, const uint8_t *b)
+{
+    return pair_nibbles(a + 4, b + 4);
+}
+
+/* What the nibbles name, plus `above`. */
+INLINE __m512i named_bytes(__m512i nibbles, const int8_t values[16], int above)
+{
+    __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)values));
+    return _mm512_shuffle_epi8(_mm512_add_epi8(table, _mm512_set1_epi8((char)above)), nibbles);
+}
+
+INLINE __m512i pair_iq4_nl(const uint8_t *a, const uint8_t *b)
+{
+    return named_bytes(pair_nibbles(a + 2, b + 2), tensor_iq4_values, 128);
+}
+
+INLINE __m512i pair_mxfp4(const uint8_t *a, const uint8_t *b)
+{
+    return named_bytes(pair_nibbles(a + 1, b + 1), tensor_mxfp4_halves, 12);
+}
+
 INLINE __m512i pair_q5_0(const uint8_t *a, const uint8_t *b)
 {
     return pair_fifth_bits(pair_nibbles(a + 6, b + 6), a + 2, b + 2);
@@ -248,17 +359,24 @@ INLINE __m512i pair_q8_0(const uint8_t *a, const uint8_t *b)
     return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
 }
 
-#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, false, pair_q4_0})
-#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, false, pair_q5_0})
-#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, true, pair_q5_1})
-#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 128, false, pair_q8_0})
+#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 8, false, low_half, pair_q4_0})
+#define KIND_Q4_1 ((struct kind_32){sizeof(struct block_q4_1), 0, true, low_half, pair_q4_1})
+#define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 16, false, low_half, pair_q5_0})
+#define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, true, low_half, pair_q5_1})
+#define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 128, false, low_half, pair_q8_0})
+#define KIND_IQ4_NL ((struct kind_32){sizeof(struct block_iq4_nl), 128, false, low_half, pair_iq4_nl})
+#define KIND_MXFP4 ((struct kind_32){sizeof(struct block_mxfp4), 12, false, exponent_scale, pair_mxfp4})
 
 /* ---- blocks of 256: 64 weights at a time ---- */
 
 struct kind_256 {
     int bytes;
-    bool is_q6; /* sixteen signed scales and weights 32 above; else eight scales and eight minima */
+    int shift;     /* the unsigned bytes are 1 << shift above the weights; 0: they are the weights */
+    int scales_at; /* where sixteen scales lie, one signed byte each; 0: nowhere */
+    bool has_min;
+    bool is_wide; /* a sum of two products passes 16 bits */
     __m512i (*quarter)(const uint8_t *block, int c);
+    struct sixteen_headers (*headers)(const uint8_t *const *rows, int64_t at); /* NULL: as load_k_headers has it */
 };
 
 INLINE __m512i broadcast_32_bytes(const uint8_t *p)
@@ -277,13 +395,18 @@ INLINE __m512i quarter_q4_k(const uint8_t *block, int c)
     return _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 16 + 32 * c), 0, 4), _mm512_set1_epi8(15));
 }
 
+/* Element i's upper bit is bit i / 32 of byte i % 32. */
+INLINE __mmask64 test_high_bits(const uint8_t *high, int c)
+{
+    __m512i bit = _mm512_castsi256_si512(_mm256_set1_epi8((char)(1 << 2 * c)));
+    bit = _mm512_inserti64x4(bit, _mm256_set1_epi8((char)(2 << 2 * c)), 1);
+    return _mm512_test_epi8_mask(broadcast_32_bytes(high), bit);
+}
+
 INLINE __m512i quarter_q5_k(const uint8_t *block, int c)
 {
     __m512i v = _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 48 + 32 * c), 0, 4), _mm512_set1_epi8(15));
-    __m512i bit = _mm512_castsi256_si512(_mm256_set1_epi8((char)(1 << 2 * c)));
-    bit = _mm512_inserti64x4(bit, _mm256_set1_epi8((char)(2 << 2 * c)), 1);
-    __mmask64 set = _mm512_test_epi8_mask(broadcast_32_bytes(block + 16), bit);
-    return _mm512_mask_add_epi8(v, set, v, _mm512_set1_epi8(16));
+    return _mm512_mask_add_epi8(v, test_high_bits(block + 16, c), v, _mm512_set1_epi8(16));
 }
 
 /* Four bits from the low bytes; the two above them are rotated into place and picked from the high bytes. */
@@ -299,8 +422,34 @@ INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
     return _mm512_and_si512(_mm512_ternarylogic_epi32(nibble, low, high, 0xca), six);
 }
 
-#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), false, quarter_q4_k})
-#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), false, quarter_q5_k})
-#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), true, quarter_q6_k})
+INLINE __m512i two_bits(const uint8_t *qs, int c)
+{
+    __m512i v = broadcast_32_bytes(qs + 32 * (c / 2));
+    return _mm512_and_si512(c % 2 ? shift_halves(v, 4, 6) : shift_halves(v, 0, 2), _mm512_set1_epi8(3));
+}
+
+INLINE __m512i quarter_q2_k(const uint8_t *block, int c)
+{
+    return two_bits(block + 16, c);
+}
+
+INLINE __m512i quarter_q3_k(const uint8_t *block, int c)
+{
+    __m512i v = two_bits(block + 32, c);
+    return _mm512_mask_add_epi8(v, test_high_bits(block, c), v, _mm512_set1_epi8(4));
+}
+
+INLINE __m512i quarter_iq4_xs(const uint8_t *block, int c)
+{
+    return named_bytes(pair_nibbles(block + 8 + 32 * c, block + 24 + 32 * c), tensor_iq4_values, 128);
+}
+
+#define KIND_Q2_K ((struct kind_256){sizeof(struct block_q2_k), 0, 0, true, false, quarter_q2_k, load_q2_headers})
+#define KIND_Q3_K ((struct kind_256){sizeof(struct block_q3_k), 2, 0, false, false, quarter_q3_k, load_q3_headers})
+#define KIND_Q4_K ((struct kind_256){sizeof(struct block_q4_k), 0, 0, true, false, quarter_q4_k, NULL})
+#define KIND_Q5_K ((struct kind_256){sizeof(struct block_q5_k), 0, 0, true, false, quarter_q5_k, NULL})
+#define KIND_Q6_K ((struct kind_256){sizeof(struct block_q6_k), 5, 192, false, false, quarter_q6_k, load_q6_headers})
+#define KIND_IQ4_XS                                                                                                    \
+    ((struct kind_256){sizeof(struct block_iq4_xs), 7, 0, false, true, quarter_iq4_xs, load_iq4_headers})
 
 #endif

@@ -45,6 +45,9 @@ INLINE void decode_any(const struct matmul *mm, int64_t begin, int64_t end)
     case TENSOR_Q4_0:
         decode_32_any(KIND_Q4_0, mm, begin, end);
         break;
+    case TENSOR_Q4_1:
+        decode_32_any(KIND_Q4_1, mm, begin, end);
+        break;
     case TENSOR_Q5_0:
         decode_32_any(KIND_Q5_0, mm, begin, end);
         break;
@@ -54,11 +57,26 @@ INLINE void decode_any(const struct matmul *mm, int64_t begin, int64_t end)
     case TENSOR_Q8_0:
         decode_32_any(KIND_Q8_0, mm, begin, end);
         break;
+    case TENSOR_IQ4_NL:
+        decode_32_any(KIND_IQ4_NL, mm, begin, end);
+        break;
+    case TENSOR_MXFP4:
+        decode_32_any(KIND_MXFP4, mm, begin, end);
+        break;
+    case TENSOR_Q2_K:
+        decode_256_any(KIND_Q2_K, mm, begin, end);
+        break;
+    case TENSOR_Q3_K:
+        decode_256_any(KIND_Q3_K, mm, begin, end);
+        break;
     case TENSOR_Q4_K:
         decode_256_any(KIND_Q4_K, mm, begin, end);
         break;
     case TENSOR_Q5_K:
         decode_256_any(KIND_Q5_K, mm, begin, end);
+        break;
+    case TENSOR_IQ4_XS:
+        decode_256_any(KIND_IQ4_XS, mm, begin, end);
         break;
     default:
         decode_256_any(KIND_Q6_K, mm, begin, end);

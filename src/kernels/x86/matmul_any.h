@@ -37,9 +37,7 @@ INLINE void matmul_fill_any(struct matmul_kernels *m)
     m->act_prepare[ACT_Q8_32] = act_prepare_q8_32;
     m->act_prepare[ACT_Q8_256] = act_prepare_q8_256;
     for (int type = 0; type < TENSOR_TYPES; type++)
-        if (m->matmul[type] && act_format_of((enum tensor_type)type) != ACT_F32 && type != TENSOR_Q4_1 &&
-            type != TENSOR_Q2_K && type != TENSOR_Q3_K && type != TENSOR_IQ4_NL && type != TENSOR_IQ4_XS &&
-            type != TENSOR_MXFP4)
+        if (m->matmul[type] && act_format_of((enum tensor_type)type) != ACT_F32)
             m->matmul[type] = matmul_quantised;
     m->matmul[TENSOR_F32] = matmul_f32;
     m->matmul[TENSOR_F16] = matmul_f16;

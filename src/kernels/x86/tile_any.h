@@ -10,6 +10,9 @@ static void run_cut(const struct cut *cut, struct panel *p, int64_t token, int t
     case TENSOR_Q4_0:
         run_cut_32(KIND_Q4_0, cut, p, token, tokens);
         break;
+    case TENSOR_Q4_1:
+        run_cut_32(KIND_Q4_1, cut, p, token, tokens);
+        break;
     case TENSOR_Q5_0:
         run_cut_32(KIND_Q5_0, cut, p, token, tokens);
         break;
@@ -19,11 +22,26 @@ static void run_cut(const struct cut *cut, struct panel *p, int64_t token, int t
     case TENSOR_Q8_0:
         run_cut_32(KIND_Q8_0, cut, p, token, tokens);
         break;
+    case TENSOR_IQ4_NL:
+        run_cut_32(KIND_IQ4_NL, cut, p, token, tokens);
+        break;
+    case TENSOR_MXFP4:
+        run_cut_32(KIND_MXFP4, cut, p, token, tokens);
+        break;
+    case TENSOR_Q2_K:
+        run_cut_256(KIND_Q2_K, cut, p, token, tokens);
+        break;
+    case TENSOR_Q3_K:
+        run_cut_256(KIND_Q3_K, cut, p, token, tokens);
+        break;
     case TENSOR_Q4_K:
         run_cut_256(KIND_Q4_K, cut, p, token, tokens);
         break;
     case TENSOR_Q5_K:
         run_cut_256(KIND_Q5_K, cut, p, token, tokens);
+        break;
+    case TENSOR_IQ4_XS:
+        run_cut_256(KIND_IQ4_XS, cut, p, token, tokens);
         break;
     default:
         run_cut_256(KIND_Q6_K, cut, p, token, tokens);

@@ -12,7 +12,7 @@ struct panel {
     uint8_t q[PANEL_K / 4][ROWS][4];
     float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
     int32_t scale[PANEL_K / 16][ROWS]; /* the scale in both words */
-    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
+    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or of sixteen minima or scales */
     float y[PANEL_TOKENS][ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
@@ -84,7 +84,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
             }
             transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
             load_headers(rows.p + r, at, header);
-            _mm256_store_ps(p->d[b] + r, low_half(header[0]));
+            _mm256_store_ps(p->d[b] + r, kind.scale(header[0]));
             if (kind.has_min)
                 _mm256_store_ps(p->m[b] + r, high_half(header[0]));
         }
@@ -112,24 +112,23 @@ INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel
         store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
 }
 
-/* The same for Q6_K: sixteen signed scales, each alone and again in pairs. */
-INLINE void unpack_q6_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
+/* The same for sixteen scales; in pairs stand the minima, or where there are none what meets the sums of activations
+ * just so: the scales. */
+INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *rows, int64_t at, struct panel *p, int b,
+                                  int r)
 {
-    __m256i header[4];
-    _mm256_store_ps(p->d[b] + r, load_q6_scale(rows, at));
-    load_headers(rows, at + 192, header);
+    struct sixteen_headers header = kind.headers(rows, at);
+    _mm256_store_ps(p->d[b] + r, header.d);
+    if (kind.has_min)
+        _mm256_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 16; i++) {
-        __m256i scale = _mm256_srai_epi32(_mm256_slli_epi32(header[i / 4], 24 - i % 4 * 8), 24);
+        __m256i scale = _mm256_srai_epi32(_mm256_slli_epi32(header.scale[i / 4], 24 - i % 4 * 8), 24);
         store_rows(p->scale[16 * b + i], r, both_words(scale));
     }
-    /* Two neighbouring bytes, each into the upper half of a word, then down for the sign. */
-    const __m256i lane = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
     UNROLL
-    for (int i = 0; i < 8; i++) {
-        __m256i index = _mm256_add_epi32(lane, _mm256_set1_epi32(i % 2 ? 0x03800280 : 0x01800080));
-        store_rows(p->pairs[8 * b + i], r, _mm256_srai_epi16(_mm256_shuffle_epi8(header[i / 2], index), 8));
-    }
+    for (int i = 0; i < 8; i++)
+        store_rows(p->pairs[8 * b + i], r, byte_words(kind.has_min ? header.min[i / 2] : header.scale[i / 2], i % 2));
 }
 
 INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
@@ -141,8 +140,8 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
             int64_t at = b * kind.bytes;
             for (int i = 0; i < 8; i++)
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
-            if (kind.is_q6)
-                unpack_q6_header(rows.p + r, at, p, b, r);
+            if (kind.headers)
+                unpack_sixteen_header(kind, rows.p + r, at, p, b, r);
             else
                 unpack_k_header(rows.p + r, at, p, b, r);
             UNROLL
@@ -232,32 +231,40 @@ INLINE __m256i sum_pairs(struct panel *p, int first, int n, const int16_t *words
     return sum;
 }
 
+/* y += one block's terms for one half of the panel's rows; isum is of the unsigned bytes. */
+INLINE void add_block_256(struct kind_256 kind, struct panel *p, int b, const struct act_block_256 *a, int half,
+                          __m256i isum, float *y)
+{
+    int n = kind.headers ? 8 : 4;
+    __m256i pairs = _mm256_setzero_si256();
+    if (kind.shift > 0 || kind.has_min)
+        pairs = sum_pairs(p, n * b, n, kind.headers ? a->sums : a->pair_sums, half);
+    if (kind.shift > 0)
+        isum = _mm256_sub_epi32(isum, _mm256_slli_epi32(pairs, kind.shift));
+    add_term(y, _mm256_load_ps(p->d[b] + half * 8), a->d, isum);
+    if (kind.has_min)
+        add_term(y, _mm256_load_ps(p->m[b] + half * 8), -a->d, pairs);
+}
+
 INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts,
                      int tile, int token)
 {
-    int steps_of_scale = kind.is_q6 ? 4 : 8;
+    int steps_of_scale = kind.headers ? 4 : 8, run = kind.run ? kind.run : 1;
     for (int b = 0; b < blocks; b++) {
         __m256i sums[2 * MAX_TILE];
         for (int i = 0; i < 2 * tile; i++)
             sums[i] = _mm256_setzero_si256();
-        for (int step = 0; step < 64; step += kind.run) {
+        for (int step = 0; step < 64; step += run) {
             const int32_t *scales = p->scale[(64 * b + step) / steps_of_scale];
             const __m256i scale[2] = {rows_of(scales, 0), rows_of(scales, 1)};
             const int8_t *q[MAX_TILE];
             UNROLL
             for (int t = 0; t < tile; t++)
                 q[t] = acts[t][b].q + 4 * step;
-            add_run(&p->q[64 * b + step], q, kind.run, tile, false, scale, sums);
+            add_run(&p->q[64 * b + step], q, run, tile, kind.run == 0, scale, sums);
         }
-        for (int i = 0; i < 2 * tile; i++) {
-            const struct act_block_256 *a = &acts[i / 2][b];
-            float *y = p->y[token + i / 2] + i % 2 * 8;
-            if (kind.is_q6)
-                sums[i] = _mm256_sub_epi32(sums[i], _mm256_slli_epi32(sum_pairs(p, 8 * b, 8, a->sums, i % 2), 5));
-            add_term(y, _mm256_load_ps(p->d[b] + i % 2 * 8), a->d, sums[i]);
-            if (!kind.is_q6)
-                add_term(y, _mm256_load_ps(p->m[b] + i % 2 * 8), -a->d, sum_pairs(p, 4 * b, 4, a->pair_sums, i % 2));
-        }
+        for (int i = 0; i < 2 * tile; i++)
+            add_block_256(kind, p, b, &acts[i / 2][b], i % 2, sums[i], p->y[token + i / 2] + i % 2 * 8);
     }
 }
 

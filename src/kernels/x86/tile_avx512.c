@@ -12,7 +12,7 @@ struct panel {
     uint8_t q[PANEL_K / 4][ROWS][4];
     float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
     int32_t scale[PANEL_K / 16][ROWS];
-    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or Q6_K's scales by pairs */
+    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or of sixteen minima or scales */
     float y[PANEL_TOKENS][ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
@@ -91,7 +91,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
             transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
             for (int i = 0; i < 2; i++) {
                 load_headers(rows.p + r, i ? next : at, header);
-                _mm512_store_ps(p->d[b + i] + r, low_half(header[0]));
+                _mm512_store_ps(p->d[b + i] + r, kind.scale(header[0]));
                 if (kind.has_min)
                     _mm512_store_ps(p->m[b + i] + r, high_half(header[0]));
             }
@@ -114,22 +114,22 @@ INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel
         store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
 }
 
-/* The same for Q6_K: sixteen scales, each in a lane of its own and again in pairs. */
-INLINE void unpack_q6_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
+/* The same for sixteen scales, each in a lane of its own; in pairs stand the minima, or where there are none what
+ * meets the sums of activations just so: the scales. */
+INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *rows, int64_t at, struct panel *p, int b,
+                                  int r)
 {
-    __m512i header[4];
-    _mm512_store_ps(p->d[b] + r, load_q6_scale(rows, at));
-    load_headers(rows, at + 192, header);
+    struct sixteen_headers header = kind.headers(rows, at);
+    _mm512_store_ps(p->d[b] + r, header.d);
+    if (kind.has_min)
+        _mm512_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 16; i++)
-        store_rows(p->scale[16 * b + i], r, _mm512_srai_epi32(_mm512_slli_epi32(header[i / 4], 24 - i % 4 * 8), 24));
-    /* Two neighbouring bytes, each into the upper half of a word, then down for the sign. */
-    const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00));
+        store_rows(p->scale[16 * b + i], r,
+                   _mm512_srai_epi32(_mm512_slli_epi32(header.scale[i / 4], 24 - i % 4 * 8), 24));
     UNROLL
-    for (int i = 0; i < 8; i++) {
-        __m512i index = _mm512_add_epi32(lane, _mm512_set1_epi32(i % 2 ? 0x03800280 : 0x01800080));
-        store_rows(p->pairs[8 * b + i], r, _mm512_srai_epi16(_mm512_shuffle_epi8(header[i / 2], index), 8));
-    }
+    for (int i = 0; i < 8; i++)
+        store_rows(p->pairs[8 * b + i], r, byte_words(kind.has_min ? header.min[i / 2] : header.scale[i / 2], i % 2));
 }
 
 INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
@@ -141,8 +141,8 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
             int64_t at = b * kind.bytes;
             for (int i = 0; i < 16; i++)
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
-            if (kind.is_q6)
-                unpack_q6_header(rows.p + r, at, p, b, r);
+            if (kind.headers)
+                unpack_sixteen_header(kind, rows.p + r, at, p, b, r);
             else
                 unpack_k_header(rows.p + r, at, p, b, r);
             UNROLL
@@ -208,11 +208,11 @@ INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const stru
     }
 }
 
-/* sums = the block's sums of scaled products, before Q6_K's offset. */
-INLINE void scaled_sums(bool is_q6, struct panel *p, int b, const struct act_block_256 *const *acts, int tile,
+/* sums = the block's sums of scaled products of the unsigned bytes. */
+INLINE void scaled_sums(struct kind_256 kind, struct panel *p, int b, const struct act_block_256 *const *acts, int tile,
                         __m512i *sums)
 {
-    int sub = is_q6 ? 16 : 32;
+    int sub = kind.headers ? 16 : 32;
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
         sums[i] = _mm512_setzero_si512();
@@ -244,17 +244,20 @@ INLINE void sum_pairs(struct panel *p, int first, int n, const int16_t *words, _
     }
 }
 
-INLINE void add_block_256(bool is_q6, struct panel *p, int b, const struct act_block_256 *a, const __m512i sums[2],
-                          float *y)
+INLINE void add_block_256(struct kind_256 kind, struct panel *p, int b, const struct act_block_256 *a,
+                          const __m512i sums[2], float *y)
 {
     __m512i pairs[2];
     __m512 scale = _mm512_set1_ps(a->d), negated = _mm512_set1_ps(-a->d);
-    sum_pairs(p, is_q6 ? 8 * b : 4 * b, is_q6 ? 8 : 4, is_q6 ? a->sums : a->pair_sums, pairs);
+    int n = kind.headers ? 8 : 4;
+    sum_pairs(p, n * b, n, kind.headers ? a->sums : a->pair_sums, pairs);
     UNROLL
     for (int half = 0; half < 2; half++) {
-        __m512i isum = is_q6 ? _mm512_sub_epi32(sums[half], _mm512_slli_epi32(pairs[half], 5)) : sums[half];
+        __m512i isum = sums[half];
+        if (kind.shift > 0)
+            isum = _mm512_sub_epi32(isum, _mm512_slli_epi32(pairs[half], (unsigned)kind.shift));
         add_term(y + 16 * half, p->d[b] + 16 * half, scale, isum);
-        if (!is_q6)
+        if (kind.has_min)
             add_term(y + 16 * half, p->m[b] + 16 * half, negated, pairs[half]);
     }
 }
@@ -264,10 +267,10 @@ INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const st
 {
     for (int b = 0; b < blocks; b++) {
         __m512i sums[2 * MAX_TILE];
-        scaled_sums(kind.is_q6, p, b, acts, tile, sums);
+        scaled_sums(kind, p, b, acts, tile, sums);
         UNROLL
         for (int t = 0; t < tile; t++)
-            add_block_256(kind.is_q6, p, b, &acts[t][b], &sums[2 * t], p->y[token + t]);
+            add_block_256(kind, p, b, &acts[t][b], &sums[2 * t], p->y[token + t]);
     }
 }
 
