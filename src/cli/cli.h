@@ -23,6 +23,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_route(int argc, char **argv);
 int cmd_bill(int argc, char **argv);
 int cmd_init(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* "rung: SENTENCE" on stderr; returns EXIT_FAILED. */

@@ -15,6 +15,8 @@ const struct command commands[] = {
      "--config --explain --json --dry-run --parallel --output --per-day --show --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
+    {"quantize", "write a model file again in smaller types", cmd_quantize,
+     "--imatrix --output-type --token-embedding-type --tensor-type --threads --dry-run --force --json --help"},
     {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},
     {NULL, NULL, NULL, NULL},
 };

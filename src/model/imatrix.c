@@ -53,8 +53,8 @@ static bool reserve_entries(struct imatrix *m, int64_t n, struct err *err)
 static bool check_value(const struct imatrix *m, struct str name, int64_t i, float v, struct err *err)
 {
     return (isfinite(v) && v >= 0) ||
-           err_set(err, ERR_CORRUPT, "%s: value %" PRId64 " of entry '" STR_FMT "' is %g, not a number from 0 up", m->path,
-                   i, STR_ARG(name), (double)v);
+           err_set(err, ERR_CORRUPT, "%s: value %" PRId64 " of entry '" STR_FMT "' is %g, not a number from 0 up",
+                   m->path, i, STR_ARG(name), (double)v);
 }
 
 /* ---- the old binary file: counts and lengths are int32 ---- */
@@ -152,9 +152,10 @@ static bool read_sums(struct imatrix *m, const struct gguf *g, const struct tens
     snprintf(counts_name, sizeof counts_name, STR_FMT SUFFIX_COUNTS, STR_ARG(name));
     const struct tensor *counts = gguf_tensor(g, counts_name);
     int64_t n = sums->ne[0], matrices = tensor_rows(sums);
-    if (!counts || counts->type != TENSOR_F32 || sums->type != TENSOR_F32 || counts->ne[0] * tensor_rows(counts) != matrices)
-        return err_set(err, ERR_CORRUPT, "%s: entry '" STR_FMT "' lacks sums and counts in F32 that fit each other", m->path,
-                       STR_ARG(name));
+    if (!counts || counts->type != TENSOR_F32 || sums->type != TENSOR_F32 ||
+        counts->ne[0] * tensor_rows(counts) != matrices)
+        return err_set(err, ERR_CORRUPT, "%s: entry '" STR_FMT "' lacks sums and counts in F32 that fit each other",
+                       m->path, STR_ARG(name));
     float *values = arena_array(&m->arena, (size_t)(n * matrices), sizeof *values);
     if (!values)
         return err_nomem(err, "an importance matrix");
@@ -178,8 +179,8 @@ static bool read_gguf(struct imatrix *m, const struct gguf *g, struct err *err)
     if (!gguf_get_str(g, "general.type", &type, err))
         return false;
     if (!str_is(type, "imatrix"))
-        return err_set(err, ERR_INVALID, "%s is a GGUF file, but no importance matrix (its general.type is '" STR_FMT "')",
-                       m->path, STR_ARG(utf8_clip(type, 60)));
+        return err_set(err, ERR_INVALID, "%s is no importance matrix: its general.type is '" STR_FMT "'", m->path,
+                       STR_ARG(utf8_clip(type, 60)));
     if (!gguf_get_array(g, "imatrix.datasets", GGUF_STRING, &datasets, err) ||
         !gguf_get_u32(g, "imatrix.chunk_count", &chunks, err) || !reserve_entries(m, gguf_tensor_count(g), err))
         return false;

@@ -139,7 +139,8 @@ bool mixture_open(const struct gguf *from, const struct quantize_options *option
 {
     struct str arch = STR("");
     uint32_t layers = 0, experts = 0, heads = 0, kv_heads = 0;
-    if (!gguf_need_str(from, "general.architecture", &arch, err) || !get_count(from, arch, "block_count", &layers, err) ||
+    if (!gguf_need_str(from, "general.architecture", &arch, err) ||
+        !get_count(from, arch, "block_count", &layers, err) ||
         !get_count(from, arch, "expert_count", &experts, err) ||
         !get_count(from, arch, "attention.head_count", &heads, err))
         return false;

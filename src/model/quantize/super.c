@@ -98,7 +98,8 @@ struct affine_sums {
 static struct fit_affine choose_pair(const struct affine_search *s, int j, float d, float dmin, int *ret_scale,
                                      int *ret_min)
 {
-    int scale = d > 0 ? whole(s->scale[j] / d, 0, s->most) : 0, min = dmin > 0 ? whole(s->min[j] / dmin, 0, s->most) : 0;
+    int scale = d > 0 ? whole(s->scale[j] / d, 0, s->most) : 0;
+    int min = dmin > 0 ? whole(s->min[j] / dmin, 0, s->most) : 0;
     struct fit_affine best = {.error = INFINITY};
     for (int a = scale; a <= scale + 1 && a <= s->most; a++) {
         for (int b = min > 0 ? min - 1 : 0; b <= min + 2 && b <= s->most; b++) {
