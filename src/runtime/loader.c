@@ -119,7 +119,7 @@ static void close_model(struct local_model *m)
 
 static bool open_model(struct local_model *m, struct err *err)
 {
-    if (!take_file(m, err))
+    if ((m->check && !m->check(m->check_ctx, err)) || !take_file(m, err))
         return false;
     if (model_open_parts(m, err))
         return true;
@@ -447,6 +447,8 @@ bool runtime_declare(struct runtime *rt, const char *name, const struct model_fi
     if (!m)
         return err_nomem(err, "a model");
     m->bytes = file->bytes;
+    m->check = options->check;
+    m->check_ctx = options->check_ctx;
     m->keep_alive_ms = m->keep_now_ms = options->keep_alive_ms;
     bool ok = identify(m, &m->identity, err) && map_file(m, &map, err) && gguf_open_map(map, &g, err) &&
               model_read_header(m, g, options->context, err);

@@ -5,11 +5,16 @@
 #include <time.h>
 
 #include "base/machine.h"
+#include "engine/fit.h"
 #include "runtime/runtime_private.h"
 #include "runtime/vocab.h"
 
 /* Of the memory that is available at the start, what is left to everybody else: an eighth, at most this. */
 #define RUNTIME_MAX_RESERVE_BYTES ((int64_t)2 << 30)
+
+#define TEMPLATE_KEY "tokenizer.chat_template"
+#define THINK_OPEN "<think>"
+#define THINK_CLOSE "</think>"
 
 /* ---- the runtime ---- */
 
@@ -109,16 +114,9 @@ void runtime_close(struct runtime *rt)
 static bool open_template(struct local_model *m, struct err *err)
 {
     struct str source = {0};
-    if (!gguf_get_str(m->g, "tokenizer.chat_template", &source, err))
-        return false;
-    if (source.n == 0)
-        return true;
-    if (!template_compile(source, &m->template, err))
-        return err_prefix(err, "the chat template of %s: ", m->name);
-    m->info.has_template = true;
-    bool mentioned = str_find(source, STR("<think>")) != SIZE_MAX || str_find(source, STR("</think>")) != SIZE_MAX;
-    m->info.thinks = mentioned && m->think_open >= 0;
-    return true;
+    return gguf_get_str(m->g, TEMPLATE_KEY, &source, err) &&
+           (source.n == 0 || template_compile(source, &m->template, err) ||
+            err_prefix(err, "the chat template of %s: ", m->name));
 }
 
 static bool open_vocabulary(struct local_model *m, struct err *err)
@@ -128,8 +126,8 @@ static bool open_vocabulary(struct local_model *m, struct err *err)
     if (tokenizer_count(m->tokenizer) > m->info.engine.n_vocab)
         return err_set(err, ERR_CORRUPT, "%s: the tokenizer has %d tokens, the weights only %lld", gguf_path(m->g),
                        tokenizer_count(m->tokenizer), (long long)m->info.engine.n_vocab);
-    m->think_open = tokenizer_find(m->tokenizer, STR("<think>"));
-    m->think_close = tokenizer_find(m->tokenizer, STR("</think>"));
+    m->think_open = tokenizer_find(m->tokenizer, STR(THINK_OPEN));
+    m->think_close = tokenizer_find(m->tokenizer, STR(THINK_CLOSE));
     if (m->think_open < 0 || m->think_close < 0)
         m->think_open = m->think_close = -1;
     return true;
@@ -148,7 +146,6 @@ static bool still_the_same(const struct local_model *m, struct err *err)
 
 bool model_open_parts(struct local_model *m, struct err *err)
 {
-    m->info.has_template = m->info.thinks = false;
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
         open_template(m, err))
         return true;
@@ -179,11 +176,34 @@ static bool choose_context(struct local_model *m, int64_t wanted, struct err *er
     return true;
 }
 
+static bool has_token(const struct gguf_array *tokens, const char *text)
+{
+    for (int64_t i = 0; i < tokens->n; i++)
+        if (str_is(tokens->strings[i], text))
+            return true;
+    return false;
+}
+
+static bool read_template_facts(struct local_model *m, const struct gguf *g, struct err *err)
+{
+    struct str source = {0};
+    struct gguf_array tokens;
+    if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) ||
+        !gguf_get_array(g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens, err))
+        return false;
+    bool mentions = str_find(source, STR(THINK_OPEN)) != SIZE_MAX || str_find(source, STR(THINK_CLOSE)) != SIZE_MAX;
+    m->info.has_template = source.n > 0;
+    m->info.thinks = mentions && has_token(&tokens, THINK_OPEN) && has_token(&tokens, THINK_CLOSE);
+    return true;
+}
+
 bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err)
 {
     struct str display_name = STR("");
+    struct engine_needs needs;
     struct engine *engine;
-    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_open(g, m->rt->pool, &engine, err))
+    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_needs_of(g, &needs, err) ||
+        !engine_open(g, m->rt->pool, &engine, err))
         return false;
     m->info.engine = *engine_info(engine);
     engine_close(engine);
@@ -193,9 +213,9 @@ bool model_read_header(struct local_model *m, const struct gguf *g, int64_t cont
     m->info.name = m->name;
     m->info.path = m->path;
     m->info.display_name = m->display_name;
-    if (!choose_context(m, context, err))
+    if (!read_template_facts(m, g, err) || !choose_context(m, context, err))
         return false;
-    m->own_bytes = m->info.engine.kv_bytes_per_token * m->info.context;
+    m->own_bytes = engine_needs_kv(&needs, m->info.context) + needs.compute_bytes + needs.vocabulary_bytes;
     return true;
 }
 

@@ -45,6 +45,9 @@ struct local_model_options {
     int64_t context;          /* 0: the model's own, at most 8192 */
     int64_t keep_alive_ms;    /* how long it stays loaded unasked; 0: not at all, RUNTIME_KEEP_FOREVER. For runtime_load
                                * it counts for nothing: that model stays */
+    /* Asked by the loader before each load, on its thread: may this file be used? NULL: always. */
+    bool (*check)(void *ctx, struct err *err);
+    void *check_ctx;
 };
 /* The header is read and every tensor's shape checked now, so a broken file is told at once; nothing stays mapped. All
  * texts are copied. */
@@ -59,8 +62,7 @@ struct local_model_info {            /* from the declaration on, unchanging */
     const char *display_name;        /* general.name, or "" */
     struct engine_info engine;
     int64_t context;
-    bool has_template, thinks;       /* thinks: the template knows a reasoning section. Both false before the first
-                                      * load; read them while the model is loaded */
+    bool has_template, thinks;       /* thinks: the template knows a reasoning section */
 };
 const struct local_model_info *local_model_info(const struct local_model *m);
 

@@ -38,6 +38,8 @@ struct local_model {
     struct runtime *rt;
     char *name, *path, *display_name;
     struct str bytes;            /* as in struct model_file */
+    bool (*check)(void *ctx, struct err *err);   /* as in struct local_model_options */
+    void *check_ctx;
     struct local_model_info info;
 
     /* the parts */

@@ -222,6 +222,24 @@ static void test_a_failed_load_says_why_and_may_be_tried_again(void **state)
     remove_copies();
 }
 
+static bool refuse(void *ctx, struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "the digest is not %s", (const char *)ctx);
+}
+
+static void test_a_file_that_its_check_refuses_is_not_loaded(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct local_model *m;
+    char digest[] = "abc";
+    struct model_file file = {.path = STARTER};
+    struct local_model_options options = {.check = refuse, .check_ctx = digest};
+    assert_ok(runtime_declare(rt, "pinned", &file, &options, &m, &err), err);
+    assert_acquire_fails(m, &plain_wait, ERR_CORRUPT, "the digest is not abc");
+    assert_false(is_loaded(m));
+}
+
 static void test_a_preloaded_model_is_there_without_a_request(void **state)
 {
     (void)state;
@@ -396,6 +414,7 @@ int main(void)
         WITH_RUNTIME(test_a_broken_file_is_told_when_it_is_declared),
         WITH_RUNTIME(test_all_who_wait_share_one_load),
         WITH_RUNTIME(test_a_failed_load_says_why_and_may_be_tried_again),
+        WITH_RUNTIME(test_a_file_that_its_check_refuses_is_not_loaded),
         WITH_RUNTIME(test_a_preloaded_model_is_there_without_a_request),
         WITH_RUNTIME(test_a_model_kept_for_no_time_goes_with_its_last_request),
         WITH_RUNTIME(test_a_request_may_say_how_long_the_model_stays),
