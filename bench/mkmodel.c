@@ -15,12 +15,14 @@
 #define MAX_FLOATS 8192          /* the longest norm or factor vector */
 
 struct shape {
-    const char *name, *arch, *pre, *eos;
+    const char *name, *arch, *pre;
     uint32_t layers, embd, ffn, heads, kv_heads, head_dim, vocab, context, first_special;
     float rope_base, norm_eps;
-    bool qk_norm, rope_factors;
-    const char *specials[5];     /* control tokens from id first_special on */
-    const char *chat_template;
+    bool qk_norm, rope_factors, post_norms, untied;
+    bool fused;                  /* one weight for q, k, v and one for gate and up */
+    uint32_t window;
+    uint32_t experts, experts_used, expert_ffn;
+    const char *specials[5];     /* control tokens from id first_special on, <|im_end|> among them */
 };
 
 #define CHATML                                                                                                         \
@@ -28,63 +30,139 @@ struct shape {
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 
 static const struct shape shapes[] = {
-    {"qwen3-4b",
-     "qwen3",
-     "qwen2",
-     "<|im_end|>",
-     36,
-     2560,
-     9728,
-     32,
-     8,
-     128,
-     151936,
-     40960,
-     151643,
-     1e6f,
-     1e-6f,
-     true,
-     false,
-     {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
-     CHATML},
-    {"qwen3-0.6b",
-     "qwen3",
-     "qwen2",
-     "<|im_end|>",
-     28,
-     1024,
-     3072,
-     16,
-     8,
-     128,
-     151936,
-     40960,
-     151643,
-     1e6f,
-     1e-6f,
-     true,
-     false,
-     {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
-     CHATML},
-    {"llama-3.2-1b",
-     "llama",
-     "llama-bpe",
-     "<|im_end|>",
-     16,
-     2048,
-     8192,
-     32,
-     8,
-     64,
-     128256,
-     131072,
-     128000,
-     5e5f,
-     1e-5f,
-     false,
-     true,
-     {"<|begin_of_text|>", "<|end_of_text|>", "<|im_start|>", "<|im_end|>"},
-     CHATML},
+    {
+        .name = "qwen3-4b",
+        .arch = "qwen3",
+        .pre = "qwen2",
+        .layers = 36,
+        .embd = 2560,
+        .ffn = 9728,
+        .heads = 32,
+        .kv_heads = 8,
+        .head_dim = 128,
+        .vocab = 151936,
+        .context = 40960,
+        .rope_base = 1e6f,
+        .norm_eps = 1e-6f,
+        .qk_norm = true,
+        .first_special = 151643,
+        .specials = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "qwen3-0.6b",
+        .arch = "qwen3",
+        .pre = "qwen2",
+        .layers = 28,
+        .embd = 1024,
+        .ffn = 3072,
+        .heads = 16,
+        .kv_heads = 8,
+        .head_dim = 128,
+        .vocab = 151936,
+        .context = 40960,
+        .rope_base = 1e6f,
+        .norm_eps = 1e-6f,
+        .qk_norm = true,
+        .first_special = 151643,
+        .specials = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "qwen3-30b-a3b",
+        .arch = "qwen3moe",
+        .pre = "qwen2",
+        .layers = 48,
+        .embd = 2048,
+        .ffn = 6144,
+        .heads = 32,
+        .kv_heads = 4,
+        .head_dim = 128,
+        .vocab = 151936,
+        .context = 40960,
+        .rope_base = 1e6f,
+        .norm_eps = 1e-6f,
+        .qk_norm = true,
+        .untied = true,
+        .experts = 128,
+        .experts_used = 8,
+        .expert_ffn = 768,
+        .first_special = 151643,
+        .specials = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "llama-3.2-1b",
+        .arch = "llama",
+        .pre = "llama-bpe",
+        .layers = 16,
+        .embd = 2048,
+        .ffn = 8192,
+        .heads = 32,
+        .kv_heads = 8,
+        .head_dim = 64,
+        .vocab = 128256,
+        .context = 131072,
+        .rope_base = 5e5f,
+        .norm_eps = 1e-5f,
+        .rope_factors = true,
+        .first_special = 128000,
+        .specials = {"<|begin_of_text|>", "<|end_of_text|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "llama-3.2-3b",
+        .arch = "llama",
+        .pre = "llama-bpe",
+        .layers = 28,
+        .embd = 3072,
+        .ffn = 8192,
+        .heads = 24,
+        .kv_heads = 8,
+        .head_dim = 128,
+        .vocab = 128256,
+        .context = 131072,
+        .rope_base = 5e5f,
+        .norm_eps = 1e-5f,
+        .rope_factors = true,
+        .first_special = 128000,
+        .specials = {"<|begin_of_text|>", "<|end_of_text|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "gemma-3-4b",
+        .arch = "gemma3",
+        .pre = "llama-bpe",
+        .layers = 34,
+        .embd = 2560,
+        .ffn = 10240,
+        .heads = 8,
+        .kv_heads = 4,
+        .head_dim = 256,
+        .vocab = 262208,
+        .context = 131072,
+        .rope_base = 1e6f,
+        .norm_eps = 1e-6f,
+        .qk_norm = true,
+        .post_norms = true,
+        .window = 1024,
+        .first_special = 262144,
+        .specials = {"<|begin_of_text|>", "<|im_start|>", "<|im_end|>"},
+    },
+    {
+        .name = "phi-4",
+        .arch = "phi3",
+        .pre = "llama-bpe",
+        .layers = 40,
+        .embd = 5120,
+        .ffn = 17920,
+        .heads = 40,
+        .kv_heads = 10,
+        .head_dim = 128,
+        .vocab = 100352,
+        .context = 16384,
+        .rope_base = 250000,
+        .norm_eps = 1e-5f,
+        .fused = true,
+        .untied = true,
+        .first_special = 100264,
+        .specials = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
+    },
 };
 
 /* A quantisation: what most matrices are, what the sensitive ones are, and what the (tied) embedding is. */
@@ -156,11 +234,11 @@ static bool write_vocabulary(struct gguf_writer *w, const struct shape *s, struc
     gguf_write_i32s(w, "tokenizer.ggml.token_type", types, s->vocab);
     gguf_write_strs(w, "tokenizer.ggml.merges", rules, MERGES);
     for (uint32_t i = 0; i < 5; i++)
-        if (s->specials[i] && strcmp(s->specials[i], s->eos) == 0)
+        if (s->specials[i] && strcmp(s->specials[i], "<|im_end|>") == 0)
             gguf_write_u32(w, "tokenizer.ggml.eos_token_id", s->first_special + i);
     gguf_write_u32(w, "tokenizer.ggml.bos_token_id", s->first_special);
     gguf_write_bool(w, "tokenizer.ggml.add_bos_token", false);
-    gguf_write_str(w, "tokenizer.chat_template", str_of(s->chat_template));
+    gguf_write_str(w, "tokenizer.chat_template", STR(CHATML));
     return true;
 }
 
@@ -174,6 +252,8 @@ static void write_metadata(struct gguf_writer *w, const struct shape *s, const s
         {"feed_forward_length", s->ffn}, {"vocab_size", s->vocab}, {"attention.head_count", s->heads},
         {"attention.head_count_kv", s->kv_heads}, {"attention.key_length", s->head_dim},
         {"attention.value_length", s->head_dim}, {"rope.dimension_count", s->head_dim},
+        {"attention.sliding_window", s->window}, {"expert_count", s->experts},
+        {"expert_used_count", s->experts_used}, {"expert_feed_forward_length", s->expert_ffn},
     };
     char key[64];
     gguf_write_str(w, "general.architecture", str_of(s->arch));
@@ -182,7 +262,8 @@ static void write_metadata(struct gguf_writer *w, const struct shape *s, const s
     gguf_write_u32(w, "general.quantization_version", 2);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         snprintf(key, sizeof key, "%s.%s", s->arch, numbers[i].name);
-        gguf_write_u32(w, key, numbers[i].v);
+        if (numbers[i].v > 0)
+            gguf_write_u32(w, key, numbers[i].v);
     }
     snprintf(key, sizeof key, "%s.rope.freq_base", s->arch);
     gguf_write_f32(w, key, s->rope_base);
@@ -312,10 +393,16 @@ struct plan {
     int n;
 };
 
+static void add_matrices(struct plan *p, const char *name, enum tensor_type type, uint32_t k, uint32_t rows,
+                         uint32_t count)
+{
+    gguf_write_tensor(p->w, name, type, count > 1 ? 3 : 2, (const int64_t[]){k, rows, count});
+    p->tensors[p->n++] = (struct planned){.type = type, .bytes = (uint64_t)count * rows * tensor_row_bytes(type, k)};
+}
+
 static void add_matrix(struct plan *p, const char *name, enum tensor_type type, uint32_t k, uint32_t rows)
 {
-    gguf_write_tensor(p->w, name, type, 2, (const int64_t[]){k, rows});
-    p->tensors[p->n++] = (struct planned){.type = type, .bytes = (uint64_t)rows * tensor_row_bytes(type, k)};
+    add_matrices(p, name, type, k, rows, 1);
 }
 
 static void add_vector(struct plan *p, const char *name, uint32_t n, float first, float step)
@@ -330,26 +417,58 @@ static bool use_more_bits(uint32_t layer, uint32_t layers)
     return layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
 }
 
+/* "blk.I.SUFFIX.weight", good until the next call. */
+static const char *in_layer(uint32_t i, const char *suffix)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", i, suffix);
+    return name;
+}
+
+static void add_attention(struct plan *p, const struct shape *s, enum tensor_type base, enum tensor_type more,
+                          uint32_t i)
+{
+    uint32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
+    add_vector(p, in_layer(i, "attn_norm"), s->embd, 1, 0);
+    if (s->fused) {
+        add_matrix(p, in_layer(i, "attn_qkv"), base, s->embd, q + 2 * kv);
+    } else {
+        add_matrix(p, in_layer(i, "attn_q"), base, s->embd, q);
+        add_matrix(p, in_layer(i, "attn_k"), base, s->embd, kv);
+        add_matrix(p, in_layer(i, "attn_v"), more, s->embd, kv);
+    }
+    add_matrix(p, in_layer(i, "attn_output"), base, q, s->embd);
+    if (s->qk_norm) {
+        add_vector(p, in_layer(i, "attn_q_norm"), s->head_dim, 1, 0);
+        add_vector(p, in_layer(i, "attn_k_norm"), s->head_dim, 1, 0);
+    }
+    if (s->post_norms)
+        add_vector(p, in_layer(i, "post_attention_norm"), s->embd, 1, 0);
+}
+
+static void add_experts(struct plan *p, const struct shape *s, enum tensor_type base, enum tensor_type more, uint32_t i)
+{
+    add_matrix(p, in_layer(i, "ffn_gate_inp"), TENSOR_F16, s->embd, s->experts);
+    add_matrices(p, in_layer(i, "ffn_gate_exps"), base, s->embd, s->expert_ffn, s->experts);
+    add_matrices(p, in_layer(i, "ffn_up_exps"), base, s->embd, s->expert_ffn, s->experts);
+    add_matrices(p, in_layer(i, "ffn_down_exps"), more, s->expert_ffn, s->embd, s->experts);
+}
+
 static void add_layer(struct plan *p, const struct shape *s, const struct mixture *mix, uint32_t i)
 {
     enum tensor_type more = use_more_bits(i, s->layers) ? mix->more : mix->base;
-    uint32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
-    char name[64];
-#define NAME(suffix) (snprintf(name, sizeof name, "blk.%u.%s.weight", i, suffix), name)
-    add_vector(p, NAME("attn_norm"), s->embd, 1, 0);
-    add_matrix(p, NAME("attn_q"), mix->base, s->embd, q);
-    add_matrix(p, NAME("attn_k"), mix->base, s->embd, kv);
-    add_matrix(p, NAME("attn_v"), more, s->embd, kv);
-    add_matrix(p, NAME("attn_output"), mix->base, q, s->embd);
-    if (s->qk_norm) {
-        add_vector(p, NAME("attn_q_norm"), s->head_dim, 1, 0);
-        add_vector(p, NAME("attn_k_norm"), s->head_dim, 1, 0);
+    add_attention(p, s, mix->base, more, i);
+    add_vector(p, in_layer(i, "ffn_norm"), s->embd, 1, 0);
+    if (s->experts > 0) {
+        add_experts(p, s, mix->base, more, i);
+    } else {
+        if (!s->fused)
+            add_matrix(p, in_layer(i, "ffn_gate"), mix->base, s->embd, s->ffn);
+        add_matrix(p, in_layer(i, "ffn_up"), mix->base, s->embd, s->fused ? 2 * s->ffn : s->ffn);
+        add_matrix(p, in_layer(i, "ffn_down"), more, s->ffn, s->embd);
     }
-    add_vector(p, NAME("ffn_norm"), s->embd, 1, 0);
-    add_matrix(p, NAME("ffn_gate"), mix->base, s->embd, s->ffn);
-    add_matrix(p, NAME("ffn_up"), mix->base, s->embd, s->ffn);
-    add_matrix(p, NAME("ffn_down"), more, s->ffn, s->embd);
-#undef NAME
+    if (s->post_norms)
+        add_vector(p, in_layer(i, "post_ffw_norm"), s->embd, 1, 0);
 }
 
 static bool write_vector(struct gguf_writer *w, const struct planned *t, struct err *err)
@@ -395,7 +514,7 @@ static bool write_tensors(const struct plan *p, struct err *err)
 static bool make_model(const struct shape *s, const struct mixture *mix, const char *path, struct err *err)
 {
     struct arena arena = ARENA_INIT(256u << 20);
-    struct plan p = {.tensors = calloc(3 + 11 * (size_t)s->layers, sizeof *p.tensors)};
+    struct plan p = {.tensors = calloc(4 + 13 * (size_t)s->layers, sizeof *p.tensors)};
     bool ok = false;
     if (!p.tensors) {
         err_nomem(err, "the tensor plan");
@@ -406,7 +525,9 @@ static bool make_model(const struct shape *s, const struct mixture *mix, const c
     write_metadata(p.w, s, mix);
     if (!write_vocabulary(p.w, s, &arena, err))
         goto out;
-    add_matrix(&p, "token_embd.weight", mix->embd, s->embd, s->vocab);
+    add_matrix(&p, "token_embd.weight", s->untied ? mix->base : mix->embd, s->embd, s->vocab);
+    if (s->untied)
+        add_matrix(&p, "output.weight", mix->embd, s->embd, s->vocab);
     if (s->rope_factors)
         add_vector(&p, "rope_freqs.weight", s->head_dim / 2, 1, 1);
     for (uint32_t i = 0; i < s->layers; i++)
