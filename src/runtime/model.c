@@ -202,8 +202,8 @@ bool model_read_header(struct local_model *m, const struct gguf *g, int64_t cont
     struct str display_name = STR("");
     struct engine_needs needs;
     struct engine *engine;
-    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_needs_of(g, &needs, err) ||
-        !engine_open(g, m->rt->pool, &engine, err))
+    if (!gguf_get_str(g, "general.name", &display_name, err) ||
+        !engine_needs_of(g, pool_threads(m->rt->pool), &needs, err) || !engine_open(g, m->rt->pool, &engine, err))
         return false;
     m->info.engine = *engine_info(engine);
     engine_close(engine);
