@@ -215,5 +215,5 @@ bool tokenizer_adds_eos(const struct tokenizer *t)
 
 bool tokenizer_adds_space(const struct tokenizer *t)
 {
-    return t->space_prefix;
+    return t->space_prefix || t->kind == VOCAB_WORDPIECE;
 }

@@ -66,7 +66,8 @@ size_t spaces_stretch_end(const struct tokenizer *t, struct str text, size_t at)
     return at;
 }
 
-/* ---- merges from scores: two tokens that together spell a third merge when its score says ---- */
+/* ---- merges from scores: two tokens that together spell a third merge when its score says. Every character of a
+ * trained vocabulary's tokens is a token too, so all merges are between tokens. ---- */
 
 struct spelling {
     int32_t left, right, id;
