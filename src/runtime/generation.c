@@ -107,6 +107,9 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
     if (!prompt_build(g->model, req, &g->ids, &inside, err))
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
+    /* Straight behind a control token the answer begins a text of its own. */
+    g->detokenizer.at_start =
+        g->n_prompt > 0 && tokenizer_type(g->model->tokenizer, g->ids.p[g->n_prompt - 1]) == TOKEN_CONTROL;
     g->gone = req->gone;
     g->gone_ctx = req->gone_ctx;
     reasoning_open(&g->reasoning, g->model->think_open, g->model->think_close, inside);
