@@ -44,6 +44,13 @@ else
     echo "skipped: no test sets in $shared/data (RUNG_SHARED names another folder)"
 fi
 
+heading "text to tokens, one core"
+if [ -d "$shared/vectors/tokenizer" ] && [ -f "$shared/data/xquad/xquad.en.json" ]; then
+    measure "$B/bench/tokenizer" "$shared/data/xquad/xquad.en.json" "$shared"/vectors/tokenizer/*.gguf
+else
+    echo "skipped: no vocabularies in $shared/vectors/tokenizer (RUNG_SHARED names another folder)"
+fi
+
 heading "what the gateway adds"
 measure bench/gateway.sh
 exit "$status"
