@@ -1,6 +1,7 @@
 /* How fast the kernels are, beside what the machine allows: read bandwidth; decode (one token) as a share of it, the
  * two measured in turns so that a drift of the machine meets both; several tokens at the cost of one; prefill (512
- * tokens) in multiply-adds; attention over a long context. Shapes are those of Qwen3-4B. RUNG_CPU chooses the level. */
+ * tokens) in multiply-adds; attention over a long context. Shapes are those of Qwen3-4B. RUNG_CPU chooses the level;
+ * names of types as arguments choose these alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@
 #define MAX_THREADS 2
 
 static const enum tensor_type types[] = {
-    TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_Q4_0, TENSOR_Q5_0,
-    TENSOR_Q5_1, TENSOR_Q8_0, TENSOR_F16,  TENSOR_BF16, TENSOR_F32,
+    TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K,   TENSOR_Q2_K,  TENSOR_Q3_K, TENSOR_IQ4_XS, TENSOR_Q4_0, TENSOR_Q4_1,
+    TENSOR_Q5_0, TENSOR_Q5_1, TENSOR_IQ4_NL, TENSOR_MXFP4, TENSOR_Q8_0, TENSOR_F16,    TENSOR_BF16, TENSOR_F32,
 };
 #define N_TYPES (sizeof types / sizeof types[0])
 
@@ -46,7 +47,40 @@ static void *allocate(size_t n)
     return p;
 }
 
-/* Random quants; scales of about 1 / 100, for a subnormal number could cost more than a real one. */
+/* About 1 / 100, for a subnormal number could cost more than a real one. */
+static void set_scale(char *block, enum tensor_type type)
+{
+    const uint16_t d[2] = {0x211f, 0x211f};
+    const float f = 0.01f;
+    switch (type) {
+    case TENSOR_F32:
+        memcpy(block, &f, 4);
+        break;
+    case TENSOR_MXFP4:
+        *block = 121;
+        break;
+    case TENSOR_Q2_K:
+        memcpy(block + offsetof(struct block_q2_k, d), d, 4);
+        break;
+    case TENSOR_Q3_K:
+        memcpy(block + offsetof(struct block_q3_k, d), d, 2);
+        break;
+    case TENSOR_Q6_K:
+        memcpy(block + offsetof(struct block_q6_k, d), d, 2);
+        break;
+    case TENSOR_Q4_1:
+    case TENSOR_Q5_1:
+    case TENSOR_Q4_K:
+    case TENSOR_Q5_K:
+        memcpy(block, d, 4);
+        break;
+    default:
+        memcpy(block, d, 2);
+        break;
+    }
+}
+
+/* Random quants. */
 static void fill_weights(struct bench *b, enum tensor_type type)
 {
     const struct tensor_type_info *info = tensor_type_info(type);
@@ -56,16 +90,8 @@ static void fill_weights(struct bench *b, enum tensor_type type)
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         b->weights[i] = (char)(seed >> 56);
     }
-    for (size_t i = 0; i < blocks; i++) {
-        char *block = b->weights + i * (size_t)info->block_bytes;
-        uint16_t d = 0x211f;
-        float f = 0.01f;
-        memcpy(block + (type == TENSOR_Q6_K ? 208 : 0), &d, 2);
-        if (type == TENSOR_Q4_K || type == TENSOR_Q5_K || type == TENSOR_Q5_1)
-            memcpy(block + 2, &d, 2);
-        if (type == TENSOR_F32)
-            memcpy(block, &f, 4);
-    }
+    for (size_t i = 0; i < blocks; i++)
+        set_scale(b->weights + i * (size_t)info->block_bytes, type);
     for (size_t done = chunk; done < WEIGHT_BYTES; done += chunk)
         memcpy(b->weights + done, b->weights, WEIGHT_BYTES - done < chunk ? WEIGHT_BYTES - done : chunk);
 }
@@ -134,7 +160,7 @@ static void report_decode(struct bench *b, enum tensor_type type)
         decode = smaller(decode, seconds_of(b, n, 64, multiply, &p));
     }
     double gb_read = (double)SLICE_BYTES / read * 1e-9, gb_decode = bytes / decode * 1e-9;
-    printf("  decode %-5s %s  %6.1f GB/s of %6.1f GB/s read: share %.2f\n", tensor_type_name(type), b->threads,
+    printf("  decode %-6s %s  %6.1f GB/s of %6.1f GB/s read: share %.2f\n", tensor_type_name(type), b->threads,
            gb_decode, gb_read, gb_decode / gb_read);
 }
 
@@ -151,7 +177,7 @@ static void report_few_tokens(struct bench *b, enum tensor_type type)
         struct product p = {b, {type, w, b->act, b->y, n, k, tokens[i], false}};
         best[i] = smaller(best[i], seconds_of(b, n, 64, multiply, &p));
     }
-    printf("  tokens %-5s %s ", tensor_type_name(type), b->threads);
+    printf("  tokens %-6s %s ", tensor_type_name(type), b->threads);
     for (int i = 1; i < 7; i++)
         printf("  %d: %.2fx", tokens[i], best[i] / best[0]);
     printf("\n");
@@ -160,7 +186,7 @@ static void report_few_tokens(struct bench *b, enum tensor_type type)
 static void report_prefill(struct bench *b, enum tensor_type type)
 {
     static const int64_t shapes[][2] = {{2560, 9728}, {9728, 2560}, {2560, 4096}, {4096, 2560}};
-    printf("  prefill %-5s %s", tensor_type_name(type), b->threads);
+    printf("  prefill %-6s %s", tensor_type_name(type), b->threads);
     for (size_t i = 0; i < 4; i++) {
         int64_t k = shapes[i][0], n = shapes[i][1];
         struct product p = {b, {type, b->weights, b->act, b->y, n, k, PREFILL_TOKENS, false}};
@@ -184,8 +210,19 @@ static void attend(void *ctx, int64_t begin, int64_t end, int thread)
     size_t half = (size_t)8 * KV_PAGE * 128 * 2;
     for (int i = 0; i < PAGES; i++)
         pages[i] = b->weights + (size_t)i * 2 * half;
-    struct attention a = {b->x, b->y + thread * 4096, 4096, 4096,   pages, 0, half, TENSOR_F16, 32, 8,
-                          128,  PAGES * KV_PAGE - 1,  0,    0.088f, 0,     1};
+    struct attention a = {.q = b->x,
+                          .out = b->y + thread * 4096,
+                          .q_stride = 4096,
+                          .out_stride = 4096,
+                          .pages = pages,
+                          .v_offset = half,
+                          .kv_type = TENSOR_F16,
+                          .n_head = 32,
+                          .n_kv_head = 8,
+                          .head_dim = 128,
+                          .pos0 = PAGES * KV_PAGE - 1,
+                          .scale = 0.088f,
+                          .tokens = 1};
     b->kernels->attention.attention(&a, begin, end);
 }
 
@@ -201,7 +238,15 @@ static void report_attention(struct bench *b)
            best * 1e6);
 }
 
-int main(void)
+static bool is_wanted(enum tensor_type type, int argc, char **argv)
+{
+    bool wanted = argc < 2;
+    for (int i = 1; i < argc; i++)
+        wanted = wanted || strcmp(argv[i], tensor_type_name(type)) == 0;
+    return wanted;
+}
+
+int main(int argc, char **argv)
 {
     static struct bench b;
     b.kernels = kernels_get();
@@ -220,6 +265,8 @@ int main(void)
         }
         b.threads = threads == 1 ? "1 thread " : "2 threads";
         for (size_t i = 0; i < N_TYPES; i++) {
+            if (!is_wanted(types[i], argc, argv))
+                continue;
             fill_weights(&b, types[i]);
             report_decode(&b, types[i]);
             report_few_tokens(&b, types[i]);
