@@ -331,6 +331,120 @@ static void test_q6_k_has_sixteen_signed_scales(void **state)
         assert_true(y[i] == (float)(b.scales[i / 16] * ((i * 11 + i / 16) % 64 - 32)));
 }
 
+static void test_q4_1_adds_its_minimum(void **state)
+{
+    (void)state;
+    struct block_q4_1 b = {.d = 0x3800, .m = 0xc000}; /* 0.5, -2 */
+    b.qs[0] = 0xf3;
+    b.qs[15] = 0x1a;
+    float y[32];
+    test_level("ref")->matmul.unpack[TENSOR_Q4_1](&b, y, 32);
+    assert_true(y[0] == -0.5f && y[16] == 5.5f && y[15] == 3 && y[31] == -1.5f && y[1] == -2);
+}
+
+static void test_iq4_nl_and_mxfp4_name_their_values(void **state)
+{
+    (void)state;
+    static const float iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    static const float mxfp4[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    struct block_iq4_nl b0 = {.d = 0x4000};
+    struct block_mxfp4 b1 = {.e = 128}; /* both 2 */
+    for (int i = 0; i < 16; i++)
+        b0.qs[i] = b1.qs[i] = (uint8_t)(i | (15 - i) << 4);
+    float y0[32], y1[32];
+    test_level("ref")->matmul.unpack[TENSOR_IQ4_NL](&b0, y0, 32);
+    test_level("ref")->matmul.unpack[TENSOR_MXFP4](&b1, y1, 32);
+    for (int i = 0; i < 16; i++) {
+        assert_true(y0[i] == 2 * iq4[i] && y0[31 - i] == 2 * iq4[i]);
+        assert_true(y1[i] == 2 * mxfp4[i] && y1[31 - i] == 2 * mxfp4[i]);
+    }
+}
+
+static void test_q2_k_has_sixteen_scales_and_minima(void **state)
+{
+    (void)state;
+    struct block_q2_k b = {.d = 0x3c00, .dmin = 0x3800};
+    for (int i = 0; i < 16; i++)
+        b.scales[i] = (uint8_t)(i | (15 - i) << 4);
+    for (int i = 0; i < 256; i++)
+        b.qs[i / 128 * 32 + i % 32] |= (uint8_t)((i + i / 32) % 4 << i / 32 % 4 * 2);
+    float y[256];
+    test_level("ref")->matmul.unpack[TENSOR_Q2_K](&b, y, 256);
+    for (int i = 0; i < 256; i++)
+        assert_true(y[i] == (float)(i / 16 * ((i + i / 32) % 4)) - 0.5f * (float)(15 - i / 16));
+}
+
+static void test_q3_k_takes_its_third_bit_from_the_mask(void **state)
+{
+    (void)state;
+    struct block_q3_k b = {.d = 0x3c00};
+    for (int j = 0; j < 16; j++) { /* scale j is 4 j - 30 */
+        int scale = 4 * j + 2;
+        b.scales[j % 8] |= (uint8_t)((scale & 15) << j / 8 * 4);
+        b.scales[8 + j % 4] |= (uint8_t)(scale >> 4 << j / 4 * 2);
+    }
+    for (int i = 0; i < 256; i++) {
+        int q = (i + i / 32) % 8;
+        b.qs[i / 128 * 32 + i % 32] |= (uint8_t)((q & 3) << i / 32 % 4 * 2);
+        b.hmask[i % 32] |= (uint8_t)(q >> 2 << i / 32);
+    }
+    float y[256];
+    test_level("ref")->matmul.unpack[TENSOR_Q3_K](&b, y, 256);
+    for (int i = 0; i < 256; i++)
+        assert_true(y[i] == (float)((4 * (i / 16) - 30) * ((i + i / 32) % 8 - 4)));
+}
+
+static void test_iq4_xs_splits_its_scales(void **state)
+{
+    (void)state;
+    struct block_iq4_xs b = {.d = 0x3c00};
+    for (int j = 0; j < 8; j++) { /* scale j is 8 j - 29 */
+        int scale = 8 * j + 3;
+        b.scales_l[j / 2] |= (uint8_t)((scale & 15) << j % 2 * 4);
+        b.scales_h |= (uint16_t)(scale >> 4 << 2 * j);
+        for (int i = 0; i < 16; i++)
+            b.qs[16 * j + i] = (uint8_t)(i | (i + j) % 16 << 4);
+    }
+    float y[256];
+    test_level("ref")->matmul.unpack[TENSOR_IQ4_XS](&b, y, 256);
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 16; i++) {
+            assert_true(y[32 * j + i] == (float)((8 * j - 29) * tensor_iq4_values[i]));
+            assert_true(y[32 * j + 16 + i] == (float)((8 * j - 29) * tensor_iq4_values[(i + j) % 16]));
+        }
+}
+
+/* The rows of one expert lie in the middle of a tensor, at any byte. */
+static void test_products_begin_at_any_row(void **state)
+{
+    (void)state;
+    enum {
+        N = 40,
+        K = 96,
+        FIRST = 17
+    };
+    uint64_t seed = 5;
+    const struct kernels *best = kernels_get();
+    size_t row_bytes = tensor_row_bytes(TENSOR_MXFP4, K), act_bytes = act_row_bytes(ACT_Q8_32, K);
+    char *w = test_alloc(row_bytes * N), *act = test_alloc(act_bytes * 6), *scratch = test_alloc(MATMUL_SCRATCH_BYTES);
+    float x[6 * K], all[6 * N], part[6 * (N - FIRST)];
+    test_fill_weights(TENSOR_MXFP4, w, N, K, FILL_PLAIN, &seed);
+    test_fill_activations(x, 6 * K, FILL_PLAIN, &seed);
+    for (size_t t = 0; t < 6; t++)
+        best->matmul.act_prepare[ACT_Q8_32](x + t * K, act + t * act_bytes, K);
+    for (int tokens = 1; tokens <= 6; tokens += 5) {
+        struct matmul whole = {TENSOR_MXFP4, w, act, all, N, K, tokens, false};
+        struct matmul rows = {TENSOR_MXFP4, w + FIRST * row_bytes, act, part, N - FIRST, K, tokens, false};
+        best->matmul.matmul[TENSOR_MXFP4](&whole, 0, N, scratch);
+        best->matmul.matmul[TENSOR_MXFP4](&rows, 0, N - FIRST, scratch);
+        for (int t = 0; t < tokens; t++)
+            assert_memory_equal(part + t * (N - FIRST), all + t * N + FIRST, (N - FIRST) * sizeof *part);
+    }
+    free(w);
+    free(act);
+    free(scratch);
+}
+
 static void test_an_unknown_level_is_refused(void **state)
 {
     (void)state;
@@ -355,6 +469,12 @@ int main(void)
         cmocka_unit_test(test_q8_0_is_signed),
         cmocka_unit_test(test_q4_k_and_q5_k_follow_their_packed_scales),
         cmocka_unit_test(test_q6_k_has_sixteen_signed_scales),
+        cmocka_unit_test(test_q4_1_adds_its_minimum),
+        cmocka_unit_test(test_iq4_nl_and_mxfp4_name_their_values),
+        cmocka_unit_test(test_q2_k_has_sixteen_scales_and_minima),
+        cmocka_unit_test(test_q3_k_takes_its_third_bit_from_the_mask),
+        cmocka_unit_test(test_iq4_xs_splits_its_scales),
+        cmocka_unit_test(test_products_begin_at_any_row),
         cmocka_unit_test(test_an_unknown_level_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
