@@ -3,7 +3,7 @@
 #include "tests/engine/support_engine.h"
 #include "model/gguf_write.h"
 
-#define TINY_MAX_TENSORS 128
+#define TINY_MAX_TENSORS 1024
 
 const struct tiny tinies[TINIES] = {
     {.arch = "llama", .n_layer = 2, .n_embd = 48, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .n_ff = 80,

@@ -257,6 +257,29 @@ static void test_gemma3_stands_without_the_keys_of_its_family(void **state)
     }
 }
 
+/* The 4B and larger divide positions by 8 even where the file is silent; the 27B has a scale of its own. */
+static void test_gemma3_sizes_are_told_by_their_layers(void **state)
+{
+    static const struct {
+        int n_layer;
+        float rope_scale;
+        double width;              /* whose root scores are divided by */
+    } sizes[] = {{26, 1, 16}, {34, 8, 16}, {48, 8, 16}, {62, 8, 12}};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct tiny t = *tiny_of("gemma3");
+        struct rig rig;
+        t.rope_scale = 0;
+        t.n_layer = sizes[i].n_layer;
+        const char *path = tiny_write(&t, NULL);
+        rig_open(&rig, path, 1);
+        unlink(path);
+        assert_true(rig.e->model.h.rope_scale == sizes[i].rope_scale);
+        assert_true(fabs(rig.e->model.h.attention_scale - 1 / sqrt(sizes[i].width)) < 1e-6);
+        rig_close(&rig);
+    }
+}
+
 static void test_info_parts_windowed_layers_from_full_ones(void **state)
 {
     const struct tiny *t = tiny_of("gemma3");
@@ -351,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_windows_and_scalings_that_are_not_run_are_refused),
         cmocka_unit_test(test_tensors_of_a_vision_tower_are_left_aside),
         cmocka_unit_test(test_gemma3_stands_without_the_keys_of_its_family),
+        cmocka_unit_test(test_gemma3_sizes_are_told_by_their_layers),
         cmocka_unit_test(test_info_parts_windowed_layers_from_full_ones),
         cmocka_unit_test(test_unknown_architecture_names_the_known),
         cmocka_unit_test(test_optional_tensors_may_stand_in_llama),
