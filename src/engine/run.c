@@ -134,8 +134,9 @@ static void store_kv(const struct run *r, const struct op *op, int64_t t)
     /* session_reserve made this page the session's own */
     char *page = (char *)s->groups[r->e->group_of[r->layer]].pages[pos / KV_PAGE];
     void (*store)(const float *, char *, enum tensor_type, int, int, int) = r->e->k->attention.kv_store;
-    store(row_of(r, op->b, t, 0), page + page_offset(r, s->kv_type, false), s->kv_type, h->n_kv_head, h->head_dim, slot);
-    store(row_of(r, op->c, t, 0), page + page_offset(r, s->kv_type, true), s->kv_type, h->n_kv_head, h->head_dim, slot);
+    char *k = page + page_offset(r, s->kv_type, false), *v = page + page_offset(r, s->kv_type, true);
+    store(row_of(r, op->b, t, 0), k, s->kv_type, h->n_kv_head, h->head_dim, slot);
+    store(row_of(r, op->c, t, 0), v, s->kv_type, h->n_kv_head, h->head_dim, slot);
 }
 
 /* The formats that the products of a stage read, each prepared once for all of them. */

@@ -20,8 +20,8 @@ struct vector_kernels {
     void (*scale)(const float *x, float factor, float *y, int64_t n);
     /* y = gate / (1 + exp(-gate)) * up */
     void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n);
-    /* y = gate / (1 + exp(-z)) * up with z = gate * fma(gate^2, VECTOR_GELU_CUBE, VECTOR_GELU_SLOPE): GELU with the tanh
-     * approximation (Hendrycks and Gimpel 2016) */
+    /* y = gate / (1 + exp(-z)) * up with z = gate * fma(gate^2, VECTOR_GELU_CUBE, VECTOR_GELU_SLOPE): GELU with the
+     * tanh approximation (Hendrycks and Gimpel 2016) */
     void (*gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
     /* with g = min(gate, L) and u = up clamped to -L .. L: y = g / (1 + exp(-A g)) * (u + 1), L and A VECTOR_CLAMP and
      * VECTOR_CLAMPED_SLOPE (gpt-oss). A NaN stays one. */
