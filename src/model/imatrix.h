@@ -2,7 +2,8 @@
  * tools (llama.cpp tools/imatrix) write them: the old binary file (.dat) and GGUF with general.type "imatrix"
  * (NAME.in_sum2, NAME.counts).
  *
- * Invariants after imatrix_open: every value is finite and at least 0; an entry has at least one value. Read-only, any thread. */
+ * Invariants after imatrix_open: every value is finite and at least 0; an entry has at least one value. Read-only,
+ * any thread. */
 #ifndef RUNG_MODEL_IMATRIX_H
 #define RUNG_MODEL_IMATRIX_H
 
