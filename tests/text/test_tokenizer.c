@@ -51,6 +51,18 @@ static void test_merges_go_by_rank(void **state)
     tokenizer_close(t);
 }
 
+static void test_words_met_again_are_not_mistaken_for_others(void **state)
+{
+    (void)state;
+    struct tokenizer *t = open_tiny("gpt-2");
+    ENCODES(t, "in in", 0, TINY_IN, ' ', TINY_IN);
+    ENCODES(t, "in\0in\0\0in\0", 0, TINY_IN, 0, TINY_IN, 0, 0, TINY_IN, 0);
+    ENCODES(t, "abcdefgabcdefgabcdefgabcd abcdefgabcdefgabcdefgabce", 0, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c',
+            'd', 'e', 'f', 'g', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c', 'd', ' ', 'a', 'b', 'c', 'd', 'e', 'f',
+            'g', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c', 'e');
+    tokenizer_close(t);
+}
+
 static void test_words_never_merge_across_their_border(void **state)
 {
     (void)state;
@@ -278,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merges_go_by_rank),
+        cmocka_unit_test(test_words_met_again_are_not_mistaken_for_others),
         cmocka_unit_test(test_words_never_merge_across_their_border),
         cmocka_unit_test(test_control_tokens_are_text_unless_trusted),
         cmocka_unit_test(test_a_control_token_is_no_merge_and_no_whole_word),
