@@ -10,6 +10,7 @@
 #ifndef RUNG_REGISTRY_REGISTRY_H
 #define RUNG_REGISTRY_REGISTRY_H
 
+#include "registry/lock.h"
 #include "registry/manifest.h"
 #include "registry/name.h"
 #include "registry/remote.h"
@@ -61,6 +62,13 @@ bool registry_layer_path(const struct registry_model *m, enum layer_kind kind, c
  * ERR_UNSUPPORTED; ERR_BUSY while something else changes the store. */
 bool registry_remove(struct registry *r, const char *name, int64_t *ret_freed, struct err *err);
 /* The same layers under another name; only those of another store are copied, or linked where that is possible. */
-bool registry_copy(struct registry *r, const char *from, const char *to, struct registry_model *ret, struct err *err);
+bool registry_copy(struct registry *r, const char *from, const char *to, const struct remote_progress *progress,
+                   struct registry_model *ret, struct err *err);
+
+/* ---- the lockfile ---- */
+const struct lock *registry_locked(const struct registry *r);
+const char *registry_lock_path(const struct registry *r);
+/* Writes the model's line into rung.lock, or changes it. */
+bool registry_lock_model(struct registry *r, const struct registry_model *m, struct err *err);
 
 #endif
