@@ -4,6 +4,7 @@
 #define RUNG_TESTS_ENGINE_SUPPORT_ENGINE_H
 
 #include "engine/internal.h"
+#include "model/quantize.h"
 #include "tests/support.h"
 
 #define STARTER RUNG_ROOT "/models/starter.gguf"
@@ -86,6 +87,8 @@ struct tiny_spoil {
 const char *tiny_write(const struct tiny *t, const struct tiny_spoil *spoil);
 
 const struct tiny *tiny_of(const char *arch);
+/* The same, wide enough for blocks of 256 and quantised; the path is good until the next call. */
+const char *tiny_write_quantised(const char *arch, enum quantize_mix mix);
 
 /* Logits after every token, [n, n_vocab], of a session whose context is n, by plain double arithmetic from the papers,
  * without Rung's lists and kernels. F32 models only. */

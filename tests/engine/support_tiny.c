@@ -279,3 +279,34 @@ const char *tiny_write(const struct tiny *t, const struct tiny_spoil *spoil)
     gguf_writer_close(w);
     return path;
 }
+
+static void no_progress(void *ctx, int64_t items, int64_t bytes)
+{
+    (void)ctx;
+    (void)items;
+    (void)bytes;
+}
+
+const char *tiny_write_quantised(const char *arch, enum quantize_mix mix)
+{
+    static char path[64];
+    struct tiny t = *tiny_of(arch);
+    struct quantize_options options = QUANTIZE_OPTIONS(mix);
+    struct quantize_plan plan;
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    t.n_embd = t.n_ff = 256;
+    t.n_head = 8;
+    t.n_kv_head = 4;
+    t.head_dim = 32;
+    t.n_ff_expert = t.n_expert > 0 ? 256 : 0;
+    const char *plain = tiny_write(&t, NULL);
+    snprintf(path, sizeof path, "/tmp/rung-tiny-quantised-%d.gguf", (int)getpid());
+    assert_ok(gguf_open(plain, &g, &err), err);
+    unlink(plain);
+    assert_ok(quantize_plan_make(g, &options, &plan, &err), err);
+    assert_ok(quantize_write(&plan, path, 1, no_progress, NULL, &err), err);
+    quantize_plan_free(&plan);
+    gguf_close(g);
+    return path;
+}

@@ -279,10 +279,22 @@ static int check_model(const char *name, const char *path)
 int main(void)
 {
     const struct CMUnitTest types[] = {cmocka_unit_test(test_cpu_levels_do_not_change_a_bit_in_any_type)};
+    static const struct {
+        const char *name, *arch;
+        enum quantize_mix mix;
+    } mixed[] = {
+        {"qwen3moe in Q4_K_M", "qwen3moe", MIX_Q4_K_M}, {"qwen3moe in Q8_0", "qwen3moe", MIX_Q8_0},
+        {"gpt-oss in MXFP4", "gpt-oss", MIX_MXFP4}, {"phi3 in Q5_K_M", "phi3", MIX_Q5_K_M},
+    };
     int failed = check_model("starter", STARTER);
     for (int i = 0; i < TINIES; i++) {
         const char *path = tiny_write(&tinies[i], NULL);
         failed += check_model(tinies[i].arch, path);
+        unlink(path);
+    }
+    for (size_t i = 0; i < sizeof mixed / sizeof mixed[0]; i++) {
+        const char *path = tiny_write_quantised(mixed[i].arch, mixed[i].mix);
+        failed += check_model(mixed[i].name, path);
         unlink(path);
     }
     return failed + cmocka_run_group_tests(types, NULL, NULL);
