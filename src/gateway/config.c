@@ -34,6 +34,8 @@ static const char *const top_keys[] = {
     "reasoning_factor",
     "ledger",
     "threads",
+    "memory",
+    "load_timeout_ms",
     "limits",
     "aliases",
     NULL,
@@ -199,13 +201,16 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
 {
     struct config *c = r->c;
     const struct yaml_node *hold = yaml_get(root, "hold_ms"), *budget = yaml_get(root, "budget_usd_per_month"),
-                           *factor = yaml_get(root, "reasoning_factor"), *threads = yaml_get(root, "threads");
+                           *factor = yaml_get(root, "reasoning_factor"), *threads = yaml_get(root, "threads"),
+                           *memory = yaml_get(root, "memory"), *load = yaml_get(root, "load_timeout_ms");
     double budget_usd = 0;
     int64_t n_threads = 0;
     if ((hold && !yaml_to_i64(hold, r->name, "hold_ms", 0, 600000, &c->hold_ms, r->err)) ||
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
-        (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)))
+        (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)) ||
+        (memory && !config_read_memory(r, memory, &c->memory_bytes)) ||
+        (load && !yaml_to_i64(load, r->name, "load_timeout_ms", 1, 86400000, &c->load_timeout_ms, r->err)))
         return false;
     if (budget && !check_budget(r, budget))
         return false;
@@ -221,7 +226,11 @@ static bool fill_tiers(struct config_reader *r)
 {
     struct config *c = r->c;
     if (c->n_models == 0)
-        c->models[c->n_models++] = (struct config_model){.name = "starter", .file = "starter", .price.known = true};
+        c->models[c->n_models++] = (struct config_model){.name = "starter",
+                                                         .file = "starter",
+                                                         .file_as_given = "starter",
+                                                         .keep_alive_ms = RUNTIME_KEEP_ALIVE_MS,
+                                                         .price.known = true};
     for (int i = 0; c->n_tiers == 0 && i < c->n_models; i++) {
         if (c->models[i].file)
             c->tiers[c->n_tiers++] = (struct config_tier){.name = "local", .model = i};

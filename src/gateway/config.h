@@ -3,10 +3,13 @@
 #ifndef RUNG_GATEWAY_CONFIG_H
 #define RUNG_GATEWAY_CONFIG_H
 
+#include <stdatomic.h>
+
 #include "gateway/request.h"
 
 #define CONFIG_MAX_BYTES (1u << 20)
-#define CONFIG_MAX_MODELS 64
+#define CONFIG_MAX_GIVEN 64
+#define CONFIG_MAX_MODELS 256             /* CONFIG_MAX_GIVEN, then those of the store that were asked for */
 #define CONFIG_MAX_TIERS 8
 #define CONFIG_MAX_ROUTES 64
 #define CONFIG_MAX_ALIASES 64
@@ -22,6 +25,10 @@ struct config_model {
     const char *name;
     /* a local file ... */
     const char *file;                    /* path, or "starter" for the embedded model; NULL for an upstream */
+    const char *file_as_given;           /* may be a name of the store, as qwen3:4b */
+    int64_t keep_alive_ms;               /* how long it stays loaded unasked; RUNTIME_KEEP_FOREVER */
+    const char *adapter;                 /* a LoRA adapter beside `file`: its path; NULL: none */
+    int base;                            /* with an adapter: the model it stands beside */
     /* ... or an OpenAI-compatible upstream */
     const char *base_url;                /* "https://api.openai.com/v1" */
     const char *upstream_model;
@@ -63,8 +70,9 @@ struct config {
     const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
 
+    /* Grows after the start too, when a model of the store is asked for: an entry is whole before it is counted. */
     struct config_model models[CONFIG_MAX_MODELS];
-    int n_models;
+    atomic_int n_models;
     struct config_tier tiers[CONFIG_MAX_TIERS];   /* cheapest first */
     int n_tiers;
     struct config_route routes[CONFIG_MAX_ROUTES];
@@ -89,6 +97,8 @@ struct config {
     const char *ledger_path;             /* NULL: ~/.local/share/rung/ledger.db; "off" is none */
     bool ledger_power;                   /* durability: power */
     int threads;                         /* 0: one per CPU */
+    int64_t memory_bytes;                /* for loaded models; 0: what the machine has, less a reserve */
+    int64_t load_timeout_ms;             /* 0: the runtime's */
     size_t max_body_bytes;
     int max_queue, max_workers;
     struct arena arena;                  /* everything above lives here */

@@ -1,6 +1,7 @@
 /* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys,
  * which share the rule that a secret is never written into the file but named as env:NAME. */
 #include "gateway/config_parse.h"
+#include "gateway/keep_alive.h"
 
 #include <stdlib.h>
 
@@ -167,41 +168,113 @@ static bool read_upstream(struct config_reader *r, const struct yaml_node *n, st
            (!logprobs || yaml_to_bool(logprobs, r->name, "logprobs", &m->logprobs, r->err));
 }
 
+bool config_read_memory(struct config_reader *r, const struct yaml_node *n, int64_t *ret_bytes)
+{
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+    struct str text;
+    if (!yaml_to_str(n, r->name, "memory", &text, r->err))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        double value;
+        struct str unit = str_of(units[i].name);
+        if (!str_ends(text, unit) || !str_to_f64(str_trim((struct str){text.p, text.n - unit.n}), &value) ||
+            value <= 0 || value * units[i].bytes > 0x1p60)
+            continue;
+        *ret_bytes = (int64_t)(value * units[i].bytes);
+        return true;
+    }
+    return yaml_fail(n, r->name, r->err, "'memory' must be a size such as 8GB or 500MiB");
+}
+
+static bool read_keep_alive(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    struct str text;
+    struct err err = ERR_INIT;
+    if (!yaml_to_str(n, r->name, "keep_alive", &text, r->err))
+        return false;
+    return keep_alive_parse(text, &m->keep_alive_ms, &err) || yaml_fail(n, r->name, r->err, "%s", err.msg);
+}
+
+/* A name that is free, for a model or an adapter. */
+static bool read_name(struct config_reader *r, const struct yaml_node *n, const char **ret)
+{
+    const char *name;
+    if (!config_read_string(r, n, "model name", &name))
+        return false;
+    if (!*name)
+        return yaml_fail(n, r->name, r->err, "a model needs a name");
+    if (strcmp(name, "auto") == 0)
+        return yaml_fail(n, r->name, r->err, "a model cannot be called 'auto': that name asks for routing");
+    if (config_find_model(r->c, str_of(name)) >= 0)
+        return yaml_fail(n, r->name, r->err, "there is a model '%s' already", name);
+    if (r->c->n_models >= CONFIG_MAX_GIVEN)
+        return yaml_fail(n, r->name, r->err, "more than %d models and adapters", CONFIG_MAX_GIVEN);
+    *ret = name;
+    return true;
+}
+
+static bool read_file(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    const struct yaml_node *file = yaml_get(n, "file"), *keep = yaml_get(n, "keep_alive");
+    m->keep_alive_ms = RUNTIME_KEEP_ALIVE_MS;
+    return config_read_path(r, file, "file", "starter", &m->file) &&
+           config_read_string(r, file, "file", &m->file_as_given) && (!keep || read_keep_alive(r, keep, m));
+}
+
+/* Each adapter is a model of its own name, beside its base. */
+static bool read_adapters(struct config_reader *r, const struct yaml_node *n, int base)
+{
+    static const char *const keys[] = {"name", "file", NULL};
+    struct config *c = r->c;
+    if (n->kind != YAML_SEQUENCE)
+        return yaml_fail(n, r->name, r->err, "'adapters' must be a list of {name, file}");
+    for (int i = 0; i < n->n; i++) {
+        const struct yaml_node *item = n->items[i];
+        if (item->kind != YAML_MAPPING || !yaml_get(item, "name") || !yaml_get(item, "file"))
+            return yaml_fail(item, r->name, r->err, "an adapter needs 'name' and 'file'");
+        struct config_model m = c->models[base];
+        m.base = base;
+        if (!yaml_only_keys(item, r->name, keys, r->err) || !read_name(r, yaml_get(item, "name"), &m.name) ||
+            !config_read_path(r, yaml_get(item, "file"), "file", "", &m.adapter))
+            return false;
+        c->models[c->n_models++] = m;
+    }
+    return true;
+}
+
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
-    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", NULL};
+    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", "keep_alive", NULL};
     static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
                                                 "timeouts_ms", "private", "logprobs", NULL};
     struct config *c = r->c;
-    if (c->n_models == CONFIG_MAX_MODELS)
-        return yaml_fail(name, r->name, r->err, "more than %d models", CONFIG_MAX_MODELS);
     struct config_model *m = &c->models[c->n_models];
     *m = (struct config_model){.connect_timeout_ms = 5000,
                                .first_token_timeout_ms = 60000,
                                .idle_timeout_ms = 60000,
                                .total_timeout_ms = 600000};
-    if (!config_read_string(r, name, "model name", &m->name))
+    if (!read_name(r, name, &m->name))
         return false;
-    if (!*m->name)
-        return yaml_fail(name, r->name, r->err, "a model needs a name");
-    if (strcmp(m->name, "auto") == 0)
-        return yaml_fail(name, r->name, r->err, "a model cannot be called 'auto': that name asks for routing");
     if (n->kind != YAML_MAPPING)
         return yaml_fail(n, r->name, r->err, "model '%s' must be a mapping with 'file' or 'base_url'", m->name);
     const struct yaml_node *file = yaml_get(n, "file"), *url = yaml_get(n, "base_url"),
-                           *context = yaml_get(n, "context"), *price = yaml_get(n, "price_usd_per_mtok");
+                           *context = yaml_get(n, "context"), *price = yaml_get(n, "price_usd_per_mtok"),
+                           *adapters = yaml_get(n, "adapters");
     if (!file == !url)
         return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)",
                          m->name);
-    if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) ||
-        (file && !config_read_path(r, file, "file", "starter", &m->file)) || (url && !read_upstream(r, n, m)) ||
+    if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) || (file && !read_file(r, n, m)) ||
+        (url && !read_upstream(r, n, m)) ||
         (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)) ||
         (price && !config_read_price(r, price, &m->price)))
         return false;
     if (file && !price)
         m->price.known = true; /* what runs here costs nothing a token */
-    c->n_models++;
-    return true;
+    int base = c->n_models++;
+    return !adapters || read_adapters(r, adapters, base);
 }
 
 bool config_read_models(struct config_reader *r, const struct yaml_node *n)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "gateway/answer/answer.h"
+#include "gateway/models.h"
 
 #define REPLY_ARENA_MAX (256u << 20)
 /* A longer prompt is not tokenised just to plan: the estimate says clearly enough where it does not fit. */
@@ -22,38 +23,6 @@ const char *const attempt_outcome_names[] = {
 
 /* ---- opening ---- */
 
-static bool load_model(struct gateway *g, int i, struct str starter, struct err *err)
-{
-    const struct config_model *m = &g->config->models[i];
-    struct filemap *map = NULL;
-    struct local_model_options options = {.context = m->context};
-    bool embedded = strcmp(m->file, "starter") == 0;
-    if (embedded && !starter.n)
-        return err_set(err, ERR_NOT_FOUND, "model '%s' is the embedded starter, which this build does not hold",
-                       m->name);
-    bool ok = embedded ? filemap_memory("starter", starter.p, starter.n, &map, err) : filemap_open(m->file, &map, err);
-    if (!ok)
-        return err_prefix(err, "model '%s': ", m->name);
-    return runtime_load(g->runtime, m->name, map, &options, &g->local[i], err) ||
-           err_prefix(err, "model '%s': ", m->name);
-}
-
-static bool open_models(struct gateway *g, struct str starter, struct err *err)
-{
-    const struct config *c = g->config;
-    for (int i = 0; i < c->n_models; i++) {
-        if (c->models[i].base_url && !g->http && !http_client_open(&g->http, err))
-            return false;
-        if (!c->models[i].file)
-            continue;
-        if (!g->runtime && !runtime_open(c->threads, &g->runtime, err))
-            return false;
-        if (!load_model(g, i, starter, err))
-            return false;
-    }
-    return true;
-}
-
 static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
 {
     const struct config *c = g->config;
@@ -69,6 +38,14 @@ static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
     return ledger_default_path(path, sizeof path, err) && ledger_open(path, &options, &g->ledger, err);
 }
 
+static bool open_client(struct gateway *g, struct err *err)
+{
+    for (int i = 0; i < g->config->n_models; i++)
+        if (g->config->models[i].base_url)
+            return http_client_open(&g->http, err);
+    return true;
+}
+
 bool gateway_open(struct config *c, const struct gateway_options *o, struct gateway **ret, struct err *err)
 {
     struct gateway *g = calloc(1, sizeof *g);
@@ -77,7 +54,8 @@ bool gateway_open(struct config *c, const struct gateway_options *o, struct gate
         return err_nomem(err, "the gateway");
     }
     g->config = c;
-    if (!sticky_open(&g->sticky, err) || !open_ledger(g, o->no_ledger, err) || !open_models(g, o->starter, err)) {
+    if (!sticky_open(&g->sticky, err) || !open_ledger(g, o->no_ledger, err) || !open_client(g, err) ||
+        !models_open(g, o->starter, err)) {
         gateway_close(g);
         return false;
     }
@@ -108,13 +86,27 @@ const struct local_model_info *gateway_local_model(const struct gateway *g, int 
 
 /* ---- planning ---- */
 
-static int64_t count_tokens(const struct gateway *g, const struct request *req, int model, int64_t estimate)
+/* load: a model that is not loaded is waited for; else, or where it would be dropped again at once, the estimate
+ * does. */
+static int64_t count_tokens(const struct gateway *g, const struct request *req, int model, bool load, int64_t estimate)
 {
     struct generation_request gr = local_request(req);
+    struct local_model *m = g->local[model];
+    int64_t keep_ms = req->has_keep_alive ? req->keep_alive_ms : g->config->models[model].keep_alive_ms;
     int64_t tokens = estimate;
-    if (g->local[model] && req->body.n <= COUNT_MAX_BYTES && !req->needs_upstream)
-        generation_count_prompt(g->local[model], &gr, &tokens, NULL);
+    if (!m || req->body.n > COUNT_MAX_BYTES || req->needs_upstream)
+        return estimate;
+    bool held = load && keep_ms != 0 && local_model_acquire(m, &gr.load, NULL);
+    generation_count_prompt(m, &gr, &tokens, NULL);
+    if (held)
+        local_model_release(m);
     return tokens;
+}
+
+/* Who is asked first, so that counting with its tokenizer loads nothing that is not needed anyway. */
+static bool is_asked_first(const struct config *c, struct str asked, int model)
+{
+    return str_is(asked, c->models[model].name) || (str_is(asked, "auto") && c->tiers[0].model == model);
 }
 
 /* The models that the plan may look at: one that is named, or all of the tiers. Counting is dear for long prompts. */
@@ -131,7 +123,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         bool named = str_is(asked, c->models[i].name), in_tier = false;
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
-        ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, estimate) : estimate;
+        ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
     }
 }

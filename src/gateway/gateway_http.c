@@ -2,12 +2,10 @@
  * answered is decided in gateway_answer; how it is written, in api/. */
 #include <stdio.h>
 
-#include "data/json.h"
 #include "gateway/api/openai.h"
-#include "gateway/gateway.h"
+#include "gateway/pages.h"
 #include "net/sse.h"
 
-#define BODY_MAX_BYTES (96u << 20)
 #define REQUEST_ARENA_MAX (160u << 20)
 #define HEADER_TEXT 200
 
@@ -20,25 +18,6 @@ static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confide
 void gateway_error_body(int status, const char *message, struct buf *out)
 {
     openai_write_error(status, message, NULL, NULL, out);
-}
-
-static void reply_json(struct http_exchange *x, int status, const struct buf *body)
-{
-    if (buf_ok(body))
-        http_reply(x, status, "application/json", buf_view(body));
-    else
-        http_reply(x, 500, "application/json",
-                   STR("{\"error\":{\"message\":\"the reply is too long\",\"type\":\"server_error\"}}"));
-}
-
-static void fail(struct http_exchange *x, int status, const char *message, const char *param, const char *code)
-{
-    struct buf body = BUF_INIT(BODY_MAX_BYTES);
-    openai_write_error(status, message, param, code, &body);
-    if (status == 503)
-        http_reply_header(x, "Retry-After", "1");
-    reply_json(x, status, &body);
-    buf_free(&body);
 }
 
 /* Every sentence of the parser names its field in quotes first: that is `param`. */
@@ -148,13 +127,13 @@ static bool admit(const struct config *c, struct http_exchange *x, bool needs_ke
     struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
     char text[HEADER_TEXT];
     if (!host_allowed(c, host)) {
-        fail(x, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is", NULL,
-             "host_not_allowed");
+        page_fail(x, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is", NULL,
+                  "host_not_allowed");
         return false;
     }
     if (origin.p && !origin_allowed(c, origin)) {
-        fail(x, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should", NULL,
-             "origin_not_allowed");
+        page_fail(x, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should", NULL,
+                  "origin_not_allowed");
         return false;
     }
     if (origin.p && origin.n < sizeof text) {
@@ -164,7 +143,7 @@ static bool admit(const struct config *c, struct http_exchange *x, bool needs_ke
         http_reply_header(x, "Vary", "Origin");
     }
     if (needs_key && !key_allowed(c, http_header(x, "Authorization"))) {
-        fail(x, 401, "the API key is missing or is not one of the configured 'api_keys'", NULL, "invalid_api_key");
+        page_fail(x, 401, "the API key is missing or is not one of the configured 'api_keys'", NULL, "invalid_api_key");
         return false;
     }
     return true;
@@ -245,7 +224,7 @@ static void stream_end(struct chat *chat)
     if (r->outcome == REPLY_OK) {
         openai_write_chunk_last(chat->req, r, &chat->out);
     } else if (r->outcome == REPLY_ERROR) {
-        struct buf error = BUF_INIT(BODY_MAX_BYTES);
+        struct buf error = BUF_INIT(PAGE_MAX_BYTES);
         openai_write_error(r->http_status, r->err.msg, NULL, NULL, &error);
         sse_write(&chat->out, "error", buf_view(&error));
         buf_free(&error);
@@ -265,8 +244,8 @@ static void fail_reply(struct chat *chat)
         snprintf(seconds, sizeof seconds, "%lld", (long long)r->retry_after_s);
         http_reply_header(chat->x, "Retry-After", seconds);
     }
-    fail(chat->x, r->http_status ? r->http_status : 500, r->err.msg,
-         no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
+    page_fail(chat->x, r->http_status ? r->http_status : 500, r->err.msg,
+              no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
 }
 
 static void answer(struct gateway *g, struct chat *chat)
@@ -278,10 +257,10 @@ static void answer(struct gateway *g, struct chat *chat)
     } else if (chat->reply.outcome == REPLY_OK) {
         openai_write_chat(chat->req, &chat->reply, &chat->out);
         put_reply_headers(chat, false);
-        reply_json(chat->x, 200, &chat->out);
+        page_json(chat->x, 200, &chat->out);
     } else if (chat->reply.outcome == REPLY_CANCELLED) {
         /* Who hung up will not read this; who did not was cut because the server is closing. */
-        fail(chat->x, 503, "Rung is stopping; ask again in a moment", NULL, NULL);
+        page_fail(chat->x, 503, "Rung is stopping; ask again in a moment", NULL, NULL);
     } else {
         fail_reply(chat);
     }
@@ -295,9 +274,9 @@ static void handle_chat(struct gateway *g, struct http_exchange *x)
     struct err err = ERR_INIT;
     char param[64];
     if (!openai_parse_chat(http_body(x), &arena, &req, &err)) {
-        fail(x, err.code == ERR_NOMEM ? 503 : 400, err.msg, param_of(err.msg, param, sizeof param), NULL);
+        page_fail(x, err.code == ERR_NOMEM ? 503 : 400, err.msg, param_of(err.msg, param, sizeof param), NULL);
     } else {
-        struct chat chat = {.x = x, .req = &req, .out = BUF_INIT(BODY_MAX_BYTES)};
+        struct chat chat = {.x = x, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
         req.arrived_ns = http_arrived_ns(x);
         req.gone = client_gone;
         req.gone_ctx = x;
@@ -308,87 +287,7 @@ static void handle_chat(struct gateway *g, struct http_exchange *x)
     arena_free(&arena);
 }
 
-/* ---- the small pages ---- */
-
-static void write_model(struct json_writer *w, const char *name, const char *owner)
-{
-    json_open_object(w);
-    json_put_cstr(w, "id", name);
-    json_put_cstr(w, "object", "model");
-    json_put_i64(w, "created", 0);
-    json_put_cstr(w, "owned_by", owner);
-    json_close_object(w);
-}
-
-static const char *owner_of(const struct config_model *m)
-{
-    return m->file ? "local" : m->own_machine ? "own machine" : "upstream";
-}
-
-static void handle_models(struct gateway *g, struct http_exchange *x)
-{
-    const struct config *c = gateway_config(g);
-    struct buf out = BUF_INIT(BODY_MAX_BYTES);
-    struct json_writer w = JSON_WRITER(&out);
-    json_open_object(&w);
-    json_put_cstr(&w, "object", "list");
-    json_key(&w, "data");
-    json_open_array(&w);
-    write_model(&w, "auto", "rung");
-    for (int i = 0; i < c->n_models; i++)
-        write_model(&w, c->models[i].name, owner_of(&c->models[i]));
-    for (int i = 0; i < c->n_aliases; i++)
-        write_model(&w, c->aliases[i].from, "alias");
-    json_close_array(&w);
-    json_close_object(&w);
-    reply_json(x, 200, &out);
-    buf_free(&out);
-}
-
-static void handle_model(struct gateway *g, struct http_exchange *x, struct str name)
-{
-    const struct config *c = gateway_config(g);
-    struct buf out = BUF_INIT(BODY_MAX_BYTES);
-    struct json_writer w = JSON_WRITER(&out);
-    int found = config_find_model(c, name);
-    if (found >= 0)
-        write_model(&w, c->models[found].name, owner_of(&c->models[found]));
-    else if (str_is(name, "auto"))
-        write_model(&w, "auto", "rung");
-    for (int i = 0; i < c->n_aliases && !out.n; i++) {
-        if (str_is(name, c->aliases[i].from))
-            write_model(&w, c->aliases[i].from, "alias");
-    }
-    if (out.n)
-        reply_json(x, 200, &out);
-    else
-        fail(x, 404, "there is no model of this name; GET /v1/models lists them", "model", "model_not_found");
-    buf_free(&out);
-}
-
-static void handle_health(struct gateway *g, struct http_exchange *x)
-{
-    const struct config *c = gateway_config(g);
-    struct buf out = BUF_INIT(BODY_MAX_BYTES);
-    struct json_writer w = JSON_WRITER(&out);
-    json_open_object(&w);
-    json_put_cstr(&w, "status", "ok");
-    json_put_cstr(&w, "server", "rung");
-    json_put_cstr(&w, "version", RUNG_VERSION);
-    json_key(&w, "tiers");
-    json_open_array(&w);
-    for (int t = 0; t < c->n_tiers; t++) {
-        json_open_object(&w);
-        json_put_cstr(&w, "tier", c->tiers[t].name);
-        json_put_cstr(&w, "model", c->models[c->tiers[t].model].name);
-        json_put_bool(&w, "usable", !c->models[c->tiers[t].model].key_missing);
-        json_close_object(&w);
-    }
-    json_close_array(&w);
-    json_close_object(&w);
-    reply_json(x, 200, &out);
-    buf_free(&out);
-}
+/* ---- which path is which ---- */
 
 static void handle_preflight(struct http_exchange *x)
 {
@@ -404,34 +303,61 @@ static void handle_preflight(struct http_exchange *x)
 static void handle_wrong_method(struct http_exchange *x, const char *allow)
 {
     http_reply_header(x, "Allow", allow);
-    fail(x, 405, "this path does not take this method", NULL, NULL);
+    page_fail(x, 405, "this path does not take this method", NULL, NULL);
+}
+
+static void page_root(struct gateway *g, struct http_exchange *x)
+{
+    (void)g;
+    http_reply(x, 200, "text/plain; charset=utf-8", STR("Rung is running\n"));
+}
+
+static const struct path {
+    const char *path;
+    bool post;                           /* else GET */
+    bool open;                           /* no key is asked for */
+    void (*page)(struct gateway *g, struct http_exchange *x);
+} paths[] = {
+    {"/v1/chat/completions", true, false, handle_chat},
+    {"/v1/models", false, false, page_models},
+    {"/health", false, true, page_health},
+    {"/", false, true, page_root},
+    {"/api/ps", false, false, page_ps},
+    {"/api/tags", false, false, page_tags},
+    {"/api/generate", true, false, page_generate},
+};
+
+static const struct path *find_path(struct str path)
+{
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (str_is(path, paths[i].path))
+            return &paths[i];
+    return NULL;
 }
 
 void gateway_handle(void *gateway, struct http_exchange *x)
 {
     static const char model_prefix[] = "/v1/models/";
     struct gateway *g = gateway;
-    struct str method = http_method(x), path = http_path(x);
+    struct str method = http_method(x), name = http_path(x);
     bool get = str_is(method, "GET") || str_is(method, "HEAD"), options = str_is(method, "OPTIONS");
-    bool chat = str_is(path, "/v1/chat/completions"), health = str_is(path, "/health"), root = str_is(path, "/");
-    bool models = str_is(path, "/v1/models"), model = str_starts(path, str_of(model_prefix));
-    if (!admit(gateway_config(g), x, !health && !root && !options))
+    bool model = str_starts(name, str_of(model_prefix));
+    const struct path *path = find_path(name);
+    if (!admit(gateway_config(g), x, !options && !(path && path->open)))
         return;
     if (options)
         handle_preflight(x);
-    else if (chat && str_is(method, "POST"))
-        handle_chat(g, x);
-    else if (!chat && !health && !root && !models && !model)
-        fail(x, 404, "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models and GET /health",
-             NULL, NULL);
-    else if (chat || !get)
-        handle_wrong_method(x, chat ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
-    else if (health)
-        handle_health(g, x);
-    else if (root)
-        http_reply(x, 200, "text/plain; charset=utf-8", STR("Rung is running\n"));
-    else if (models)
-        handle_models(g, x);
+    else if (!path && !model)
+        page_fail(x, 404,
+                  "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models, GET /health and GET "
+                  "/api/ps",
+                  NULL, NULL);
+    else if (path && path->post && !str_is(method, "POST"))
+        handle_wrong_method(x, "POST, OPTIONS");
+    else if (!(path && path->post) && !get)
+        handle_wrong_method(x, "GET, HEAD, OPTIONS");
+    else if (path)
+        path->page(g, x);
     else
-        handle_model(g, x, (struct str){path.p + strlen(model_prefix), path.n - strlen(model_prefix)});
+        page_model(g, x, (struct str){name.p + strlen(model_prefix), name.n - strlen(model_prefix)});
 }

@@ -69,6 +69,8 @@ struct request {
     /* Asked at every token, from any thread: has whoever waits for this gone away? NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;
+    bool has_keep_alive;                 /* `keep_alive`: how long a model here stays loaded after this */
+    int64_t keep_alive_ms;
 };
 
 /* What does not live in the arena. */

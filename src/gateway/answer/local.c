@@ -26,6 +26,10 @@ struct generation_request local_request(const struct request *req)
         .reasoning_effort = req->reasoning_effort,
         .gone = req->gone,
         .gone_ctx = req->gone_ctx,
+        .load = {.has_keep_alive = req->has_keep_alive,
+                 .keep_alive_ms = req->keep_alive_ms,
+                 .gone = req->gone,
+                 .gone_ctx = req->gone_ctx},
     };
 }
 
@@ -119,7 +123,7 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
     run.calls.only_first = req->one_tool_call;
     if (!generation_start(g->runtime, g->local[model], &gr, &run.gen, err))
-        return END_FAILED;
+        return err->code == ERR_CANCELLED && answer_client_gone(req) ? END_GONE : END_FAILED;
     struct gen_event done;
     enum release_verdict verdict = pull(&run, &done);
     fill_attempt(&done, a);

@@ -30,7 +30,7 @@ struct upstream_run {
 
 static bool is_ours(struct str key, bool rewrite_logprobs)
 {
-    static const char *const ours[] = {"model", "stream", "stream_options", "metadata"};
+    static const char *const ours[] = {"model", "stream", "stream_options", "metadata", "keep_alive"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (str_is(key, ours[i]))
             return true;

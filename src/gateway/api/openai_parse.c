@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "gateway/api/openai_internal.h"
+#include "gateway/keep_alive.h"
 
 #define MAX_METADATA_PAIRS 16
 #define MAX_METADATA_KEY 64
@@ -297,6 +298,13 @@ static bool parse_identifier(struct openai_parse *p, const char *field, const js
     return openai_text(p, field, value, &ignored);
 }
 
+static bool parse_keep_alive(struct openai_parse *p, const char *field, const json_t *value)
+{
+    (void)field;
+    p->r->has_keep_alive = true;
+    return keep_alive_of_json(value, &p->r->keep_alive_ms, p->err);
+}
+
 static bool parse_modalities(struct openai_parse *p, const char *field, const json_t *value)
 {
     const json_t *first = json_array_get(value, 0);
@@ -351,6 +359,7 @@ static const struct field {
     {"tool_choice", openai_parse_tool_choice},
     {"parallel_tool_calls", parse_flag},
     {"store", parse_flag},
+    {"keep_alive", parse_keep_alive},
     {"user", parse_identifier},
     {"safety_identifier", parse_identifier},
     {"prompt_cache_key", parse_identifier},
