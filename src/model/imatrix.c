@@ -186,6 +186,8 @@ static bool read_gguf(struct imatrix *m, const struct gguf *g, struct err *err)
         return false;
     m->chunks = chunks;
     struct str dataset = datasets.n > 0 ? utf8_clip(datasets.strings[0], IMATRIX_MAX_DATASET_BYTES) : STR("");
+    if (!utf8_valid(dataset))
+        return err_set(err, ERR_CORRUPT, "%s: its dataset name is no UTF-8 text", m->path);
     m->dataset = arena_str(&m->arena, dataset);
     if (!m->dataset.p)
         return err_nomem(err, "an importance matrix");

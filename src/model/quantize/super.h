@@ -9,7 +9,7 @@
 #define SUPER_BLOCK 256
 #define SUPER_MAX_GROUPS 16
 
-/* How hard to look, found by measuring: see docs/models.md. */
+/* How hard to look, found by measuring: see docs/quantisation.md. */
 struct super_effort {
     int tries;          /* ranges tried for each group */
     float reach;        /* how many grid steps wider or narrower than its values */
