@@ -277,7 +277,8 @@ static void test_bad_vocabularies_are_refused(void **state)
     spec.eos = vocab.n_tokens;
     assert_refused(&spec, ERR_CORRUPT, "eos");
     spec = good;
-    spec.n_tokens = 255; /* a byte is missing */
+    spec.n_tokens = 255; /* a byte is missing, which the unknown token does not stand in for */
+    spec.unknown = 0;
     assert_refused(&spec, ERR_UNSUPPORTED, "no token for the byte");
     vocab.types[3] = 9;
     assert_refused(&good, ERR_CORRUPT, "type 9");

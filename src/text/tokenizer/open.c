@@ -119,14 +119,15 @@ static bool index_open(struct tokenizer *t, struct err *err)
     return true;
 }
 
-/* What single bytes and characters become. A vocabulary without a token for a byte shows it as its unknown token. */
+/* What single bytes and characters become. Where characters merge, a byte without a token shows as the unknown token;
+ * byte-level BPE must have them all, as its unknown token may be one that ends answers. */
 static bool bytes_open(struct tokenizer *t, struct err *err)
 {
     for (int i = 0; i < 256; i++) {
         char c = (char)i;
         int32_t id;
         bool found = tokenizer_find_plain(t, (struct str){&c, 1}, &id);
-        t->byte_ids[i] = t->kind == VOCAB_BYTE_BPE && found ? id : t->unknown;
+        t->byte_ids[i] = t->kind != VOCAB_BYTE_BPE ? t->unknown : found ? id : -1;
         if (i < 128)
             t->char_ids[i] = found ? id : -1;
     }
