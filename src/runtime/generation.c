@@ -1,6 +1,6 @@
 /* One generation, seen from both sides. The owner's thread builds the prompt, submits, and pulls events; the engine
- * thread turns each sampled token into an event: bytes to characters, reasoning apart, stop texts held back. Which
- * tokens share a step is the scheduler's business. */
+ * thread turns each sampled token into an event. What of an answer is text, reasoning or a call is answer.c's business,
+ * which tokens share a step the scheduler's. */
 #include "runtime/generate.h"
 
 #include <errno.h>
@@ -34,7 +34,8 @@ static struct generation *generation_new(struct local_model *m)
     g->model = m;
     g->refs = 1;
     g->start_us = clock_us();
-    g->text = g->shown = g->decoded = g->fresh = BUF_INIT(GENERATION_MAX_TEXT_BYTES);
+    g->text = g->shown = BUF_INIT(GENERATION_MAX_TEXT_BYTES);
+    call_queue_open(&g->calls);
     return g;
 }
 
@@ -42,12 +43,12 @@ static void generation_free(struct generation *g)
 {
     pthread_mutex_destroy(&g->lock);
     pthread_cond_destroy(&g->ready);
-    stop_filter_close(&g->stop);
+    answer_close(&g->answer);
     token_ids_free(&g->ids);
     buf_free(&g->text);
     buf_free(&g->shown);
-    buf_free(&g->decoded);
-    buf_free(&g->fresh);
+    call_queue_close(&g->calls);
+    call_deltas_free(&g->shown_calls);
     free(g->bias);
     free(g->events);
     local_model_release(g->model);
@@ -101,20 +102,28 @@ static bool choose_length(struct generation *g, int64_t wanted, struct err *err)
     return true;
 }
 
+/* Ids of calls differ from one request of a conversation to the next, and not from one run to the next. */
+static uint64_t id_seed(const struct generation *g, uint64_t seed)
+{
+    return str_hash((struct str){(const char *)g->ids.p, (size_t)g->ids.n * sizeof *g->ids.p}) ^ seed;
+}
+
 static bool prepare(struct generation *g, const struct generation_request *req, struct err *err)
 {
+    const struct local_model *m = g->model;
     bool inside;
-    if (!prompt_build(g->model, req, &g->ids, &inside, err))
+    if (!prompt_build(m, req, &g->ids, &inside, err))
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
-    /* Straight behind a control token the answer begins a text of its own. */
-    g->detokenizer.at_start =
-        g->n_prompt > 0 && tokenizer_type(g->model->tokenizer, g->ids.p[g->n_prompt - 1]) == TOKEN_CONTROL;
     g->gone = req->gone;
     g->gone_ctx = req->gone_ctx;
-    reasoning_open(&g->reasoning, g->model->think_open, g->model->think_close, inside);
+    bool at_start = g->n_prompt > 0 && tokenizer_type(m->tokenizer, g->ids.p[g->n_prompt - 1]) == TOKEN_CONTROL;
+    struct answer_spec spec = {
+        .tokenizer = m->tokenizer, .at_start = at_start, .reasoning = req->n_messages > 0 ? m->reasoning : NULL,
+        .inside = inside, .calls = m->calls, .tools = req->tools, .id_seed = id_seed(g, req->sampler.seed),
+        .stop = req->stop, .n_stop = req->n_stop};
     return choose_length(g, req->max_tokens, err) && copy_sampler(g, &req->sampler, err) &&
-           stop_filter_open(&g->stop, req->stop, req->n_stop, err);
+           answer_open(&g->answer, &spec, err);
 }
 
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
@@ -182,10 +191,13 @@ static struct str hand_out(struct generation *g, size_t n)
 
 static void pop_event(struct generation *g, struct gen_event *ret)
 {
+    struct err err = ERR_INIT;
+    int n_deltas = g->calls.n;
     if (g->next_event < g->n_events) {
         struct queued_event *q = &g->events[g->next_event++];
         *ret = (struct gen_event){.kind = GEN_TOKEN, .text = hand_out(g, q->n_text), .piece = q->piece,
                                   .reasoning = q->reasoning, .end = q->end, .record = q->record, .err = ERR_INIT};
+        n_deltas = q->n_deltas;
         if (g->next_event == g->n_events)
             g->next_event = g->n_events = 0;
     } else {
@@ -193,9 +205,12 @@ static void pop_event(struct generation *g, struct gen_event *ret)
         ret->text = hand_out(g, g->text.n - g->text_at);
         g->done = true;
     }
-    if (!buf_ok(&g->shown)) {
-        *ret = (struct gen_event){.kind = GEN_DONE, .finish = FINISH_ERROR, .err = ERR_INIT};
-        err_nomem(&ret->err, "the text of an answer");
+    if (call_queue_take(&g->calls, n_deltas, &g->shown_calls, &err) &&
+        buf_check(&g->shown, "the text of an answer", &err)) {
+        ret->tool_calls = g->shown_calls.p;
+        ret->n_tool_calls = g->shown_calls.n;
+    } else {
+        *ret = (struct gen_event){.kind = GEN_DONE, .finish = FINISH_ERROR, .err = err};
         g->done = true;
     }
 }
@@ -229,50 +244,52 @@ void generation_close(struct generation *g)
 
 /* ---- the engine thread's side ---- */
 
-static bool push_event(struct generation *g, const struct queued_event *event, struct err *err)
+static bool grow_events(struct generation *g)
 {
-    bool ok = true;
-    pthread_mutex_lock(&g->lock);
-    if (g->n_events == g->cap_events) {
-        int64_t cap = g->cap_events ? g->cap_events * 2 : 16;
-        struct queued_event *events = realloc(g->events, (size_t)cap * sizeof *events);
-        if (events) {
-            g->events = events;
-            g->cap_events = cap;
-        }
-        ok = events != NULL;
+    if (g->n_events < g->cap_events)
+        return true;
+    int64_t cap = g->cap_events ? g->cap_events * 2 : 16;
+    struct queued_event *events = realloc(g->events, (size_t)cap * sizeof *events);
+    if (!events)
+        return false;
+    g->events = events;
+    g->cap_events = cap;
+    return true;
+}
+
+/* The event goes out with the first run of text that is ready, which is of one part, and all deltas; another part's text
+ * waits for the next event. */
+static bool push_event(struct generation *g, struct queued_event *event, struct err *err)
+{
+    enum answer_part part;
+    struct str text;
+    bool has_text = text_parts_first(&g->answer.ready, &part, &text);
+    if (has_text) {
+        event->n_text = text.n;
+        event->reasoning = part == PART_REASONING;
     }
-    buf_str(&g->text, buf_view(&g->fresh));
-    ok = ok && buf_ok(&g->text) && buf_ok(&g->fresh);
+    event->n_deltas = g->answer.calls.n;
+    pthread_mutex_lock(&g->lock);
+    bool ok = grow_events(g) && call_queue_move(&g->answer.calls, &g->calls, err);
+    if (has_text)
+        buf_str(&g->text, text);
+    ok = ok && buf_ok(&g->text);
     if (ok)
         g->events[g->n_events++] = *event;
     pthread_cond_signal(&g->ready);
     pthread_mutex_unlock(&g->lock);
+    if (has_text)
+        text_parts_drop(&g->answer.ready);
     return ok || err_nomem(err, "the text of an answer");
 }
 
-/* The token's bytes to what of them is certain, in g->fresh; true when they completed a stop text. */
-static bool take_text(struct generation *g, int32_t id, enum answer_part part)
-{
-    buf_clear(&g->decoded);
-    if (part == PART_MARKER)
-        detokenizer_end(&g->detokenizer, &g->decoded);
-    else
-        detokenizer_add(&g->detokenizer, g->model->tokenizer, id, &g->decoded);
-    struct str text = reasoning_trim(&g->reasoning, buf_view(&g->decoded));
-    if (part == PART_ANSWER)
-        return stop_filter_add(&g->stop, text, &g->fresh);
-    buf_str(&g->fresh, text);
-    return false;
-}
-
-static void count_token(struct generation *g, bool reasoning)
+static void count_token(struct generation *g)
 {
     if (g->usage.completion_tokens++ == 0) {
         g->usage.ttft_us = clock_us() - g->start_us;
         g->usage.prefill_us = clock_us() - g->first_step_us;
     }
-    g->usage.reasoning_tokens += reasoning;
+    g->usage.reasoning_tokens = g->answer.reasoning_tokens;
 }
 
 bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,
@@ -280,17 +297,14 @@ bool generation_take(struct generation *g, const struct token_record *record, en
 {
     const struct tokenizer *t = g->model->tokenizer;
     struct queued_event event = {.record = *record, .end = tokenizer_is_end(t, record->id)};
+    bool stopped = false, ok = true;
     event.piece = event.end ? STR("") : tokenizer_piece(t, record->id);
-    enum answer_part part = reasoning_take(&g->reasoning, record->id, event.piece);
-    event.reasoning = part != PART_ANSWER;
-    count_token(g, event.reasoning);
-    buf_clear(&g->fresh);
-    if (!event.end && take_text(g, record->id, part)) {
-        event.end = true;
-        g->detokenizer = (struct detokenizer){0}; /* what came after the stop text is no part of the answer */
-    }
-    event.n_text = g->fresh.n;
-    if (!token_ids_add(&g->ids, record->id, err) || !push_event(g, &event, err)) {
+    event.reasoning = answer_inside(&g->answer);
+    if (!event.end)
+        ok = answer_take(&g->answer, record->id, &event.reasoning, &stopped, err);
+    count_token(g);
+    event.end = event.end || stopped;
+    if (!ok || !token_ids_add(&g->ids, record->id, err) || !push_event(g, &event, err)) {
         *ret_reason = FINISH_ERROR;
         return false;
     }
@@ -298,24 +312,33 @@ bool generation_take(struct generation *g, const struct token_record *record, en
     return !event.end && g->usage.completion_tokens < g->max_tokens;
 }
 
+/* What is left of the text, with the part it is of; where it is of several, it is the answer. */
+static bool last_text(struct generation *g, struct gen_event *last)
+{
+    enum answer_part part;
+    struct str text;
+    for (bool first = true; text_parts_first(&g->answer.ready, &part, &text); first = false) {
+        last->reasoning = part == PART_REASONING && (first || last->reasoning);
+        buf_str(&g->text, text);
+        text_parts_drop(&g->answer.ready);
+    }
+    return buf_ok(&g->text);
+}
+
 void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err)
 {
     session_close(g->session);
     g->session = NULL;
     g->usage.total_us = clock_us() - g->start_us;
-    bool reasoning = reasoning_inside(&g->reasoning);
-    buf_clear(&g->decoded);
-    buf_clear(&g->fresh);
-    detokenizer_end(&g->detokenizer, &g->decoded);
-    if (reasoning)
-        buf_str(&g->fresh, buf_view(&g->decoded));
-    else
-        stop_filter_add(&g->stop, buf_view(&g->decoded), &g->fresh);
-    stop_filter_end(&g->stop, &g->fresh);
+    struct gen_event last = {.kind = GEN_DONE, .reasoning = answer_inside(&g->answer), .err = err ? *err : ERR_INIT};
+    bool ok = answer_end(&g->answer, &last.err);
+    if ((reason == FINISH_STOP || reason == FINISH_LENGTH) && answer_called(&g->answer, reason == FINISH_LENGTH))
+        reason = FINISH_TOOL_CALLS;
+    last.usage = g->usage;
     pthread_mutex_lock(&g->lock);
-    buf_str(&g->text, buf_view(&g->fresh));
-    g->last = (struct gen_event){.kind = GEN_DONE, .reasoning = reasoning, .finish = reason, .usage = g->usage,
-                                 .err = err ? *err : ERR_INIT};
+    ok = ok && last_text(g, &last) && call_queue_move(&g->answer.calls, &g->calls, &last.err);
+    last.finish = ok ? reason : FINISH_ERROR;
+    g->last = last;
     g->ended = true;
     pthread_cond_signal(&g->ready);
     generation_release(g);

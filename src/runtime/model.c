@@ -13,8 +13,6 @@
 #define RUNTIME_MAX_RESERVE_BYTES ((int64_t)2 << 30)
 
 #define TEMPLATE_KEY "tokenizer.chat_template"
-#define THINK_OPEN "<think>"
-#define THINK_CLOSE "</think>"
 
 /* ---- the runtime ---- */
 
@@ -126,10 +124,6 @@ static bool open_vocabulary(struct local_model *m, struct err *err)
     if (tokenizer_count(m->tokenizer) > m->info.engine.n_vocab)
         return err_set(err, ERR_CORRUPT, "%s: the tokenizer has %d tokens, the weights only %lld", gguf_path(m->g),
                        tokenizer_count(m->tokenizer), (long long)m->info.engine.n_vocab);
-    m->think_open = tokenizer_find(m->tokenizer, STR(THINK_OPEN));
-    m->think_close = tokenizer_find(m->tokenizer, STR(THINK_CLOSE));
-    if (m->think_open < 0 || m->think_close < 0)
-        m->think_open = m->think_close = -1;
     return true;
 }
 
@@ -176,30 +170,9 @@ static bool choose_context(struct local_model *m, int64_t wanted, struct err *er
     return true;
 }
 
-static bool has_token(const struct gguf_array *tokens, const char *text)
-{
-    for (int64_t i = 0; i < tokens->n; i++)
-        if (str_is(tokens->strings[i], text))
-            return true;
-    return false;
-}
-
-static bool read_template_facts(struct local_model *m, const struct gguf *g, struct err *err)
-{
-    struct str source = {0};
-    struct gguf_array tokens;
-    if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) ||
-        !gguf_get_array(g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens, err))
-        return false;
-    bool mentions = str_find(source, STR(THINK_OPEN)) != SIZE_MAX || str_find(source, STR(THINK_CLOSE)) != SIZE_MAX;
-    m->info.has_template = source.n > 0;
-    m->info.thinks = mentions && has_token(&tokens, THINK_OPEN) && has_token(&tokens, THINK_CLOSE);
-    return true;
-}
-
 bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err)
 {
-    struct str display_name = STR("");
+    struct str display_name = STR(""), source = STR("");
     struct engine_needs needs;
     struct engine *engine;
     if (!gguf_get_str(g, "general.name", &display_name, err) ||
@@ -213,8 +186,9 @@ bool model_read_header(struct local_model *m, const struct gguf *g, int64_t cont
     m->info.name = m->name;
     m->info.path = m->path;
     m->info.display_name = m->display_name;
-    if (!read_template_facts(m, g, err) || !choose_context(m, context, err))
+    if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) || !choose_context(m, context, err))
         return false;
+    prompt_read_template(m, source);
     m->own_bytes = engine_needs_kv(&needs, m->info.context) + needs.compute_bytes + needs.vocabulary_bytes;
     return true;
 }

@@ -1,92 +1,72 @@
-/* A request's messages to the tokens of a prompt: strings escaped by the guard, a JSON context for the template, the
- * rendered text encoded with its control tokens. A model file without a template gets ChatML where the vocabulary
+/* A request's messages to the tokens of a prompt: the template renders them (context.c builds what it sees), and the
+ * rendered text is encoded with its control tokens. A model file without a template gets ChatML where the vocabulary
  * has its tokens, else lines "role: content". */
-#include <jansson.h>
-
 #include "base/clock.h"
-#include "runtime/runtime_private.h"
+#include "runtime/context.h"
+#include "runtime/history.h"
 #include "text/guard.h"
 
-/* How a message's content is made safe: guard_escape or guard_spell. */
-typedef void guard_fn(const struct tokenizer *t, struct str text, struct buf *out);
+/* ---- what a template knows ---- */
 
-/* A user's string, made safe, as a JSON string; NULL on failure. */
-static json_t *guarded_string(const struct local_model *m, guard_fn *guard, struct str text, struct err *err)
-{
-    struct buf safe = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
-    guard(m->tokenizer, text, &safe);
-    json_t *value = buf_check(&safe, "a message", err) ? json_stringn(buf_view(&safe).p, safe.n) : NULL;
-    if (!value && buf_ok(&safe))
-        err_nomem(err, "the messages");
-    buf_free(&safe);
-    return value;
-}
+#define PROBE_NAME "rung_probe_tool"
 
-static json_t *message_json(const struct local_model *m, guard_fn *guard, const struct chat_message *message,
-                            struct err *err)
+/* Whether the template writes a tool it is given. A template that does not compile is refused when the model is
+ * loaded; here it shows nothing. */
+static bool shows_tools(struct str source)
 {
-    json_t *object = json_object(), *role = guarded_string(m, guard_escape, message->role, err);
-    json_t *content = role ? guarded_string(m, guard, message->content, err) : NULL;
-    if (object && role && content && json_object_set(object, "role", role) == 0 &&
-        json_object_set(object, "content", content) == 0) {
-        json_decref(role);
-        json_decref(content);
-        return object;
-    }
-    json_decref(role);
-    json_decref(content);
-    json_decref(object);
-    return NULL;
-}
-
-static json_t *token_name(const struct local_model *m, int32_t id)
-{
-    struct str name = id >= 0 ? tokenizer_piece(m->tokenizer, id) : STR("");
-    return json_stringn(name.p, name.n);
-}
-
-/* The template's variables. */
-static bool context_build(const struct local_model *m, guard_fn *guard, const struct generation_request *req,
-                          json_t **ret, struct err *err)
-{
-    struct err why = ERR_INIT;
-    err_nomem(&why, "the messages");
-    json_t *context = json_object(), *messages = json_array();
-    bool ok = context && messages && json_object_set(context, "messages", messages) == 0;
-    for (int i = 0; ok && i < req->n_messages; i++)
-        ok = json_array_append_new(messages, message_json(m, guard, &req->messages[i], &why)) == 0;
-    ok = ok && json_object_set_new(context, "add_generation_prompt", json_true()) == 0 &&
-         json_object_set_new(context, "bos_token", token_name(m, tokenizer_bos(m->tokenizer))) == 0 &&
-         json_object_set_new(context, "eos_token", token_name(m, tokenizer_eos(m->tokenizer))) == 0 &&
-         (req->enable_thinking < 0 ||
-          json_object_set_new(context, "enable_thinking", json_boolean(req->enable_thinking)) == 0);
-    json_decref(messages);
-    if (ok) {
-        *ret = context;
-        return true;
-    }
+    static const char probe[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"add_generation_prompt\":true,\"bos_token\":\"\","
+        "\"eos_token\":\"\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"" PROBE_NAME "\","
+        "\"description\":\"x\",\"parameters\":{\"type\":\"object\",\"properties\":{}}}}]}";
+    struct template *template = NULL;
+    struct buf out = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
+    json_t *context = json_loads(probe, 0, NULL);
+    bool shows = context && template_compile(source, &template, NULL) &&
+                 template_render(template, context, clock_wall_ms(), &out, NULL) &&
+                 str_find(buf_view(&out), STR(PROBE_NAME)) != SIZE_MAX;
     json_decref(context);
-    if (err)
-        *err = why;
-    return false;
+    template_free(template);
+    buf_free(&out);
+    return shows;
 }
 
+void prompt_read_template(struct local_model *m, struct str source)
+{
+    m->reasoning = reasoning_detect(source);
+    m->calls = toolcall_detect(source);
+    m->folds_results = str_find(source, STR("tool_responses")) != SIZE_MAX &&
+                       str_find(source, STR("tool_call_id")) == SIZE_MAX;
+    m->info.has_template = source.n > 0;
+    m->info.thinks = m->reasoning != NULL;
+    m->info.tools = m->calls && shows_tools(source);
+}
+
+/* ---- rendering ---- */
+
+static bool render_once(const struct context_spec *spec, struct buf *out, struct err *err)
+{
+    json_t *context;
+    if (!context_build(spec, &context, err))
+        return false;
+    bool ok = template_render(spec->model->template, context, clock_wall_ms(), out, err);
+    json_decref(context);
+    return ok || err_prefix(err, "the chat template of %s: ", spec->model->name);
+}
+
+/* Most templates want a call's arguments as an object, some as the text they were; only trying tells. */
 static bool render_guarded(const struct local_model *m, guard_fn *guard, const struct generation_request *req,
                            struct buf *out, struct err *err)
 {
-    json_t *context;
-    if (!context_build(m, guard, req, &context, err))
-        return false;
-    bool ok = template_render(m->template, context, clock_wall_ms(), out, err);
-    json_decref(context);
-    return ok || err_prefix(err, "the chat template of %s: ", m->name);
-}
-
-static bool messages_spell(const struct local_model *m, const struct generation_request *req)
-{
-    for (int i = 0; i < req->n_messages; i++)
-        if (guard_spells(m->tokenizer, req->messages[i].content))
-            return true;
+    struct context_spec spec = {.model = m, .guard = guard, .req = req};
+    struct err why = ERR_INIT;
+    if (render_once(&spec, out, &why))
+        return true;
+    spec.arguments_as_text = true;
+    buf_clear(out);
+    if (why.code == ERR_INVALID && context_has_calls(req) && render_once(&spec, out, NULL))
+        return true;
+    if (err)
+        *err = why;
     return false;
 }
 
@@ -97,7 +77,7 @@ static bool render_template(const struct local_model *m, const struct generation
 {
     if (!render_guarded(m, guard_escape, req, out, err))
         return false;
-    if (!messages_spell(m, req))
+    if (!context_spells(m, req))
         return true;
     struct buf spelled = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
     bool ok = render_guarded(m, guard_spell, req, &spelled, err);
@@ -122,15 +102,36 @@ static void render_plainly(const struct local_model *m, const struct generation_
     buf_puts(out, chatml ? "<|im_start|>assistant\n" : "assistant:");
 }
 
-static bool messages_check(const struct generation_request *req, struct err *err)
+/* ---- what a request may hold ---- */
+
+static bool effort_ok(struct str effort)
 {
+    bool ok = effort.n <= 16;
+    for (size_t i = 0; i < effort.n && ok; i++)
+        ok = effort.p[i] >= 'a' && effort.p[i] <= 'z';
+    return ok;
+}
+
+static bool messages_check(const struct local_model *m, const struct generation_request *req, struct err *err)
+{
+    bool tools = req->tools != NULL;
     if (req->n_messages > GENERATION_MAX_MESSAGES)
         return err_set(err, ERR_LIMIT, "the request has %d messages; at most %d are read", req->n_messages,
                        GENERATION_MAX_MESSAGES);
-    for (int i = 0; i < req->n_messages; i++)
-        if (!utf8_valid(req->messages[i].role) || !utf8_valid(req->messages[i].content))
+    for (int i = 0; i < req->n_messages; i++) {
+        const struct chat_message *one = &req->messages[i];
+        if (!utf8_valid(one->role) || !utf8_valid(one->content) || !utf8_valid(one->reasoning) ||
+            !utf8_valid(one->tool_call_id) || !utf8_valid(one->name))
             return err_set(err, ERR_INVALID, "message %d is not valid UTF-8", i + 1);
-    return true;
+        tools = tools || one->tool_calls || one->tool_call_id.n > 0;
+    }
+    if (!effort_ok(req->reasoning_effort))
+        return err_set(err, ERR_INVALID, "the reasoning effort must be a word like low, medium or high");
+    if (!history_check(req->messages, req->n_messages, 0, err) ||
+        (req->tools && !history_check_tools(req->tools, err)))
+        return false;
+    return !tools || m->info.tools ||
+           err_set(err, ERR_UNSUPPORTED, "the chat template of %s knows no tools", m->name);
 }
 
 /* The beginning-of-sequence token where the tokenizer adds one and the text did not bring it. */
@@ -152,7 +153,7 @@ bool prompt_build(const struct local_model *m, const struct generation_request *
     *ret_reasoning = false;
     if (req->n_messages == 0)
         return tokenizer_encode(m->tokenizer, req->prompt, TOKENIZE_PLAIN, ids, err) && lead_with_bos(m, ids, err);
-    if (!messages_check(req, err))
+    if (!messages_check(m, req, err))
         return false;
     struct buf text = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);
     bool ok = true;
@@ -162,8 +163,7 @@ bool prompt_build(const struct local_model *m, const struct generation_request *
         render_plainly(m, req, &text);
     ok = ok && buf_check(&text, "the rendered prompt", err) && guard_encode(m->tokenizer, buf_view(&text), ids, err) &&
          lead_with_bos(m, ids, err);
-    if (ok && m->think_open >= 0)
-        *ret_reasoning = str_ends(str_trim(buf_view(&text)), tokenizer_piece(m->tokenizer, m->think_open));
+    *ret_reasoning = ok && reasoning_opened(m->reasoning, buf_view(&text));
     buf_free(&text);
     return ok;
 }

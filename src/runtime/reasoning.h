@@ -1,25 +1,61 @@
-/* Which part of an answer a token belongs to. A thinking model writes its reasoning between two marker tokens at the
- * start of the answer; the markers themselves are text of neither part. */
+/* Which part of an answer a piece of text belongs to. A thinking model writes its reasoning between two markers at the
+ * start of the answer, or in a channel of its own; the markers themselves are text of neither part. How a family marks
+ * it is found in its chat template. Markers may be tokens or ordinary text: what only looks like the beginning of one
+ * is held back until it is known. Only the engine thread uses an open splitter. */
 #ifndef RUNG_RUNTIME_REASONING_H
 #define RUNG_RUNTIME_REASONING_H
 
+#include "base/buf.h"
 #include "base/str.h"
 
-enum answer_part { PART_ANSWER, PART_REASONING, PART_MARKER };
+#define REASONING_MAX_HELD_BYTES 4096   /* white space and headers; then they are text */
+#define TEXT_PARTS_MAX_RUNS 8
+
+enum answer_part { PART_ANSWER, PART_REASONING };
+
+/* Text in runs of one part each, in order. */
+struct text_parts {
+    struct buf text;
+    struct {
+        enum answer_part part;
+        size_t n;
+    } runs[TEXT_PARTS_MAX_RUNS];
+    int n;
+};
+void text_parts_add(struct text_parts *p, enum answer_part part, struct str text);
+/* The first run, which stays until it is dropped; false when there is none. */
+bool text_parts_first(const struct text_parts *p, enum answer_part *ret_part, struct str *ret_text);
+void text_parts_drop(struct text_parts *p);
+
+struct reasoning_format;
+const struct reasoning_format *reasoning_detect(struct str template_source);   /* NULL: the model does not reason */
+/* Whether a control token of this name is part of a marker, so that the splitter must see it as text. */
+bool reasoning_marker(const struct reasoning_format *f, struct str name);
+bool reasoning_in_channels(const struct reasoning_format *f);
+/* Whether a prompt ends inside the reasoning section, opened by the template. */
+bool reasoning_opened(const struct reasoning_format *f, struct str prompt);
 
 struct reasoning {
     /* private */
-    int32_t open_id, close_id;
-    enum { REASONING_POSSIBLE, REASONING_INSIDE, REASONING_OVER } state;
-    bool trim;   /* white space at the start of a part is dropped */
+    const struct reasoning_format *format;
+    enum { REASONING_POSSIBLE, REASONING_INSIDE, REASONING_LEAVING, REASONING_OVER,
+           CHANNEL_START, CHANNEL_HEADER, CHANNEL_BODY, CHANNEL_CALL, CHANNEL_BETWEEN } state;
+    enum answer_part part;   /* of a channel's body */
+    bool trim;               /* white space at the start of a part is dropped */
+    struct buf held;
 };
 
-/* ids: the marker tokens, -1 when the model has none. inside: the prompt ends with the opening marker. */
-void reasoning_open(struct reasoning *r, int32_t open_id, int32_t close_id, bool inside);
-/* The part of the next token; piece is its bytes. */
-enum answer_part reasoning_take(struct reasoning *r, int32_t id, struct str piece);
+/* f NULL: everything is answer. inside: the prompt has opened the section. */
+void reasoning_open(struct reasoning *r, const struct reasoning_format *f, bool inside);
+void reasoning_close(struct reasoning *r);
+/* Appends what became certain to *out. A call in a channel is part of the answer, header included. */
+void reasoning_add(struct reasoning *r, struct str text, struct text_parts *out);
+void reasoning_end(struct reasoning *r, struct text_parts *out);   /* what was held */
 bool reasoning_inside(const struct reasoning *r);
-/* The text of a token without the white space that stood between a marker and its part. */
-struct str reasoning_trim(struct reasoning *r, struct str text);
+bool reasoning_undecided(const struct reasoning *r);   /* what is held may open the section */
+
+/* ---- channels.c ---- */
+void channels_add(struct reasoning *r, bool ended, struct text_parts *out);
+bool channels_marker(struct str name);
 
 #endif

@@ -62,7 +62,9 @@ struct local_model_info {            /* from the declaration on, unchanging */
     const char *display_name;        /* general.name, or "" */
     struct engine_info engine;
     int64_t context;
-    bool has_template, thinks;       /* thinks: the template knows a reasoning section */
+    bool has_template;
+    bool thinks;                     /* answers have a reasoning section that Rung tells apart */
+    bool tools;                      /* the template shows tools, and Rung knows how answers call them */
 };
 const struct local_model_info *local_model_info(const struct local_model *m);
 

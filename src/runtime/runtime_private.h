@@ -5,9 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "runtime/answer.h"
 #include "runtime/generate.h"
-#include "runtime/reasoning.h"
-#include "runtime/stop.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -48,7 +47,9 @@ struct local_model {
     struct tokenizer *tokenizer;
     struct template *template;   /* NULL: the file has none */
     struct engine *engine;
-    int32_t think_open, think_close;   /* marker tokens, -1 when the vocabulary has none */
+    const struct reasoning_format *reasoning;   /* how answers mark their reasoning; NULL: they do not */
+    const struct toolcall_syntax *calls;        /* how answers call tools; NULL: they do not */
+    bool folds_results;                         /* the template reads results in the message of their calls */
 
     /* under the runtime's lock */
     enum model_state state;
@@ -98,10 +99,12 @@ struct runtime {
     struct turn turn;
 };
 
-/* A token's event waiting for the owner; its text is the next n_text bytes of the queue's text. */
+/* A token's event waiting for the owner; its text is the next n_text bytes of the queue's text, its deltas are the next
+ * n_deltas of the queue's calls. */
 struct queued_event {
     struct str piece;
     size_t n_text;
+    int n_deltas;
     bool reasoning, end;
     struct token_record record;
 };
@@ -117,7 +120,8 @@ struct generation {
     int64_t n_events, next_event, cap_events;
     struct buf text;
     size_t text_at;                    /* bytes of text that were handed out */
-    struct gen_event last;             /* GEN_DONE once `ended`; its text is what the queue's text still holds */
+    struct call_queue calls;
+    struct gen_event last;             /* GEN_DONE once `ended`; text and calls are what the queue still holds */
     bool ended;
     int refs;
 
@@ -126,6 +130,7 @@ struct generation {
 
     /* The owner's. */
     struct buf shown;                  /* the text of the event in the owner's hands */
+    struct call_deltas shown_calls;
     bool done;
     int64_t n_prompt;
     int64_t start_us;
@@ -137,10 +142,7 @@ struct generation {
     int64_t max_tokens;
     struct sampler sampler;
     struct logit_bias *bias;
-    struct detokenizer detokenizer;
-    struct reasoning reasoning;
-    struct stop_filter stop;
-    struct buf decoded, fresh;         /* text of the token at hand: all of it, and what of it is certain */
+    struct answer_state answer;
     struct generation_usage usage;
     int64_t first_step_us;
 };
@@ -163,6 +165,8 @@ void mapped_file_release(struct runtime *rt, struct mapped_file *file);   /* NUL
 /* The prompt's tokens appended to *ids; *ret_reasoning: the template opened the reasoning section. */
 bool prompt_build(const struct local_model *m, const struct generation_request *req, struct token_ids *ids,
                   bool *ret_reasoning, struct err *err);
+/* What the template's source tells of m: how it reasons and calls tools, and the flags of m->info. */
+void prompt_read_template(struct local_model *m, struct str source);
 
 /* ---- generation.c: the engine thread's side ---- */
 /* Takes a sampled token; false when it is the last, with the reason (and *err for FINISH_ERROR). */

@@ -20,11 +20,11 @@ struct outcome {
     int whole, n;
 };
 
-/* Without a duplicate check: what JSON leaves open is the reader's business. */
+/* Numbers may be of any size: what JSON leaves open is the reader's business. */
 static void check_arguments(const struct outcome *o)
 {
     struct str s = buf_view(&o->last);
-    json_t *value = json_loadb(s.p, s.n, JSON_ALLOW_NUL, NULL);
+    json_t *value = json_loadb(s.p, s.n, JSON_DECODE_INT_AS_REAL, NULL);
     if (!json_is_object(value))
         abort();
     json_decref(value);

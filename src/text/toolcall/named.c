@@ -135,11 +135,11 @@ enum step channel_step(struct toolcall_parser *p)
 {
     if (p->u.named.state == NAMED_ARGUMENTS)
         return read_arguments(p);
-    struct str header = {p->in.p + p->from, p->in.n - p->from};
-    size_t end = str_find(header, STR("<|message|>"));
+    struct str header = {p->in.p + p->from, p->in.n - p->from}, message = STR("<|message|>");
+    size_t end = str_find(header, message);
     if (end == SIZE_MAX)
-        return header.n > CHANNEL_MAX_HEADER_BYTES ? STEP_BAD : STEP_MORE;
-    p->at = p->from + end + STR("<|message|>").n;
+        return header.n > CHANNEL_MAX_HEADER_BYTES + message.n ? STEP_BAD : STEP_MORE;
+    p->at = p->from + end + message.n;
     header.n = end;
     if (end > CHANNEL_MAX_HEADER_BYTES || !keep_name(p, recipient(header)) || !begin_arguments(p, STR("")))
         return STEP_BAD;

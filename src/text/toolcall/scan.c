@@ -73,7 +73,7 @@ static enum scan_result begin_value(struct json_scan *s, char c)
 
 static enum scan_result in_string(struct json_scan *s, char c, bool key)
 {
-    if (s->high && c != '\\')
+    if (c == 0 || (s->high && c != '\\'))
         return SCAN_BAD;
     if (c == '\\') {
         s->state = key ? KEY_ESCAPE : ESCAPE;
@@ -102,7 +102,7 @@ static enum scan_result in_escape(struct json_scan *s, char c, bool key)
     }
 }
 
-/* Surrogates come in pairs, or a reader of the arguments would refuse them. */
+/* Surrogates come in pairs and no character is NUL, or a reader of the arguments would refuse them. */
 static enum scan_result in_unicode(struct json_scan *s, char c, bool key)
 {
     int digit = is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
@@ -112,7 +112,7 @@ static enum scan_result in_unicode(struct json_scan *s, char c, bool key)
     if (--s->hex > 0)
         return SCAN_MORE;
     bool low = s->unit >= 0xDC00 && s->unit <= 0xDFFF;
-    if (low != (s->high != 0))
+    if (s->unit == 0 || low != (s->high != 0))
         return SCAN_BAD;
     s->high = s->unit >= 0xD800 && s->unit <= 0xDBFF ? s->unit : 0;
     s->state = key ? KEY_STRING : STRING;

@@ -39,9 +39,10 @@ static enum step read_name(struct toolcall_parser *p)
         return STEP_MORE;
     struct str name = word_since(p, b->word_at);
     if (w->name_end) {
-        enum step step = expect(p, w->name_end);
-        if (step != STEP_DONE)
-            return step;
+        enum match m = word_match(p, w->name_end);
+        if (m != MATCH_WHOLE)
+            return m == MATCH_PART ? STEP_MORE : STEP_BAD;
+        p->at += strlen(w->name_end);
     }
     const json_t *tool = call_tool(p, name);
     if (!tool || !call_open(p, name, STR("")))
@@ -103,7 +104,8 @@ static enum step read_value(struct toolcall_parser *p)
     if (step != STEP_DONE)
         return step;
     struct str key = str_trim((struct str){p->in.p + p->from + b->word_at, b->key_n});
-    if (key.n == 0 || !give_parameter(p, key, word_since(p, b->value_at)))
+    struct str value = word_since(p, b->value_at);
+    if (key.n == 0 || memchr(key.p, 0, key.n) || memchr(value.p, 0, value.n) || !give_parameter(p, key, value))
         return STEP_BAD;
     p->at += strlen(w->value_end);
     b->state = XML_PARAMETERS;
