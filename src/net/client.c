@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "net/url.h"
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
 #define DEFAULT_MAX_BODY_BYTES ((size_t)64 << 20)
@@ -42,8 +43,8 @@ struct http_call {
     /* the driver's own */
     enum phase phase;
     int64_t started_ms, phase_since_ms;      /* in PHASE_BODY: when the last bytes came */
-    size_t head_bytes, body_bytes;
-    bool has_retry_after, added;
+    size_t body_bytes;
+    bool added;
     struct err fault;                        /* why a callback stopped the transfer */
     char curl_message[CURL_ERROR_SIZE];
 
@@ -54,6 +55,7 @@ struct http_call {
     int status;
     char content_type[128];
     int64_t retry_after_s;
+    struct buf head;                         /* the reply's header lines; constant once head_ready */
     struct buf arrived;
     bool ok;
     struct err err;
@@ -85,6 +87,7 @@ static void call_unref(struct http_call *call)
         curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     free(call->body);
+    buf_free(&call->head);
     buf_free(&call->arrived);
     buf_free(&call->taken);
     pthread_cond_destroy(&call->changed);
@@ -120,11 +123,11 @@ static void head_complete(struct http_call *call)
     long status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200) {
-        call->has_retry_after = false;
+        buf_clear(&call->head);
         return; /* an interim reply: the real one follows */
     }
     curl_off_t wait_s = -1;
-    if (call->has_retry_after)
+    if (http_call_header(call, "Retry-After").n > 0)
         curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &wait_s);
     pthread_mutex_lock(&call->client->lock);
     call->status = (int)status;
@@ -139,18 +142,14 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct http_call *call = ctx;
     size_t n = size * count;
-    call->head_bytes += n;
-    if (call->head_bytes > MAX_HEAD_BYTES) {
-        err_set(&call->fault, ERR_LIMIT, "%s sent a reply header longer than %zu bytes", call->origin, MAX_HEAD_BYTES);
-        return 0;
-    }
     if (call->head_ready)
         return n; /* a trailer */
-    struct str line = str_trim((struct str){bytes, n});
-    const struct str name = STR("retry-after:");
-    if (line.n > name.n && str_eq_nocase((struct str){line.p, name.n}, name))
-        call->has_retry_after = true;
-    if (line.n == 0)
+    buf_add(&call->head, bytes, n);
+    if (!buf_check(&call->head, "the header of a reply", &call->fault)) {
+        err_prefix(&call->fault, "%s: ", call->origin);
+        return 0;
+    }
+    if (str_trim((struct str){bytes, n}).n == 0)
         head_complete(call);
     return n;
 }
@@ -431,33 +430,11 @@ void http_client_close(struct http_client *c)
 /* Check the URL, and keep of it what may be shown. */
 static bool read_origin(const char *url, char *out, size_t size, struct err *err)
 {
-    char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL;
-    bool ok = false;
-    CURLU *parts = curl_url();
-    if (!parts)
-        return err_nomem(err, "a URL");
-    CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
-    if (code == CURLUE_OK)
-        code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
-    if (code != CURLUE_OK) {
-        err_set(err, ERR_INVALID, "the upstream's URL is not one: %s", curl_url_strerror(code));
-    } else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
-        err_set(err, ERR_INVALID, "the upstream's URL must begin with http:// or https://, not %.32s://", scheme);
-    } else if (curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-               curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
-        err_set(err, ERR_INVALID, "the upstream's URL names no host");
-    } else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK) {
-        err_set(err, ERR_INVALID, "the URL of %.200s holds a user name; give the key as a header instead", host);
-    } else {
-        snprintf(out, size, "%s://%.255s:%s", scheme, host, port);
-        ok = true;
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(user);
-    curl_url_cleanup(parts);
-    return ok;
+    struct url_origin o;
+    if (!url_origin(url, &o, err))
+        return false;
+    snprintf(out, size, "%s://%s:%u", o.https ? "https" : "http", o.host, (unsigned)o.port);
+    return true;
 }
 
 static bool add_headers(struct http_call *call, const char *const *headers, struct err *err)
@@ -496,7 +473,7 @@ static bool set_request(struct http_call *call, const struct http_call_request *
     return ok;
 }
 
-static bool set_conduct(struct http_call *call)
+static bool set_conduct(struct http_call *call, const struct http_call_request *req)
 {
     CURL *e = call->easy;
     return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
@@ -504,7 +481,8 @@ static bool set_conduct(struct http_call *call)
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(req->http_1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS)) ==
+               CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* nor wait for name lookups */
@@ -533,6 +511,7 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
     call->max_body_bytes = req->max_body_bytes ? req->max_body_bytes : DEFAULT_MAX_BODY_BYTES;
     call->max_buffered_bytes = req->max_buffered_bytes ? req->max_buffered_bytes : DEFAULT_MAX_BUFFERED_BYTES;
     call->arrived = call->taken = BUF_INIT(call->max_buffered_bytes + CURL_MAX_WRITE_SIZE);
+    call->head = BUF_INIT(MAX_HEAD_BYTES);
     call->retry_after_s = -1;
     call->fault = call->err = ERR_INIT;
     pthread_condattr_t attr;
@@ -553,7 +532,7 @@ bool http_call_start(struct http_client *c, const struct http_call_request *req,
         goto out;
     call->body = str_dup(req->body);
     call->easy = curl_easy_init();
-    if (!call->body || !call->easy || !set_request(call, req) || !set_conduct(call)) {
+    if (!call->body || !call->easy || !set_request(call, req) || !set_conduct(call, req)) {
         err_nomem(err, "a call");
         goto out;
     }
@@ -620,6 +599,19 @@ bool http_call_next(struct http_call *call, int64_t timeout_ms, struct http_even
     if (unpause)
         curl_multi_wakeup(c->multi);
     return got;
+}
+
+struct str http_call_header(const struct http_call *call, const char *name)
+{
+    struct str rest = buf_view(&call->head), wanted = str_of(name);
+    while (rest.n > 0) {
+        const char *end = memchr(rest.p, '\n', rest.n);
+        struct str line = {rest.p, end ? (size_t)(end - rest.p) + 1 : rest.n};
+        rest = (struct str){rest.p + line.n, rest.n - line.n};
+        if (line.n > wanted.n && line.p[wanted.n] == ':' && str_eq_nocase((struct str){line.p, wanted.n}, wanted))
+            return str_trim((struct str){line.p + wanted.n + 1, line.n - wanted.n - 1});
+    }
+    return (struct str){"", 0};
 }
 
 void http_call_cancel(struct http_call *call)

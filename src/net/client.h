@@ -27,6 +27,7 @@ struct http_call_request {
     int64_t total_timeout_ms;        /* 0: none */
     size_t max_body_bytes;           /* of the whole reply; 0: 64 MiB */
     size_t max_buffered_bytes;       /* not yet pulled; the wire waits beyond; 0: 1 MiB */
+    bool http_1;                     /* a connection to itself: ranges of one file share no HTTP/2 window */
 };
 
 enum http_event_kind { HTTP_HEAD, HTTP_DATA, HTTP_DONE };
@@ -45,6 +46,8 @@ bool http_call_start(struct http_client *c, const struct http_call_request *req,
                      struct err *err);
 /* false: nothing within the time, or nothing will come any more (HTTP_DONE was given). */
 bool http_call_next(struct http_call *call, int64_t timeout_ms, struct http_event *ret_event);
+/* A field of the reply's header, once HTTP_HEAD was given; empty when absent. Good until the call is closed. */
+struct str http_call_header(const struct http_call *call, const char *name);
 void http_call_cancel(struct http_call *call);    /* any thread */
 void http_call_close(struct http_call *call);     /* cancels if need be */
 
