@@ -57,8 +57,8 @@ static void test_words_met_again_are_not_mistaken_for_others(void **state)
     struct tokenizer *t = open_tiny("gpt-2");
     ENCODES(t, "in in", 0, TINY_IN, ' ', TINY_IN);
     ENCODES(t, "in\0in\0\0in\0", 0, TINY_IN, 0, TINY_IN, 0, 0, TINY_IN, 0);
-    ENCODES(t, "abcdefgabcd abcdefgabce", 0, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c', 'd', ' ', 'a', 'b', 'c', 'd',
-            'e', 'f', 'g', 'a', 'b', 'c', 'e');
+    ENCODES(t, "abcdefgabcd abcdefgabce", 0, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'a', 'b', 'c', 'd', ' ', 'a', 'b', 'c',
+            'd', 'e', 'f', 'g', 'a', 'b', 'c', 'e');
     tokenizer_close(t);
 }
 
