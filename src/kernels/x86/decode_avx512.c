@@ -46,20 +46,51 @@ INLINE __m512 block_sums(const __m512i part[4], int32_t above)
 
 /* ---- blocks of 32 ---- */
 
+/* part[t][e] of rows whose weights are nibbles: four rows' low ones in a vector, then their high ones. */
+INLINE void part_nibbles(struct kind_32 kind, const struct rows *rows, int64_t at,
+                         const struct act_block_32 *const *acts, int64_t b, int tokens, int e, __m512i part[][4])
+{
+    const __m512i fifteen = _mm512_set1_epi8(15);
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(rows->p[e] + at)));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(rows->p[e + 4] + at)), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(rows->p[e + 8] + at)), 2);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(rows->p[e + 12] + at)), 3);
+    __m512i low = kind.named(_mm512_and_si512(v, fifteen));
+    __m512i high = kind.named(_mm512_and_si512(_mm512_srli_epi16(v, 4), fifteen));
+    UNROLL
+    for (int t = 0; t < tokens; t++) {
+        const int8_t *q = acts[t][b].q;
+        __m512i first = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)q));
+        __m512i last = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(q + 16)));
+        part[t][e] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), low, first), high, last);
+    }
+}
+
+/* The same of any rows. */
+INLINE void part_pairs(struct kind_32 kind, const struct rows *rows, int64_t at, const struct act_block_32 *const *acts,
+                       int64_t b, int tokens, int e, __m512i part[][4])
+{
+    __m512i zero = _mm512_setzero_si512();
+    __m512i low = kind.pair(rows->p[e] + at, rows->p[e + 4] + at);
+    __m512i high = kind.pair(rows->p[e + 8] + at, rows->p[e + 12] + at);
+    UNROLL
+    for (int t = 0; t < tokens; t++) {
+        __m512i act = broadcast_32_bytes((const uint8_t *)acts[t][b].q);
+        part[t][e] = fold4_int(_mm512_dpbusd_epi32(zero, low, act), _mm512_dpbusd_epi32(zero, high, act));
+    }
+}
+
 INLINE void add_block_32(struct kind_32 kind, const struct rows *rows, int64_t at,
                          const struct act_block_32 *const *acts, int64_t b, int tokens, __m512 *y)
 {
-    __m512i zero = _mm512_setzero_si512(), part[MAX_TOKENS][4], header[4];
+    __m512i part[MAX_TOKENS][4], header[4];
     load_headers(rows->p, at, header);
     UNROLL
     for (int e = 0; e < 4; e++) {
-        __m512i low = kind.pair(rows->p[e] + at, rows->p[e + 4] + at);
-        __m512i high = kind.pair(rows->p[e + 8] + at, rows->p[e + 12] + at);
-        UNROLL
-        for (int t = 0; t < tokens; t++) {
-            __m512i act = broadcast_32_bytes((const uint8_t *)acts[t][b].q);
-            part[t][e] = fold4_int(_mm512_dpbusd_epi32(zero, low, act), _mm512_dpbusd_epi32(zero, high, act));
-        }
+        if (kind.nibbles_at)
+            part_nibbles(kind, rows, at + kind.nibbles_at, acts, b, tokens, e, part);
+        else
+            part_pairs(kind, rows, at, acts, b, tokens, e, part);
     }
     __m512 d = kind.scale(header[0]);
     UNROLL
@@ -102,88 +133,115 @@ INLINE __m512i k_scale_index(int c)
     return _mm512_inserti64x4(index, _mm256_set1_epi16((short)(0x8000 | (2 * c + 1))), 1);
 }
 
-/* and by words of a vector that holds sixteen. */
-INLINE __m512i sixteen_scale_index(int c)
+/* and by lanes, of sixteen scales as words or dwords, each step in its order. */
+INLINE __m512i word_scale_index(enum order order, int step)
 {
-    const __m512i quarter = _mm512_setr_epi64(0, 0, 0x0001000100010001, 0x0001000100010001, 0x0002000200020002,
-                                              0x0002000200020002, 0x0003000300030003, 0x0003000300030003);
-    return _mm512_add_epi16(quarter, _mm512_set1_epi16((short)(4 * c)));
+    __m512i index = _mm512_castsi128_si512(_mm_set1_epi16((short)piece_of(order, step, 0)));
+    index = _mm512_inserti32x4(index, _mm_set1_epi16((short)piece_of(order, step, 1)), 1);
+    index = _mm512_inserti32x4(index, _mm_set1_epi16((short)piece_of(order, step, 2)), 2);
+    return _mm512_inserti32x4(index, _mm_set1_epi16((short)piece_of(order, step, 3)), 3);
 }
 
-/* Products of 64 weights with a token's bytes, four to a lane, times the scales' words. */
-INLINE __m512i scaled_products(bool is_wide, __m512i w, const int8_t *q, __m512i words, __m512i sum)
+INLINE __m512i dword_scale_index(enum order order, int step)
 {
-    __m512i act = _mm512_loadu_si512(q);
-    if (!is_wide)
-        return _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(w, act), words);
-    __m512i dots = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w, act);
-    return _mm512_add_epi32(sum, _mm512_mullo_epi32(dots, _mm512_srai_epi32(words, 16)));
+    return _mm512_srli_epi32(word_scale_index(order, step), 16);
 }
 
-/* lanes[t] += sixteen lanes that sum to the scaled products of a row's block; words[c] are the scales of quarter c. */
-INLINE void add_products(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b,
-                         int tokens, const __m512i words[4], __m512i *lanes)
+/* lanes[t] += sixteen lanes that sum to the scaled products of a row's block with the bytes q[t], which lie in the
+ * order of the steps; words[c] are the scales of step c. */
+INLINE void add_products(struct kind_256 kind, const uint8_t *block, const int8_t *const *q, int tokens,
+                         const __m512i words[4], __m512i *lanes)
 {
     UNROLL
     for (int c = 0; c < 4; c++) {
-        __m512i w = kind.quarter(block, c);
+        __m512i w = kind.step(block, c);
         UNROLL
-        for (int t = 0; t < tokens; t++)
-            lanes[t] = scaled_products(kind.is_wide, w, acts[t][b].q + 64 * c, words[c], lanes[t]);
+        for (int t = 0; t < tokens; t++) {
+            __m512i products = _mm512_maddubs_epi16(w, _mm512_loadu_si512(q[t] + 64 * c));
+            lanes[t] = _mm512_dpwssd_epi32(lanes[t], products, words[c]);
+        }
     }
 }
 
+/* The same where products need 32 bits: two steps share the scales, which are dwords. */
+INLINE void add_wide_products(struct kind_256 kind, const uint8_t *block, const int8_t *const *q, int tokens,
+                              __m512i scales, __m512i *lanes)
+{
+    UNROLL
+    for (int c = 0; c < 4; c += 2) {
+        __m512i w0 = kind.step(block, c), w1 = kind.step(block, c + 1);
+        __m512i scale = _mm512_permutexvar_epi32(dword_scale_index(kind.order, c), scales);
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            __m512i dots = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w0, _mm512_loadu_si512(q[t] + 64 * c));
+            dots = _mm512_dpbusd_epi32(dots, w1, _mm512_loadu_si512(q[t] + 64 * c + 64));
+            lanes[t] = _mm512_add_epi32(lanes[t], _mm512_mullo_epi32(dots, scale));
+        }
+    }
+}
+
+/* A row's block and the tokens that meet it. */
+struct meeting {
+    const uint8_t *block, *scales; /* eight or sixteen bytes */
+    const int8_t *q[MAX_TOKENS];   /* the block's activations in the order of the steps */
+    const int16_t *sums[MAX_TOKENS];
+};
+
 /* Eight scales of one byte each. */
-INLINE void k_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts, int64_t b,
-                    int tokens, const uint8_t *scales, __m512i *lanes)
+INLINE void k_lanes(struct kind_256 kind, const struct meeting *m, int tokens, __m512i *lanes)
 {
     __m512i words[4];
     int64_t eight;
-    memcpy(&eight, scales, sizeof eight);
+    memcpy(&eight, m->scales, sizeof eight);
     UNROLL
     for (int c = 0; c < 4; c++)
         words[c] = _mm512_shuffle_epi8(_mm512_set1_epi64(eight), k_scale_index(c));
     UNROLL
     for (int t = 0; t < tokens; t++)
         lanes[t] = _mm512_setzero_si512();
-    add_products(kind, block, acts, b, tokens, words, lanes);
+    add_products(kind, m->block, m->q, tokens, words, lanes);
 }
 
 /* Sixteen scales of one signed byte each. Where the weights' bytes are above the weights, so much of the scaled sums of
  * sixteen comes off first. */
-INLINE void sixteen_lanes(struct kind_256 kind, const uint8_t *block, const struct act_block_256 *const *acts,
-                          int64_t b, int tokens, const uint8_t *scales, __m512i *lanes)
+INLINE void sixteen_lanes(struct kind_256 kind, const struct meeting *m, int tokens, __m512i *lanes)
 {
-    __m256i sixteen = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)scales));
-    __m512i words[4];
-    UNROLL
-    for (int c = 0; c < 4; c++)
-        words[c] = _mm512_permutexvar_epi16(sixteen_scale_index(c), _mm512_castsi256_si512(sixteen));
+    __m128i bytes = _mm_loadu_si128((const __m128i *)m->scales);
+    __m256i sixteen = _mm256_cvtepi8_epi16(bytes);
     UNROLL
     for (int t = 0; t < tokens; t++) {
         lanes[t] = _mm512_setzero_si512();
         if (kind.shift > 0) {
-            __m256i above = _mm256_madd_epi16(sixteen, _mm256_loadu_si256((const __m256i *)acts[t][b].sums));
+            __m256i above = _mm256_madd_epi16(sixteen, _mm256_loadu_si256((const __m256i *)m->sums[t]));
             lanes[t] = _mm512_sub_epi32(lanes[t], _mm512_zextsi256_si512(_mm256_slli_epi32(above, kind.shift)));
         }
     }
-    add_products(kind, block, acts, b, tokens, words, lanes);
+    if (kind.is_wide) {
+        add_wide_products(kind, m->block, m->q, tokens, _mm512_cvtepi8_epi32(bytes), lanes);
+        return;
+    }
+    __m512i words[4];
+    UNROLL
+    for (int c = 0; c < 4; c++)
+        words[c] = _mm512_permutexvar_epi16(word_scale_index(kind.order, c), _mm512_castsi256_si512(sixteen));
+    add_products(kind, m->block, m->q, tokens, words, lanes);
 }
 
 /* part[t][e] for the rows e, e + 4, e + 8 and e + 12; scales[i] are those of row e + 4 i. */
-INLINE void part_256(struct kind_256 kind, const struct rows *rows, int64_t at, const struct act_block_256 *const *acts,
-                     int64_t b, int tokens, const uint8_t *const scales[4], int e, __m512i part[][4])
+INLINE void part_256(struct kind_256 kind, const struct rows *rows, int64_t at, struct meeting *m, int64_t b,
+                     int tokens, const uint8_t *const scales[4], int e, __m512i part[][4])
 {
     __m512i lanes[4][MAX_TOKENS];
     UNROLL
     for (int i = 0; i < 4; i++) {
-        const uint8_t *block = rows->p[e + 4 * i] + at;
+        m->block = rows->p[e + 4 * i] + at;
+        m->scales = scales[i];
         /* The next group in the order of memory, as much of it as this step takes of this one. */
         prefetch_bytes(rows->p[0] + rows->ahead + ((4 * b + e) * 4 + i) * kind.bytes, kind.bytes);
         if (kind.headers)
-            sixteen_lanes(kind, block, acts, b, tokens, scales[i], lanes[i]);
+            sixteen_lanes(kind, m, tokens, lanes[i]);
         else
-            k_lanes(kind, block, acts, b, tokens, scales[i], lanes[i]);
+            k_lanes(kind, m, tokens, lanes[i]);
     }
     UNROLL
     for (int t = 0; t < tokens; t++)
@@ -203,16 +261,19 @@ INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t a
                         const struct act_block_256 *const *acts, int64_t b, int tokens, __m512 *y)
 {
     struct k_headers header = load_k_headers(rows->p, at);
+    struct meeting m;
     /* Eight bytes a row: of rows 4 i, 4 i + 1 in the first array, of rows 4 i + 2, 4 i + 3 in the second. */
     uint8_t stored[2][8][8];
     __m512i part[MAX_TOKENS][4];
     _mm512_storeu_si512(stored[0], _mm512_unpacklo_epi32(header.scale[0], header.scale[1]));
     _mm512_storeu_si512(stored[1], _mm512_unpackhi_epi32(header.scale[0], header.scale[1]));
+    for (int t = 0; t < tokens; t++)
+        m.q[t] = acts[t][b].q;
     for (int e = 0; e < 4; e++) {
         const uint8_t *scales[4];
         for (int i = 0; i < 4; i++)
             scales[i] = stored[e / 2][2 * i + e % 2];
-        part_256(kind, rows, at, acts, b, tokens, scales, e, part);
+        part_256(kind, rows, at, &m, b, tokens, scales, e, part);
     }
     UNROLL
     for (int t = 0; t < tokens; t++) {
@@ -242,19 +303,41 @@ INLINE __m512 sum_sixteen_mins(const __m512i min[4], const struct act_block_256 
     return _mm512_cvtepi32_ps(sum);
 }
 
+/* A block's activations in the order of the steps. */
+INLINE void reorder(enum order order, const int8_t q[256], int8_t to[256])
+{
+    UNROLL
+    for (int step = 0; step < 4; step++) {
+        __m512i v = _mm512_setzero_si512();
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(q + 16 * piece_of(order, step, 0))), 0);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(q + 16 * piece_of(order, step, 1))), 1);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(q + 16 * piece_of(order, step, 2))), 2);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(q + 16 * piece_of(order, step, 3))), 3);
+        _mm512_storeu_si512(to + 64 * step, v);
+    }
+}
+
 INLINE void add_block_sixteen(struct kind_256 kind, const struct rows *rows, int64_t at,
                               const struct act_block_256 *const *acts, int64_t b, int tokens, __m512 *y)
 {
     struct sixteen_headers header = kind.headers(rows->p, at);
+    struct meeting m;
     uint8_t stored[4][4][16];
+    int8_t reordered[MAX_TOKENS][256] __attribute__((aligned(64)));
     __m512i part[MAX_TOKENS][4];
     if (!kind.scales_at)
         store_row_scales(header.scale, stored);
+    for (int t = 0; t < tokens; t++) {
+        m.q[t] = kind.order == ORDER_K ? acts[t][b].q : reordered[t];
+        m.sums[t] = acts[t][b].sums;
+        if (kind.order != ORDER_K)
+            reorder(kind.order, acts[t][b].q, reordered[t]);
+    }
     for (int e = 0; e < 4; e++) {
         const uint8_t *scales[4];
         for (int i = 0; i < 4; i++)
             scales[i] = kind.scales_at ? rows->p[e + 4 * i] + at + kind.scales_at : stored[e][i];
-        part_256(kind, rows, at, acts, b, tokens, scales, e, part);
+        part_256(kind, rows, at, &m, b, tokens, scales, e, part);
     }
     UNROLL
     for (int t = 0; t < tokens; t++) {
