@@ -1,17 +1,17 @@
 /* y = W x for weights of every type: the kernels where nearly all time goes.
  *
  * Activations are prepared once per row and shared by all matrices that read it. Formats (the weight type fixes which):
- *   ACT_F32     the floats themselves                                      F32, F16, BF16
- *   ACT_Q8_32   int8 in blocks of 32 with one float scale, and block sums  Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4
- *   ACT_Q8_256  int8 in blocks of 256 with one float scale, and sums of 16 Q2_K to Q6_K, IQ4_XS
+ *   ACT_F32     the floats themselves                                       for F32, F16, BF16 weights
+ *   ACT_Q8_32   int8 in blocks of 32 with one float scale, and block sums   for Q4_0 to Q8_0, IQ4_NL, MXFP4
+ *   ACT_Q8_256  int8 in blocks of 256 with one float scale, and sums of 16  for Q2_K to Q6_K, IQ4_XS
  * Quantising x: d = amax / 127, q = round to nearest even (x * (1 / d)), never -128; an amax of 0, or one so small that
  * d is subnormal, gives d 0 and zeros.
  *
  * Arithmetic (the reference fixes it): for quantised weights integer sums inside a block, then one fused multiply-add
  * per block and term, blocks ascending along K:  y = fma(d_w * d_a, (float)isum, y), and where the type has minima y =
- * fma(-(dmin_w * d_a), (float)imin, y) after it (Q4_1 and Q5_1 add their m: y = fma(m_w * d_a, (float)sum, y)). For float
- * weights sixteen lanes along K (element i in lane i % 16) with fused multiply-adds, folded 8, 4, 2, 1. A NaN or infinite
- * activation gives NaN results, never a crash (ACT_F32: what IEEE arithmetic gives). K is never split. */
+ * fma(-(dmin_w * d_a), (float)imin, y) after it (Q4_1 and Q5_1 add their m: y = fma(m_w * d_a, (float)sum, y)). For
+ * float weights sixteen lanes along K (element i in lane i % 16) with fused multiply-adds, folded 8, 4, 2, 1. A NaN or
+ * infinite activation gives NaN results, never a crash (ACT_F32: what IEEE arithmetic gives). K is never split. */
 #ifndef RUNG_KERNELS_MATMUL_H
 #define RUNG_KERNELS_MATMUL_H
 
