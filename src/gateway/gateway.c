@@ -69,8 +69,7 @@ void gateway_close(struct gateway *g)
         return;
     if (g->http)
         http_client_close(g->http);
-    if (g->runtime)
-        runtime_close(g->runtime);
+    models_close(g);
     ledger_close(g->ledger);
     sticky_close(g->sticky);
     config_free(g->config);
@@ -124,6 +123,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
         ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
+        ret->tools[i] = g->local[i] && local_model_info(g->local[i])->tools;
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
     }
 }
@@ -131,10 +131,17 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
 void gateway_plan(struct gateway *g, struct request *req, struct plan *ret)
 {
     struct route_facts facts;
+    struct err store_err = ERR_INIT;
+    struct str asked = config_resolve_alias(g->config, req->model);
     if (g->config->privacy == PRIVACY_LOCAL)
         req->privacy = PRIVACY_LOCAL;
+    int named = str_is(asked, "auto") ? -1 : models_find(g, asked, &store_err);
+    if (named >= 0 && !str_is(asked, g->config->models[named].name))
+        req->model = str_of(g->config->models[named].name);
     gather_facts(g, req, &facts);
     route_plan(g->config, req, &facts, ret);
+    if (ret->verdict == PLAN_UNKNOWN_MODEL && store_err.code != ERR_NOT_FOUND)
+        ret->err = store_err;             /* there is such a model, and why it cannot be used is worth more */
 }
 
 /* ---- answering ---- */

@@ -1,8 +1,28 @@
-/* The models of this machine: from the configuration's entries to handles of the runtime. Loading, dropping and the
+/* The models of this machine: from the configuration's entries, and names of the store, to handles of the runtime. Loading, dropping and the
  * memory budget are the runtime's business; who is asked is the plan's. */
 #include "gateway/models.h"
 
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "gateway/answer/answer.h"
+
+/* A model's file as the registry knows it. */
+struct stored {
+    struct models *models;
+    struct registry_model model;
+};
+
+struct models {
+    struct registry *registry;
+    pthread_mutex_t registry_lock;       /* one thread at a time in there */
+    pthread_mutex_t grow_lock;           /* while an entry is added */
+    struct stored *stored[CONFIG_MAX_MODELS];   /* NULL: the embedded model, or an upstream */
+};
+
+/* ---- one model ---- */
 
 static bool embedded_file(struct str starter, const char *name, struct model_file *ret, struct err *err)
 {
@@ -12,16 +32,59 @@ static bool embedded_file(struct str starter, const char *name, struct model_fil
     return true;
 }
 
-static bool declare(struct gateway *g, int i, struct str starter, struct err *err)
+static bool find_stored(struct models *models, const char *name, struct stored **ret, struct err *err)
+{
+    struct stored *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err, "a model");
+    s->models = models;
+    pthread_mutex_lock(&models->registry_lock);
+    bool ok = registry_find(models->registry, name, &s->model, err);
+    pthread_mutex_unlock(&models->registry_lock);
+    if (ok)
+        *ret = s;
+    else
+        free(s);
+    return ok;
+}
+
+/* Before each load, on the loader's thread. */
+static bool check_stored(void *stored, struct err *err)
+{
+    struct stored *s = stored;
+    pthread_mutex_lock(&s->models->registry_lock);
+    bool ok = registry_verify(s->models->registry, &s->model, NULL, err);
+    pthread_mutex_unlock(&s->models->registry_lock);
+    return ok;
+}
+
+static bool declare(struct gateway *g, int i, const struct model_file *file, struct err *err)
 {
     const struct config_model *m = &g->config->models[i];
-    struct model_file file = {.path = m->file};
-    struct local_model_options options = {.context = m->context, .keep_alive_ms = m->keep_alive_ms};
-    if (strcmp(m->file, "starter") == 0 && !embedded_file(starter, m->name, &file, err))
-        return false;
-    return runtime_declare(g->runtime, m->name, &file, &options, &g->local[i], err) ||
+    struct stored *s = g->models->stored[i];
+    struct local_model_options options = {
+        .context = m->context, .keep_alive_ms = m->keep_alive_ms, .check = s ? check_stored : NULL, .check_ctx = s};
+    return runtime_declare(g->runtime, m->name, file, &options, &g->local[i], err) ||
            err_prefix(err, "model '%s': ", m->name);
 }
+
+/* `file:` is a path, or a name of the store. */
+static bool declare_configured(struct gateway *g, int i, struct str starter, struct err *err)
+{
+    const struct config_model *m = &g->config->models[i];
+    struct model_name name;
+    struct model_file file = {0};
+    if (strcmp(m->file, "starter") == 0)
+        return embedded_file(starter, m->name, &file, err) && declare(g, i, &file, err);
+    bool named = model_name_parse(m->file_as_given, &name, NULL) && name.source != SOURCE_FILE;
+    bool there = access(m->file, F_OK) == 0;
+    if (!find_stored(g->models, named && !there ? m->file_as_given : m->file, &g->models->stored[i], err))
+        return err_prefix(err, "model '%s': ", m->name);
+    file.path = g->models->stored[i]->model.path;
+    return declare(g, i, &file, err);
+}
+
+/* ---- the start and the end ---- */
 
 static bool open_runtime(struct gateway *g, struct err *err)
 {
@@ -41,22 +104,122 @@ static void preload(struct gateway *g)
         local_model_preload(g->local[model]);
 }
 
+static bool open_registry(struct gateway *g, struct err *err)
+{
+    const char *path = g->config->path, *slash = strrchr(path, '/');
+    char folder[REGISTRY_MAX_PATH];
+    g->models = calloc(1, sizeof *g->models);
+    if (!g->models)
+        return err_nomem(err, "the models");
+    pthread_mutex_init(&g->models->registry_lock, NULL);
+    pthread_mutex_init(&g->models->grow_lock, NULL);
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
+    return registry_open(folder[0] ? folder : NULL, &g->models->registry, err);
+}
+
 bool models_open(struct gateway *g, struct str starter, struct err *err)
 {
     const struct config *c = g->config;
-    for (int i = 0; i < c->n_models; i++) {
-        if (!c->models[i].file)
-            continue;
-        if ((!g->runtime && !open_runtime(g, err)) || !declare(g, i, starter, err))
-            return false;
-    }
-    preload(g);
-    return true;
+    bool ok = open_registry(g, err);
+    for (int i = 0; ok && i < c->n_models; i++)
+        if (c->models[i].file)
+            ok = (g->runtime || open_runtime(g, err)) && declare_configured(g, i, starter, err);
+    if (ok)
+        preload(g);
+    else
+        models_close(g);
+    return ok;
 }
 
-int models_find(struct gateway *g, struct str name)
+void models_close(struct gateway *g)
 {
-    return config_find_model(g->config, name);
+    if (!g->models)
+        return;
+    runtime_close(g->runtime);
+    registry_close(g->models->registry);
+    for (int i = 0; i < CONFIG_MAX_MODELS; i++)
+        free(g->models->stored[i]);
+    pthread_mutex_destroy(&g->models->registry_lock);
+    pthread_mutex_destroy(&g->models->grow_lock);
+    free(g->models);
+    g->models = NULL;
+    g->runtime = NULL;
+}
+
+/* ---- the store's ---- */
+
+/* The entry is whole before it is counted: others read without a lock. */
+static int add_entry(struct gateway *g, struct stored *s, struct err *err)
+{
+    struct config *c = g->config;
+    struct model_file file = {.path = s->model.path};
+    int i = c->n_models;
+    if (i == CONFIG_MAX_MODELS) {
+        err_set(err, ERR_LIMIT, "%d models were asked for already; start Rung again", i);
+        return -1;
+    }
+    const char *name = s->model.name;
+    c->models[i] = (struct config_model){.name = name, .file = s->model.path, .file_as_given = name,
+                                         .keep_alive_ms = RUNTIME_KEEP_ALIVE_MS, .price.known = true};
+    g->models->stored[i] = s;
+    if ((!g->runtime && !open_runtime(g, err)) || !declare(g, i, &file, err)) {
+        g->models->stored[i] = NULL;
+        return -1;
+    }
+    c->n_models++;
+    return i;
+}
+
+static bool may_be_asked_for(const char *text, struct err *err)
+{
+    struct model_name name;
+    if (model_name_parse(text, &name, NULL) && (name.source == SOURCE_OLLAMA || name.source == SOURCE_HUGGING_FACE))
+        return true;
+    return err_set(err, ERR_NOT_FOUND, "'%.80s' is no name of a model", text);
+}
+
+int models_find(struct gateway *g, struct str name, struct err *err)
+{
+    char text[MODEL_NAME_MAX];
+    struct stored *s = NULL;
+    int i = config_find_model(g->config, name);
+    if (i >= 0)
+        return i;
+    snprintf(text, sizeof text, STR_FMT, (int)(name.n < sizeof text ? name.n : 0), name.p);
+    if (!may_be_asked_for(text, err) || !find_stored(g->models, text, &s, err))
+        return -1;
+    if (s->model.owner == OWNER_FILE) {
+        free(s);
+        err_set(err, ERR_NOT_FOUND, "'%.80s' is a file, not a model's name", text);
+        return -1;
+    }
+    pthread_mutex_lock(&g->models->grow_lock);
+    int known = config_find_model(g->config, str_of(s->model.name));
+    i = known >= 0 ? known : add_entry(g, s, err);
+    pthread_mutex_unlock(&g->models->grow_lock);
+    if (i < 0 || known >= 0)
+        free(s);
+    return i;
+}
+
+struct unlisted {
+    struct gateway *g;
+    bool (*each)(void *ctx, const struct registry_model *m);
+    void *ctx;
+};
+
+static bool unlisted(void *ctx, const struct registry_model *m)
+{
+    struct unlisted *u = ctx;
+    return config_find_model(u->g->config, str_of(m->name)) >= 0 || u->each(u->ctx, m);
+}
+
+void models_each_stored(struct gateway *g, bool (*each)(void *ctx, const struct registry_model *m), void *ctx)
+{
+    struct unlisted u = {g, each, ctx};
+    pthread_mutex_lock(&g->models->registry_lock);
+    registry_each(g->models->registry, unlisted, &u, NULL);
+    pthread_mutex_unlock(&g->models->registry_lock);
 }
 
 struct local_model *models_local(const struct gateway *g, int model)

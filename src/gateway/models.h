@@ -1,16 +1,26 @@
-/* Which models of this machine there are, and how they come and go: those of the configuration, declared at the start
- * and loaded when asked for. Any thread. */
+/* Which models of this machine there are, and how they come and go: those of the configuration, declared at the start,
+ * and those of the store, declared when first asked for. Both are loaded on demand, and never without the registry's
+ * word that the file is the one it should be. Any thread. */
 #ifndef RUNG_GATEWAY_MODELS_H
 #define RUNG_GATEWAY_MODELS_H
 
 #include "gateway/gateway.h"
+#include "registry/registry.h"
 #include "runtime/runtime.h"
 
-/* Declares every model with a file; the first tier's starts loading in the background. starter: the embedded model. */
+struct models;
+
+/* Declares every model of the configuration with a file; the first tier's starts loading in the background. starter:
+ * the embedded model. On failure nothing is left open. */
 bool models_open(struct gateway *g, struct str starter, struct err *err);
-/* The configuration's index of a model by its name, aliases not followed; -1: there is none. */
-int models_find(struct gateway *g, struct str name);
+void models_close(struct gateway *g);   /* before the configuration is freed */
+/* The configuration's index of a model by its name, aliases not followed. One of the store gets its entry now. -1:
+ * there is none (ERR_NOT_FOUND), or it must not be used, and *err says why. A path is no name here: requests do not
+ * choose files. */
+int models_find(struct gateway *g, struct str name, struct err *err);
 /* NULL for an upstream. */
 struct local_model *models_local(const struct gateway *g, int model);
+/* Models of the store that have no entry of their own yet. */
+void models_each_stored(struct gateway *g, bool (*each)(void *ctx, const struct registry_model *m), void *ctx);
 
 #endif

@@ -66,6 +66,12 @@ static const char *owner_of(const struct config_model *m)
     return m->file ? "local" : m->own_machine ? "own machine" : "upstream";
 }
 
+static bool write_stored(void *writer, const struct registry_model *m)
+{
+    write_model(writer, m->name, "local");
+    return true;
+}
+
 void page_models(struct gateway *g, struct http_exchange *x)
 {
     const struct config *c = gateway_config(g);
@@ -80,6 +86,7 @@ void page_models(struct gateway *g, struct http_exchange *x)
         write_model(&w, c->models[i].name, owner_of(&c->models[i]));
     for (int i = 0; i < c->n_aliases; i++)
         write_model(&w, c->aliases[i].from, "alias");
+    models_each_stored(g, write_stored, &w);
     json_close_array(&w);
     json_close_object(&w);
     page_json(x, 200, &out);
@@ -91,7 +98,7 @@ void page_model(struct gateway *g, struct http_exchange *x, struct str name)
     const struct config *c = gateway_config(g);
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct json_writer w = JSON_WRITER(&out);
-    int found = models_find(g, name);
+    int found = models_find(g, name, NULL);
     if (found >= 0)
         write_model(&w, c->models[found].name, owner_of(&c->models[found]));
     else if (str_is(name, "auto"))
@@ -155,6 +162,20 @@ static void write_name(struct json_writer *w, const char *name)
     json_put_cstr(w, "model", name);
 }
 
+static bool write_stored_tag(void *writer, const struct registry_model *m)
+{
+    struct json_writer *w = writer;
+    char modified[25];
+    clock_iso8601(m->modified_ms, modified);
+    json_open_object(w);
+    write_name(w, m->name);
+    json_put_i64(w, "size", m->size);
+    json_put_cstr(w, "digest", m->digest);
+    json_put_cstr(w, "modified_at", modified);
+    json_close_object(w);
+    return true;
+}
+
 void page_tags(struct gateway *g, struct http_exchange *x)
 {
     const struct config *c = gateway_config(g);
@@ -173,6 +194,7 @@ void page_tags(struct gateway *g, struct http_exchange *x)
         write_details(&w, &local_model_info(m)->engine);
         json_close_object(&w);
     }
+    models_each_stored(g, write_stored_tag, &w);
     json_close_array(&w);
     json_close_object(&w);
     page_json(x, 200, &out);
@@ -275,11 +297,10 @@ void page_generate(struct gateway *g, struct http_exchange *x)
         fail_plain(x, 400, err.msg);
         goto out;
     }
-    int i = models_find(g, config_resolve_alias(gateway_config(g), r.model));
+    int i = models_find(g, config_resolve_alias(gateway_config(g), r.model), &err);
     bool unload = r.wait.has_keep_alive && r.wait.keep_alive_ms == 0;
     if (i < 0 || !models_local(g, i)) {
-        fail_plain(x, 404, i < 0 ? "there is no model of this name; GET /v1/models lists them"
-                                 : "this model is not on this machine, so there is nothing to load or drop");
+        fail_plain(x, 404, i < 0 ? err.msg : "this model is not on this machine, so there is nothing to load or drop");
     } else if (!load_or_drop(models_local(g, i), &r, unload, &err)) {
         fail_plain(x, err.code == ERR_BUSY ? 503 : 500, err.msg);
     } else {

@@ -17,6 +17,7 @@ struct gateway {
     struct config *config;
     struct runtime *runtime;              /* NULL: no local model */
     struct local_model *local[CONFIG_MAX_MODELS];   /* NULL for upstreams */
+    struct models *models;                /* the store's side of them */
     struct http_client *http;             /* NULL: no upstream is configured */
     struct ledger *ledger;                /* NULL: none is kept */
     struct sticky *sticky;
