@@ -13,6 +13,8 @@ const struct command commands[] = {
      "--config --listen --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
      "--config --explain --json --dry-run --parallel --output --per-day --show --help"},
+    {"ps", "which models the running server has loaded", cmd_ps, "--json --url --config --help"},
+    {"stop", "drop models from the running server's memory", cmd_stop, "--url --config --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"quantize", "write a model file again in smaller types", cmd_quantize,
