@@ -26,6 +26,8 @@ int cmd_ps(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
+int cmd_fit(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* "rung: SENTENCE" on stderr; returns EXIT_FAILED. */

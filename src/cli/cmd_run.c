@@ -24,6 +24,7 @@ static const char help[] =
     "  -t, --temp T          temperature, 0.6 unless given (the starter: 0); 0 always takes the likeliest token\n"
     "      --top-p P         of the likeliest tokens only those that make up P, 0.95 unless given; 1 is off\n"
     "      --top-k K         only the K likeliest tokens, 20 unless given; 0 is off\n"
+    "      --think HOW       reasoning on, off, low, medium or high, where the model lets one choose\n"
     "      --seed N          the same seed gives the same answer; a random one unless given\n"
     "  -c, --context N       tokens of context; the model's own, at most 8192, unless given\n"
     "      --threads N       compute threads, one per CPU unless given\n"
@@ -36,7 +37,7 @@ static const char help[] =
     "  rung run ./qwen3-4b-q4_k_m.gguf 'Why is the sky blue?'\n"
     "  rung run --json --seed 1 ./qwen3-4b-q4_k_m.gguf < question.txt\n";
 
-enum { OPT_TOP_P = 256, OPT_TOP_K, OPT_SEED, OPT_THREADS, OPT_CONFIG };
+enum { OPT_TOP_P = 256, OPT_TOP_K, OPT_SEED, OPT_THREADS, OPT_CONFIG, OPT_THINK };
 
 static const struct option long_options[] = {
     {"system", required_argument, NULL, 's'},    {"max-tokens", required_argument, NULL, 'n'},
@@ -44,7 +45,8 @@ static const struct option long_options[] = {
     {"top-k", required_argument, NULL, OPT_TOP_K}, {"seed", required_argument, NULL, OPT_SEED},
     {"context", required_argument, NULL, 'c'},   {"threads", required_argument, NULL, OPT_THREADS},
     {"config", required_argument, NULL, OPT_CONFIG}, {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},            {0},
+    {"think", required_argument, NULL, OPT_THINK}, {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 /* Below zero: not given. */
@@ -69,6 +71,20 @@ static bool take_f64(const char *name, double min, double max, double *ret)
     if (str_to_f64(str_of(optarg), ret) && *ret >= min && *ret <= max)
         return true;
     cli_usage("run", "--%s takes a number from %g to %g, not '%s'", name, min, max, optarg);
+    return false;
+}
+
+static bool take_think(struct run_options *o)
+{
+    static const char *const hows[] = {"off", "on", "low", "medium", "high"};
+    for (int i = 0; i < 5; i++) {
+        if (strcmp(optarg, hows[i]) != 0)
+            continue;
+        o->enable_thinking = i > 0;
+        o->reasoning_effort = i > 1 ? str_of(hows[i]) : STR("");
+        return true;
+    }
+    cli_usage("run", "--think is on, off, low, medium or high, not '%s'", optarg);
     return false;
 }
 
@@ -99,6 +115,8 @@ static bool take_option(int option, struct given *g)
     case OPT_CONFIG:
         g->o.model.config_path = optarg;
         return true;
+    case OPT_THINK:
+        return take_think(&g->o);
     case 'j':
         g->o.json = true;
         return true;
@@ -181,7 +199,7 @@ out:
 
 int cmd_run(int argc, char **argv)
 {
-    struct given g = {.temp = -1, .top_p = -1, .top_k = -1, .seed = -1};
+    struct given g = {.temp = -1, .top_p = -1, .top_k = -1, .seed = -1, .o.enable_thinking = -1};
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "s:n:t:c:jh", long_options, NULL)) != -1;) {
         if (option == 'h') {

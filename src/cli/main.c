@@ -8,7 +8,7 @@
 
 const struct command commands[] = {
     {"run", "answer a prompt, or chat, with a model in this process", cmd_run,
-     "--json --seed --temp --top-p --top-k --max-tokens --system --context --threads --config --help"},
+     "--json --seed --think --temp --top-p --top-k --max-tokens --system --context --threads --config --help"},
     {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve,
      "--config --listen --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
@@ -19,6 +19,8 @@ const struct command commands[] = {
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"quantize", "write a model file again in smaller types", cmd_quantize,
      "--imatrix --output-type --token-embedding-type --tensor-type --threads --dry-run --force --json --help"},
+    {"fit", "will a model run here: memory, speed, which quantisation", cmd_fit, "--context --json --help"},
+    {"doctor", "check machine, configuration, store and models", cmd_doctor, "--config --upstreams --json --help"},
     {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},
     {NULL, NULL, NULL, NULL},
 };

@@ -124,7 +124,8 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
     *ret = (struct run_answer){.text = BUF_INIT(RUN_MAX_TEXT_BYTES), .reasoning = BUF_INIT(RUN_MAX_TEXT_BYTES)};
     struct generation_request req = {
         .messages = messages, .n_messages = n, .sampler = o->sampler, .max_tokens = o->max_tokens,
-            .enable_thinking = -1};
+            .enable_thinking = o->enable_thinking,
+            .reasoning_effort = o->reasoning_effort};
     struct screen screen = {.on = stream, .terminal = isatty(STDOUT_FILENO), .color = cli_color(STDOUT_FILENO)};
     struct generation *g;
     if (!generation_start(m->rt, m->model, &req, &g, err))

@@ -15,6 +15,8 @@ struct run_options {
     const char *system;             /* NULL: none */
     int64_t max_tokens;
     struct sampler sampler;
+    int enable_thinking;            /* -1: as the model does by itself */
+    struct str reasoning_effort;    /* empty: as the model does by itself */
     bool json;
 };
 
