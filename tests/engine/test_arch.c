@@ -128,8 +128,9 @@ static void test_quantised_weights_stay_within_stated_errors(void **state)
         const char *type;
         double limit;
     } cases[] = {
-        {"F16", 1e-6}, {"BF16", 1e-4}, {"Q4_0", 1e-3}, {"Q5_0", 1e-3}, {"Q5_1", 1e-3}, {"Q8_0", 1e-3}, {"Q4_K_S", 1e-3},
-        {"Q4_K_M", 1e-3}, {"Q5_K_M", 1e-3}, {"Q6_K", 1e-3},
+        {"F16", 1e-6},    {"BF16", 1e-4},   {"Q4_0", 1e-3},   {"Q4_1", 1e-3},   {"Q5_0", 1e-3},
+        {"Q5_1", 1e-3},   {"Q8_0", 1e-3},   {"Q2_K", 1e-3},   {"Q3_K_M", 1e-3}, {"Q4_K_S", 1e-3},
+        {"Q4_K_M", 1e-3}, {"Q5_K_M", 1e-3}, {"Q6_K", 1e-3},   {"IQ4_NL", 1e-3}, {"IQ4_XS", 1e-3},
     };
     SKIP_WITHOUT_SHARED(folder, "vectors/quant")
     (void)state;

@@ -223,7 +223,8 @@ static void test_cpu_levels_do_not_change_a_bit(void **state)
 
 static void test_cpu_levels_do_not_change_a_bit_in_any_type(void **state)
 {
-    static const char *const types[] = {"F16", "BF16", "Q4_0", "Q5_0", "Q5_1", "Q4_K_M", "Q4_K_S", "Q5_K_M", "Q6_K"};
+    static const char *const types[] = {"F16",    "BF16",   "Q2_K",   "Q3_K_M", "Q4_0", "Q4_1",   "Q4_K_M",
+                                        "Q4_K_S", "Q5_0",   "Q5_1",   "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS"};
     SKIP_WITHOUT_SHARED(folder, "vectors/quant")
     (void)state;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
