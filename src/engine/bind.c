@@ -76,17 +76,15 @@ static bool unpack_floats(const struct binder *b, struct weight *w)
 
 static bool bind_weight(struct binder *b, int layer, enum weight_role role, bool optional, struct shape shape)
 {
-    const struct weight_info *info = arch_weight(role);
+    const struct tensor *t = model_tensor(b->g, role, layer);
     char name[GGUF_MAX_NAME_BYTES];
-    snprintf(name, sizeof name, info->name, layer);
-    const struct tensor *t = gguf_tensor(b->g, name);
-    if (!t && info->tied != WEIGHT_NONE)
-        t = gguf_tensor(b->g, arch_weight(info->tied)->name);
     if (!t && optional)
         return true;
-    if (!t)
+    if (!t) {
+        snprintf(name, sizeof name, arch_weight(role)->name, layer);
         return err_at_offset(b->err, ERR_CORRUPT, gguf_path(b->g), -1,
                              "the file has no tensor %s, which every %s model needs", name, b->m->arch->name);
+    }
     struct weight *w = (struct weight *)model_weight(b->m, layer, role);
     w->tensor = t;
     return check_shape(b, t, shape) && check_type(b, t) && strmap_put(&b->used, str_of(t->name), 1, b->err) &&

@@ -1,6 +1,8 @@
 /* What a model file says of itself before any weight is bound: its architecture, the numbers of its metadata, its
  * vocabulary, and the sums that others want to know. Reads the header only, so files that are still elsewhere can be
  * described too. */
+#include <stdio.h>
+
 #include "engine/internal.h"
 
 #define DESCRIBE_MAX_VOCAB (1 << 20)
@@ -10,6 +12,38 @@ bool tensor_left_aside(const struct tensor *t)
 {
     struct str name = str_of(t->name);
     return str_starts(name, STR("v.")) || str_starts(name, STR("mm."));
+}
+
+const struct tensor *model_tensor(const struct gguf *g, enum weight_role role, int layer)
+{
+    const struct weight_info *info = arch_weight(role);
+    char name[GGUF_MAX_NAME_BYTES];
+    snprintf(name, sizeof name, info->name, layer);
+    const struct tensor *t = gguf_tensor(g, name);
+    return t || info->tied == WEIGHT_NONE ? t : gguf_tensor(g, arch_weight(info->tied)->name);
+}
+
+static void note_product(struct model *m, const struct op *op, int layer)
+{
+    const struct tensor *t = model_tensor(m->g, op->w, layer);
+    int64_t k = arch_width(&m->h, arch_slot_width(op->a));
+    if (!t || t->type >= TENSOR_TYPES)
+        return;       /* binding will say so */
+    enum act_format f = act_format_of(t->type);
+    if (!arch_slot_per_expert(op->a) && k > m->act_k[f])
+        m->act_k[f] = k;
+    if (op->kind == OP_EXPERTS && k > m->expert_act_k[f])
+        m->expert_act_k[f] = k;
+}
+
+/* Which formats of activations the lists' matrix products read, and how long rows of them are. */
+static void note_products(struct model *m, struct op_list list, int layers)
+{
+    for (int i = 0; i < list.n; i++) {
+        bool product = list.ops[i].kind == OP_MATMUL || list.ops[i].kind == OP_EXPERTS;
+        for (int layer = 0; product && layer < layers; layer++)
+            note_product(m, &list.ops[i], layer);
+    }
 }
 
 static bool read_vocabulary(struct model *m, struct err *err)
@@ -75,6 +109,8 @@ bool model_describe(const struct gguf *g, struct model *ret, struct err *err)
     if (!hparams_read(g, m.arch, &m.h, err) || !read_vocabulary(&m, err))
         return false;
     fill_info(&m);
+    note_products(&m, m.arch->block, m.h.n_layer);
+    note_products(&m, m.arch->output, 1);
     *ret = m;
     return true;
 }

@@ -42,6 +42,8 @@ struct model {
     struct hparams h;
     struct weight once[WEIGHT_ROLES];       /* weights outside the layers */
     struct layer_weights *layers;           /* [n_layer] */
+    int64_t act_k[ACT_FORMATS];             /* longest row prepared for matrix products, 0: none; for each chosen */
+    int64_t expert_act_k[ACT_FORMATS];      /* expert by themselves */
     const double *rope_freq[ROPE_TABLES];   /* [n_rot / 2] radians a position; NULL: ROPE_MAIN stands in */
     struct engine_info info;
 };
@@ -53,6 +55,8 @@ bool model_describe(const struct gguf *g, struct model *ret, struct err *err);
 bool tensor_left_aside(const struct tensor *t);
 /* The model's memory comes from the arena. */
 bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *arena, struct model *ret, struct err *err);
+/* The tensor of a role, or what stands in for it; NULL when the file has neither. */
+const struct tensor *model_tensor(const struct gguf *g, enum weight_role role, int layer);
 const struct weight *model_weight(const struct model *m, int layer, enum weight_role role);
 
 /* ---- the plan: where threads meet ---- */

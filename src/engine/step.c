@@ -70,19 +70,6 @@ static bool check_step(const struct engine *e, const struct step_item *items, in
 
 /* ---- memory ---- */
 
-/* The widest row that is prepared for matrix products: one a token, or one for each chosen expert. */
-static int64_t widest_input(const struct engine *e, bool per_expert)
-{
-    const struct arch *arch = e->model.arch;
-    int64_t k = arch_width(&e->model.h, WIDTH_MODEL);
-    for (enum slot slot = SLOT_X; slot < SLOT_LOGITS; slot++) {
-        int64_t width = arch_width(&e->model.h, arch_slot_width(slot));
-        if (arch_uses_slot(arch, slot) && arch_slot_per_expert(slot) == per_expert && width > k)
-            k = width;
-    }
-    return k;
-}
-
 static size_t rows_of_slot(const struct engine *e, enum slot slot, size_t tokens, bool logits)
 {
     if (!arch_uses_slot(e->model.arch, slot))
@@ -92,16 +79,28 @@ static size_t rows_of_slot(const struct engine *e, enum slot slot, size_t tokens
     return arch_slot_per_expert(slot) ? tokens * (size_t)e->model.h.n_expert_used : tokens;
 }
 
+static size_t act_bytes(enum act_format f, int64_t k)
+{
+    return k > 0 ? act_row_bytes(f, k) : 0;
+}
+
+/* Prepared rows, in the formats that are read. */
+static bool take_acts(struct step_memory *m, char *acts[ACT_FORMATS], const int64_t k[ACT_FORMATS], size_t rows)
+{
+    bool ok = true;
+    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
+        acts[f] = k[f] > 0 ? arena_alloc_aligned(&m->arena, rows * act_bytes(f, k[f]), 64) : NULL;
+        ok = ok && (acts[f] || k[f] == 0);
+    }
+    return ok;
+}
+
 static bool take_experts(const struct engine *e, struct step_memory *m, size_t tokens)
 {
     size_t rows = tokens * (size_t)e->model.h.n_expert_used;
-    bool ok = true;
     if (rows == 0)
         return true;
-    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
-        m->batch.expert_act[f] = arena_alloc_aligned(&m->arena, rows * act_row_bytes(f, widest_input(e, true)), 64);
-        ok = ok && m->batch.expert_act[f];
-    }
+    bool ok = take_acts(m, m->batch.expert_act, e->model.expert_act_k, rows);
     m->batch.routes = &m->routes;
     m->routes.expert_of = arena_array(&m->arena, rows, sizeof(int32_t));
     m->routes.row_of = arena_array(&m->arena, rows, sizeof(int32_t));
@@ -119,10 +118,7 @@ static bool memory_take(const struct engine *e, struct step_memory *m, int token
         m->batch.slots[slot] = rows ? arena_alloc_aligned(&m->arena, rows * width * sizeof(float), 64) : NULL;
         ok = ok && (m->batch.slots[slot] || rows == 0);
     }
-    for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++) {
-        m->batch.act[f] = arena_alloc_aligned(&m->arena, n * act_row_bytes(f, widest_input(e, false)), 64);
-        ok = ok && m->batch.act[f];
-    }
+    ok = take_acts(m, m->batch.act, e->model.act_k, n) && ok;
     m->ids = arena_array(&m->arena, n, sizeof *m->ids);
     m->item_of = arena_array(&m->arena, n, sizeof *m->item_of);
     m->rotations[0] = m->rotations[1] = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof(float));
@@ -158,7 +154,7 @@ int64_t engine_step_bytes(const struct engine *e)
     for (enum slot slot = SLOT_X; slot < SLOTS; slot++)
         bytes += rows_of_slot(e, slot, n, true) * (size_t)arch_width(h, arch_slot_width(slot)) * sizeof(float);
     for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++)
-        bytes += n * act_row_bytes(f, widest_input(e, false)) + rows * act_row_bytes(f, widest_input(e, true));
+        bytes += n * act_bytes(f, e->model.act_k[f]) + rows * act_bytes(f, e->model.expert_act_k[f]);
     return (int64_t)(bytes + (size_t)e->threads * MATMUL_SCRATCH_BYTES);
 }
 
