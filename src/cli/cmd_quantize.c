@@ -123,7 +123,7 @@ static void print_item(FILE *out, const struct quantize_item *item)
     snprintf(types, sizeof types, "%s -> %s", tensor_type_name(t->type), tensor_type_name(item->type));
     fprintf(out, "%-32s %18s  %-16s %10.2f MB -> %8.2f MB%s\n", t->name, shape,
             item->type == t->type ? tensor_type_name(t->type) : types, (double)t->bytes / MB, (double)item->bytes / MB,
-            item->fallback ? "  (rows too short for the mixture's type)" : "");
+            item->fallback ? "  (rows do not fill the mixture's blocks)" : "");
 }
 
 static double bits_per_weight(const struct quantize_plan *plan)
@@ -140,7 +140,7 @@ static void print_sums(FILE *out, const struct quantize_plan *plan, const struct
     else
         fprintf(out, ", %.1f s; wrote %s\n", seconds, a->out);
     if (plan->n_fallback)
-        fprintf(out, "%lld tensors have rows that are no multiple of 256 and take a type with shorter blocks\n",
+        fprintf(out, "%lld tensors have rows that are no multiple of 256 and take a type with other blocks\n",
                 (long long)plan->n_fallback);
 }
 

@@ -87,7 +87,8 @@ float fit_scale_search(const struct fit_grid *g, const float *x, const float *w,
     if (max == 0 || inverse(best_scale) == 0)
         return 0;
     float best_error = fit_scale_try(g, x, w, n, best_scale).error;
-    for (int side = 0; side < 2; side++) {
+    /* A grid that reaches as far down as up has nothing to gain from the other sign. */
+    for (int side = g->low == -g->high ? 1 : 0; side < 2; side++) {
         float end = side ? g->high : g->low;
         for (int i = 0; i < tries; i++) {
             float shift = reach * shift_of(i, tries);
