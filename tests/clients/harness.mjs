@@ -1,5 +1,5 @@
 // What the client tests share: starting rung serve and the stand-in on free ports, and stopping them.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +68,15 @@ export async function startStandin(...args) {
       rmSync(dir, { recursive: true });
     },
   };
+}
+
+// A model file that answers with a script, and how to remove it.
+export function playback(script, template = 'hermes.jinja') {
+  const dir = mkdtempSync(join(tmpdir(), 'rung-playback-'));
+  const file = join(dir, 'model.gguf');
+  writeFileSync(join(dir, 'script.json'), JSON.stringify(script));
+  execFileSync(join(build, 'tests/playback'), [file, template, join(dir, 'script.json')]);
+  return { file, remove: () => rmSync(dir, { recursive: true }) };
 }
 
 // config: text of a rung.yaml, without listen and ledger.

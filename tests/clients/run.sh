@@ -10,7 +10,7 @@ for tool in node npm; do
 done
 work=$B/tests/clients
 mkdir -p "$work" || exit 1
-cp "$here"/*.mjs "$here/package.json" "$here/.npmrc" "$work/" || exit 1
+cp "$here"/*.mjs "$here"/*.jinja "$here/package.json" "$here/.npmrc" "$work/" || exit 1
 if ! cmp -s "$here/package-lock.json" "$work/package-lock.json"; then
     cp "$here/package-lock.json" "$work/" || exit 1
     (cd "$work" && npm ci --no-progress >npm.log 2>&1) || {
