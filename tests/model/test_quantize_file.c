@@ -300,7 +300,7 @@ static void test_threads_change_no_bit(void **state)
     (void)state;
     struct err err = ERR_INIT;
     char *a = NULL, *b = NULL;
-    size_t na, nb;
+    size_t na = 0, nb = 0;
     struct quantize_options o = QUANTIZE_OPTIONS(MIX_Q3_K_M);
     write_model(-1, 0);
     assert_ok(run(&o, out, 1, &err), err);
