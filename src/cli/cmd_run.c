@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cli/cli.h"
 #include "cli/run/run.h"
+#include "cli/store/store.h"
 
 /* For models that chat; the starter's narrow tasks have one right answer, so it is greedy. */
 #define DEFAULT_TEMPERATURE 0.6f
@@ -16,8 +17,9 @@
 static const char help[] =
     "usage: rung run [OPTIONS] MODEL [PROMPT]\n\n"
     "Answers PROMPT with a model in this process, and connects to nothing. Without PROMPT it reads one from\n"
-    "standard input, or starts a chat where that is a terminal. MODEL is a path to a GGUF file, a name of the\n"
-    "configuration, or starter, the embedded model; rung run starter shows what that one can do. The answer goes to\n"
+    "standard input, or starts a chat where that is a terminal. MODEL is a name of the configuration or of the store\n"
+    "(qwen3:4b; rung list), the path of a GGUF file, or starter, the embedded model; rung run starter shows what that\n"
+    "one can do. What is not here is offered to be fetched where a person is at the terminal. The answer goes to\n"
     "standard output, timing to standard error. Reasoning is shown (dimmed) on a terminal only, and with --json.\n\n"
     "  -s, --system TEXT     the system prompt\n"
     "  -n, --max-tokens N    end the answer after N tokens\n"
@@ -168,6 +170,14 @@ static int answer_once(const struct cli_model *m, const struct run_options *o, s
     return rc;
 }
 
+static bool open_or_offer(const struct run_options *o, struct cli_model *m, struct err *err)
+{
+    if (cli_open_model(o->name, &o->model, m, err))
+        return true;
+    return err->code == ERR_NOT_FOUND && store_offer_pull(o->model.config_path, o->name) &&
+           cli_open_model(o->name, &o->model, m, err);
+}
+
 static int run(struct given *g)
 {
     struct cli_model m = {0};
@@ -175,7 +185,7 @@ static int run(struct given *g)
     struct buf input = BUF_INIT(RUN_MAX_TEXT_BYTES);
     bool terminal = isatty(STDIN_FILENO);
     int rc = EXIT_FAILED;
-    if (!cli_open_model(g->o.name, &g->o.model, &m, &err) || (!g->prompt && !terminal && !read_prompt(&input, &err))) {
+    if (!open_or_offer(&g->o, &m, &err) || (!g->prompt && !terminal && !read_prompt(&input, &err))) {
         cli_fail(&err);
         goto out;
     }

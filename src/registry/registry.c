@@ -188,13 +188,16 @@ static bool pin_broken(const struct registry *r, const struct registry_model *m,
 static bool weights_are_there(const struct registry_model *m, struct err *err)
 {
     struct stat st;
+    struct model_name source;
     int64_t size = m->manifest.layers[m->manifest.weights].size;
+    bool file = model_name_parse(m->source, &source, NULL) && source.source == SOURCE_FILE;
+    const char *again = file ? m->source : m->name;
     if (stat(m->path, &st) != 0)
-        return err_errno(err, ERR_CORRUPT, "the weights of %.200s cannot be read (%.300s); rung pull %.200s fetches "
-                                           "them again", m->name, m->path, m->name);
+        return err_errno(err, ERR_CORRUPT, "rung pull %.200s brings the weights of %.200s again: they cannot be read",
+                         again, m->name);
     return (S_ISREG(st.st_mode) && st.st_size == size) ||
            err_set(err, ERR_CORRUPT, "the weights of %.200s are %lld bytes and should be %lld; rung pull %.200s "
-                                     "fetches them again", m->name, (long long)st.st_size, (long long)size, m->name);
+                                     "brings them again", m->name, (long long)st.st_size, (long long)size, again);
 }
 
 /* The first store that has the name with the weights it must have. ERR_NOT_FOUND when none has the name at all. */

@@ -96,6 +96,15 @@ bool registry_remove(struct registry *r, const char *text, int64_t *ret_freed, s
 
 /* ---- bringing in ---- */
 
+/* A blob that does not hold what its name says must not count as there. */
+static void drop_damaged(const struct registry *r, const char digest[DIGEST_HEX + 1])
+{
+    char blob[MODEL_STORE_MAX_PATH], is[DIGEST_HEX + 1];
+    model_store_blob_path(&r->stores[0], digest, blob);
+    if (access(blob, F_OK) == 0 && registry_file_digest(r, blob, NULL, is, NULL) && strcmp(is, digest) != 0)
+        unlink(blob);
+}
+
 static bool adopt_path(struct registry *r, const char *path, const char *must, const struct remote_progress *progress,
                        char ret_digest[DIGEST_HEX + 1], struct err *err)
 {
@@ -104,6 +113,7 @@ static bool adopt_path(struct registry *r, const char *path, const char *must, c
     if (must[0] && strcmp(must, ret_digest) != 0)
         return err_set(err, ERR_CORRUPT, "%.200s was changed: it has sha256:%.12s... and must have sha256:%.12s...",
                        path, ret_digest, must);
+    drop_damaged(r, ret_digest);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, ERR_IO, "cannot open %.300s", path);

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/models.h"
+#include "cli/store/models.h"
 
 #define STARTER_FILE RUNG_ROOT "/models/starter.gguf"
 #define ROUTE "Name the intent of this request."

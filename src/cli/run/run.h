@@ -3,7 +3,7 @@
 #define RUNG_CLI_RUN_RUN_H
 
 #include "base/buf.h"
-#include "cli/models.h"
+#include "cli/store/models.h"
 #include "runtime/generate.h"
 
 #define RUN_MAX_TEXT_BYTES (64u << 20)

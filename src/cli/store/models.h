@@ -1,7 +1,8 @@
-/* A model by the name a person types: a path, `starter`, or a name of the configuration. */
-#ifndef RUNG_CLI_MODELS_H
-#define RUNG_CLI_MODELS_H
+/* A model by the name a person types: `starter`, a name of the configuration, a name of the store, or a path. */
+#ifndef RUNG_CLI_STORE_MODELS_H
+#define RUNG_CLI_STORE_MODELS_H
 
+#include "registry/registry.h"
 #include "runtime/runtime.h"
 
 struct cli_model_options {
@@ -16,8 +17,13 @@ struct cli_model {
     bool starter;              /* the embedded model */
 };
 
-/* Opens a runtime with this one model. ERR_NOT_FOUND says what names there are; an upstream is ERR_UNSUPPORTED. */
+/* Opens a runtime with this one model, proved to be what its pins and its store say. ERR_NOT_FOUND says what names
+ * there are; an upstream is ERR_UNSUPPORTED. */
 bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err);
 void cli_close_model(struct cli_model *m);
+
+/* The store, with the rung.lock beside the configuration (NULL: where config_load looks), else in the working
+ * directory. */
+bool cli_open_registry(const char *config_path, struct registry **ret, struct err *err);
 
 #endif
