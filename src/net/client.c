@@ -476,13 +476,13 @@ static bool set_request(struct http_call *call, const struct http_call_request *
 static bool set_conduct(struct http_call *call, const struct http_call_request *req)
 {
     CURL *e = call->easy;
+    long version = req->http_1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
     return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK && /* not from the environment either */
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(req->http_1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS)) ==
-               CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* nor wait for name lookups */

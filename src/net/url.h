@@ -1,5 +1,5 @@
-/* URLs of HTTP: which server one leads to, and what a relative one means. By the parser that later connects (libcurl's),
- * so that both read a URL alike.
+/* URLs of HTTP: which server one leads to, and what a relative one means. By the parser that later connects
+ * (libcurl's), so that both read a URL alike.
  *
  * Invariants: only http and https pass, with a host and without a user name. */
 #ifndef RUNG_NET_URL_H

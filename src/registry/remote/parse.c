@@ -206,7 +206,7 @@ void listing_free(struct listing *l)
 
 /* ---- the choice ---- */
 
-/* How well a file answers to a quantisation. "Q4_K" is whole in x-Q4_K.gguf and the start of a name in x-Q4_K_M.gguf. */
+/* How well a file answers to a quantisation: "Q4_K" is whole in x-Q4_K.gguf, and the start of one in x-Q4_K_M.gguf. */
 enum match { MATCH_NONE, MATCH_START, MATCH_WHOLE, MATCH_NAME };
 
 static bool is_separator(char c)
@@ -296,8 +296,8 @@ bool listing_choose(const struct listing *l, const char *quant, bool given, cons
         splits += is_split(f->path);
     }
     if (count > 0 && splits == count)
-        return err_set(err, ERR_UNSUPPORTED, "%.100s keeps %.40s in %d pieces, which Rung does not join; choose another",
-                       where, quant, splits);
+        return err_set(err, ERR_UNSUPPORTED, "%.100s keeps %.40s in %d pieces, which Rung does not join; choose "
+                       "another", where, quant, splits);
     if (count == 0 && !given && usable == 1) {
         found = any;
         count = 1;
