@@ -277,6 +277,23 @@ static int check_model(const char *name, const char *path)
     return cmocka_run_group_tests_name(name, tests, set_up, tear_down);
 }
 
+/* The tiny models of the shared vectors too, where they are. */
+static int check_vectors(void)
+{
+    const char *folder = shared_path("vectors/arch");
+    int failed = 0;
+    for (int i = 0; folder && arch_at(i); i++) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/%s.gguf", folder, arch_at(i)->name);
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpu_levels_do_not_change_a_bit)};
+        model = path;
+        failed += cmocka_run_group_tests_name(path, tests, NULL, NULL);
+    }
+    if (!folder)
+        print_message("skip the vectors: no shared/vectors/arch here\n");
+    return failed;
+}
+
 int main(void)
 {
     const struct CMUnitTest types[] = {cmocka_unit_test(test_cpu_levels_do_not_change_a_bit_in_any_type)};
@@ -298,5 +315,6 @@ int main(void)
         failed += check_model(mixed[i].name, path);
         unlink(path);
     }
+    failed += check_vectors();
     return failed + cmocka_run_group_tests(types, NULL, NULL);
 }
