@@ -114,6 +114,7 @@ struct session {
     int64_t length, context;
     enum tensor_type kv_type;
     bool long_rope;                /* turns by ROPE_LONG */
+    const struct adapter *adapter; /* NULL: none */
     struct layer_group groups[STATE_KINDS];   /* as engine.groups */
     bool in_step;
 };
@@ -125,6 +126,7 @@ void session_trim(struct session *s);
 /* The first position that layers of the group read once `length` are there. */
 int64_t group_first_position(const struct engine *e, int group, int64_t length);
 size_t kv_element_bytes(enum tensor_type kv_type);
+uint64_t adapter_fingerprint(const struct adapter *a);   /* NULL: 0 */
 
 /* ---- a row of logits ---- */
 

@@ -275,7 +275,10 @@ void run_plan(const struct engine *e, const struct plan *plan, int first, int en
         struct run r = {e, b, &plan->stages[i], i + 1 < plan->n ? &plan->stages[i + 1] : NULL, layer};
         switch (r.stage->kind) {
         case STAGE_TOKENS: pool_run(e->pool, b->tokens, 1, tokens_piece, &r); break;
-        case STAGE_MATMULS: pool_run(e->pool, matmul_rows_of(&r), RUN_ROWS_GRAIN, matmuls_piece, &r); break;
+        case STAGE_MATMULS:
+            pool_run(e->pool, matmul_rows_of(&r), RUN_ROWS_GRAIN, matmuls_piece, &r);
+            adapter_run(&r);
+            break;
         case STAGE_EXPERTS: experts_run(&r); break;
         case STAGE_ATTENTION: pool_run(e->pool, b->attention_units[b->n_items], 1, attention_piece, &r); break;
         }

@@ -48,6 +48,8 @@ void run_product(const struct run *r, const struct product *p, int thread);
 void experts_choose(const struct kernels *k, const float *logits, int n_expert, int n_used, float *routes);
 /* dst [n] = shares' sum over the token's rows. */
 void experts_combine(const struct run *r, const struct op *op, int64_t token);
+/* Behind a STAGE_MATMULS: what the sessions' adapters add. */
+void adapter_run(const struct run *r);
 /* A STAGE_EXPERTS. */
 void experts_run(const struct run *r);
 

@@ -162,6 +162,7 @@ bool session_fork(const struct session *s, struct session **ret, struct err *err
     if (!session_open(s->engine, s->context, s->kv_type, &fork, err))
         return false;
     fork->length = s->length;
+    fork->adapter = s->adapter;
     for (int i = 0; i < s->engine->n_groups; i++) {
         fork->groups[i].first_page = s->groups[i].first_page;
         fork->groups[i].n_pages = s->groups[i].n_pages;

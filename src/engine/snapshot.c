@@ -46,7 +46,7 @@ static int64_t first_page_at(const struct session *s, int group, int64_t length)
 /* Long sessions of models with long-RoPE turn otherwise: their keys are no others'. */
 static uint64_t fingerprint(const struct session *s)
 {
-    return s->engine->fingerprint + s->long_rope;
+    return s->engine->fingerprint + s->long_rope + adapter_fingerprint(s->adapter);
 }
 
 static size_t payload_bytes(const struct session *s, int64_t length)
