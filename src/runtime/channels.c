@@ -19,15 +19,6 @@ bool channels_marker(struct str name)
     return str_is(name, "<|message|>") || str_is(name, "<|constrain|>");
 }
 
-static void put_first(struct reasoning *r, const char *text)
-{
-    struct buf whole = r->held;
-    r->held = BUF_INIT(r->held.ceiling);
-    buf_puts(&r->held, text);
-    buf_str(&r->held, buf_view(&whole));
-    buf_free(&whole);
-}
-
 /* Where a message may begin: a header follows, or text without one. */
 static bool add_start(struct reasoning *r, bool ended)
 {
@@ -41,28 +32,28 @@ static bool add_start(struct reasoning *r, bool ended)
     waits = waits || (first && str_starts(STR("to="), text));
     if (!header && waits && !ended)
         return false;
-    if (header && !str_starts(text, STR("<|start|>")))
-        put_first(r, FIRST_START);
     r->state = header ? CHANNEL_HEADER : CHANNEL_BODY;
     r->part = PART_ANSWER;
     return true;
 }
 
+/* What no header ends is the answer's text. */
 static bool add_header(struct reasoning *r, bool ended, struct text_parts *out)
 {
     struct str held = buf_view(&r->held), message = STR("<|message|>");
     size_t at = str_find(held, message);
     if (at == SIZE_MAX && !ended && held.n < REASONING_MAX_HELD_BYTES)
         return false;
-    struct str header = {held.p, at == SIZE_MAX ? 0 : at};
-    bool call = str_find(header, STR("to=")) != SIZE_MAX;
-    r->part = !call && str_find(header, STR("<|channel|>analysis")) != SIZE_MAX ? PART_REASONING : PART_ANSWER;
+    struct str header = {held.p, at == SIZE_MAX ? held.n : at + message.n};
+    bool call = at != SIZE_MAX && str_find(header, STR("to=")) != SIZE_MAX;
+    bool thinks = at != SIZE_MAX && !call && str_find(header, STR("<|channel|>analysis")) != SIZE_MAX;
+    if (call && !str_starts(header, STR("<|start|>")))
+        text_parts_add(out, PART_ANSWER, STR(FIRST_START));
+    if (call || at == SIZE_MAX)
+        text_parts_add(out, PART_ANSWER, header);
+    r->part = thinks ? PART_REASONING : PART_ANSWER;
     r->state = call ? CHANNEL_CALL : CHANNEL_BODY;
-    r->trim = !call;
-    if (call)
-        text_parts_add(out, PART_ANSWER, (struct str){held.p, at + message.n});
-    if (at != SIZE_MAX)
-        buf_drop(&r->held, at + message.n);
+    buf_drop(&r->held, header.n);
     return r->held.n > 0;
 }
 
@@ -92,7 +83,7 @@ static bool add_body(struct reasoning *r, bool ended, struct text_parts *out)
     size_t at;
     int end = find_end(held, ended, &at);
     bool opens = end >= 0 && (ends[end][2] == 's' || str_is(str_of(ends[end]), "<|channel|>"));
-    text_parts_add(out, PART_ANSWER == r->part ? PART_ANSWER : PART_REASONING, (struct str){held.p, at});
+    text_parts_add(out, r->part, (struct str){held.p, at});
     if (end >= 0 && r->state == CHANNEL_CALL)
         text_parts_add(out, PART_ANSWER, STR("<|call|>"));
     buf_drop(&r->held, end < 0 ? at : opens ? at : at + strlen(ends[end]));

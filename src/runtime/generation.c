@@ -257,8 +257,8 @@ static bool grow_events(struct generation *g)
     return true;
 }
 
-/* The event goes out with the first run of text that is ready, which is of one part, and all deltas; another part's text
- * waits for the next event. */
+/* The event goes out with the first run of text that is ready, which is of one part, and all deltas; text of another
+ * part waits for the next event. */
 static bool push_event(struct generation *g, struct queued_event *event, struct err *err)
 {
     enum answer_part part;

@@ -30,8 +30,8 @@ static bool check_arguments(const json_t *arguments, const char *where, struct e
     json_t *value = NULL;
     struct str text = text_of(arguments);
     if (!json_is_string(arguments))
-        return err_set(err, ERR_INVALID, "%s.function.arguments must be a string that holds a JSON object, not %s", where,
-                       arguments ? json_type_name(arguments) : "absent");
+        return err_set(err, ERR_INVALID, "%s.function.arguments must be a string that holds a JSON object, not %s",
+                       where, arguments ? json_type_name(arguments) : "absent");
     if (text.n == 0)
         return true;
     struct err why = ERR_INIT;

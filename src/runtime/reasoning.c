@@ -39,7 +39,7 @@ void text_parts_drop(struct text_parts *p)
 struct reasoning_format {
     const char *mark;                   /* in the template */
     const char *open, *close;           /* NULL: channels */
-    const char *answer_open, *answer_close;   /* around the answer behind a reasoning section, where a family has them */
+    const char *answer_open, *answer_close;   /* around the answer behind the section, where a family has them */
 };
 
 /* First match wins. */

@@ -15,7 +15,11 @@ enum body_kind { BODY_NONE, BODY_OBJECT, BODY_NAMED, BODY_XML, BODY_GEMMA, BODY_
 #define SYNTAX_MAX_STARTS 3
 
 /* What follows the name of a call whose name stands before its arguments. */
-enum name_end { NAME_END_ARGUMENTS, NAME_END_ID /* an id, then the arguments */, NAME_END_NAME /* it was no name yet */ };
+enum name_end {
+    NAME_END_ARGUMENTS,
+    NAME_END_ID,        /* an id, then the arguments */
+    NAME_END_NAME,      /* it was no name yet */
+};
 
 /* The words of a call written as marked up parameters. */
 struct xml_words {
