@@ -247,7 +247,7 @@ static bool read_adapters(struct config_reader *r, const struct yaml_node *n, in
 
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
-    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", "keep_alive", NULL};
+    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", "keep_alive", "adapters", NULL};
     static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
                                                 "timeouts_ms", "private", "logprobs", NULL};
     struct config *c = r->c;

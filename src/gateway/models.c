@@ -68,12 +68,21 @@ static bool declare(struct gateway *g, int i, const struct model_file *file, str
            err_prefix(err, "model '%s': ", m->name);
 }
 
+static bool declare_adapter(struct gateway *g, int i, struct err *err)
+{
+    const struct config_model *m = &g->config->models[i];
+    return runtime_declare_adapter(g->runtime, m->name, g->local[m->base], m->adapter, &g->local[i], err) ||
+           err_prefix(err, "adapter '%s': ", m->name);
+}
+
 /* `file:` is a path, or a name of the store. */
 static bool declare_configured(struct gateway *g, int i, struct str starter, struct err *err)
 {
     const struct config_model *m = &g->config->models[i];
     struct model_name name;
     struct model_file file = {0};
+    if (m->adapter)
+        return declare_adapter(g, i, err);
     if (strcmp(m->file, "starter") == 0)
         return embedded_file(starter, m->name, &file, err) && declare(g, i, &file, err);
     bool named = model_name_parse(m->file_as_given, &name, NULL) && name.source != SOURCE_FILE;

@@ -52,6 +52,12 @@ static bool map_file(const struct local_model *m, struct filemap **ret, struct e
     return m->bytes.n ? filemap_memory(m->path, m->bytes.p, m->bytes.n, ret, err) : filemap_open(m->path, ret, err);
 }
 
+bool model_map_header(const struct local_model *m, struct gguf **ret, struct err *err)
+{
+    struct filemap *map;
+    return map_file(m, &map, err) && gguf_open_map(map, ret, err);
+}
+
 /* Takes the map. */
 static bool mapped_file_new(struct runtime *rt, struct filemap *map, const struct file_identity *identity,
                             struct mapped_file **ret, struct err *err)
@@ -111,6 +117,7 @@ void mapped_file_release(struct runtime *rt, struct mapped_file *file)
 
 static void close_model(struct local_model *m)
 {
+    adapters_close(m);
     model_close_parts(m);
     mapped_file_release(m->rt, m->file);
     m->file = NULL;
@@ -121,10 +128,12 @@ static bool open_model(struct local_model *m, struct err *err)
 {
     if ((m->check && !m->check(m->check_ctx, err)) || !take_file(m, err))
         return false;
-    if (model_open_parts(m, err))
-        return true;
-    close_model(m);
-    return false;
+    if (!model_open_parts(m, err)) {
+        close_model(m);
+        return false;
+    }
+    adapters_open(m);
+    return true;
 }
 
 /* ---- memory; the lock is held ---- */
@@ -361,9 +370,22 @@ static bool wait_and_pin(struct runtime *rt, struct local_model *m, const struct
     return ok;
 }
 
+/* Its base is held. */
+static bool check_adapter_open(struct local_model *m, struct err *err)
+{
+    if (m->adapter)
+        return true;
+    local_model_release(m->base);
+    if (err)
+        *err = m->fault;
+    return false;
+}
+
 bool local_model_acquire(struct local_model *m, const struct load_wait *wait, struct err *err)
 {
     struct runtime *rt = m->rt;
+    if (m->base)
+        return local_model_acquire(m->base, wait, err) && check_adapter_open(m, err);
     struct file_identity identity;
     pthread_mutex_lock(&rt->lock);
     bool loaded = m->state == MODEL_LOADED;
@@ -382,6 +404,8 @@ bool local_model_acquire(struct local_model *m, const struct load_wait *wait, st
 
 bool local_model_try_acquire(struct local_model *m)
 {
+    if (m->base)
+        return local_model_try_acquire(m->base) && check_adapter_open(m, NULL);
     pthread_mutex_lock(&m->rt->lock);
     bool loaded = m->state == MODEL_LOADED;
     m->pins += loaded;
@@ -393,6 +417,7 @@ bool local_model_try_acquire(struct local_model *m)
 void local_model_release(struct local_model *m)
 {
     struct runtime *rt = m->rt;
+    m = model_base(m);
     pthread_mutex_lock(&rt->lock);
     if (--m->pins == 0) {
         set_expiry(m);
@@ -407,6 +432,7 @@ void local_model_release(struct local_model *m)
 void local_model_preload(struct local_model *m)
 {
     struct file_identity identity;
+    m = model_base(m);
     if (!identify(m, &identity, NULL))
         return;   /* the first request is told */
     pthread_mutex_lock(&m->rt->lock);
@@ -419,6 +445,7 @@ void local_model_preload(struct local_model *m)
 
 void local_model_unload(struct local_model *m)
 {
+    m = model_base(m);
     pthread_mutex_lock(&m->rt->lock);
     m->keep_now_ms = 0;
     if (is_idle(m)) {
@@ -441,7 +468,6 @@ static void enlist(struct runtime *rt, struct local_model *m)
 bool runtime_declare(struct runtime *rt, const char *name, const struct model_file *file,
                      const struct local_model_options *options, struct local_model **ret, struct err *err)
 {
-    struct filemap *map;
     struct gguf *g = NULL;
     struct local_model *m = model_new(rt, name, file->path);
     if (!m)
@@ -450,7 +476,7 @@ bool runtime_declare(struct runtime *rt, const char *name, const struct model_fi
     m->check = options->check;
     m->check_ctx = options->check_ctx;
     m->keep_alive_ms = m->keep_now_ms = options->keep_alive_ms;
-    bool ok = identify(m, &m->identity, err) && map_file(m, &map, err) && gguf_open_map(map, &g, err) &&
+    bool ok = identify(m, &m->identity, err) && model_map_header(m, &g, err) &&
               model_read_header(m, g, options->context, err);
     gguf_close(g);
     if (!ok) {

@@ -43,6 +43,8 @@ static void runtime_init(struct runtime *rt)
 
 void runtime_free(struct runtime *rt)
 {
+    for (struct local_model *m = rt->models; m; m = m->next)
+        adapters_close(m);
     while (rt->models) {
         struct local_model *m = rt->models;
         rt->models = m->next;
@@ -213,8 +215,10 @@ void model_free(struct local_model *m)
 {
     if (!m)
         return;
-    model_close_parts(m);
-    mapped_file_release(m->rt, m->file);
+    if (!m->base) {   /* an adapter's parts are its base's, which closes them */
+        model_close_parts(m);
+        mapped_file_release(m->rt, m->file);
+    }
     free(m->name);
     free(m->path);
     free(m->display_name);

@@ -41,6 +41,9 @@ struct local_model {
     void *check_ctx;
     struct local_model_info info;
 
+    struct local_model *base;    /* not NULL: this is an adapter, and has no life of its own */
+    struct adapter *adapter;     /* its own part; NULL: not open, or fault says why it cannot be */
+
     /* the parts */
     struct mapped_file *file;
     const struct gguf *g;        /* the file's */
@@ -157,7 +160,14 @@ bool model_read_header(struct local_model *m, const struct gguf *g, int64_t cont
 bool model_open_parts(struct local_model *m, struct err *err);
 void model_close_parts(struct local_model *m);
 
+/* ---- adapters.c: on the loader's thread, after the base's parts are open and before they close ---- */
+void adapters_open(struct local_model *base);
+void adapters_close(struct local_model *base);
+
 /* ---- loader.c ---- */
+static inline struct local_model *model_base(struct local_model *m) { return m->base ? m->base : m; }
+/* The header of its file, mapped for the caller alone. */
+bool model_map_header(const struct local_model *m, struct gguf **ret, struct err *err);
 void *loader_run(void *runtime);
 void mapped_file_release(struct runtime *rt, struct mapped_file *file);   /* NULL allowed; no lock is held */
 

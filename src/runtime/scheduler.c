@@ -1,7 +1,8 @@
-/* The engine thread. It serves all live generations of all models in turns: per model one step with the next token
+/* The engine thread. It serves all live generations of all models in turns: per model (its adapters included) one step with the next token
  * of every answer being written, then pieces of prompts. It parks when nothing is live. A step that fails is
  * repeated one generation at a time, so that only those fail whose own work does. */
 #include "base/clock.h"
+#include "engine/adapter.h"
 #include "runtime/runtime_private.h"
 
 /* ---- coming and going ---- */
@@ -56,6 +57,13 @@ static bool unwanted(struct generation *g)
     return is;
 }
 
+static bool open_session(struct generation *g, struct err *err)
+{
+    const struct local_model *m = g->model;
+    return session_open(m->engine, m->info.context, TENSOR_F16, &g->session, err) &&
+           session_set_adapter(g->session, m->adapter, err);
+}
+
 /* Cancelled ones and those nobody waits for go; new ones get their session. */
 static void sweep(struct runtime *rt)
 {
@@ -64,8 +72,7 @@ static void sweep(struct runtime *rt)
         struct err err = ERR_INIT;
         if (unwanted(g)) {
             drop(rt, g, FINISH_CANCELLED, NULL);
-        } else if (!g->session &&
-                   !session_open(g->model->engine, g->model->info.context, TENSOR_F16, &g->session, &err)) {
+        } else if (!g->session && !open_session(g, &err)) {
             drop(rt, g, FINISH_ERROR, &err);
         } else {
             if (g->first_step_us == 0) {
@@ -104,7 +111,7 @@ static void turn_fill(struct runtime *rt, struct local_model *m)
     t->n_tokens = 0;
     for (int i = 0; i < rt->n_live; i++) {
         struct generation *g = rt->live[i];
-        if (g->model == m && g->ids.n > g->n_prompt)
+        if (model_base(g->model) == m && g->ids.n > g->n_prompt)
             turn_add(t, g, 1);
     }
     int64_t ceiling = ENGINE_MAX_STEP_TOKENS;
@@ -112,7 +119,7 @@ static void turn_fill(struct runtime *rt, struct local_model *m)
         ceiling = t->n_tokens + RUNTIME_MIXED_PROMPT_TOKENS;
     for (int i = 0; i < rt->n_live && t->n_tokens < ceiling; i++) {
         struct generation *g = rt->live[i];
-        if (g->model != m || g->ids.n > g->n_prompt)
+        if (model_base(g->model) != m || g->ids.n > g->n_prompt)
             continue;
         int64_t left = g->n_prompt - g->n_fed, room = ceiling - t->n_tokens;
         turn_add(t, g, left < room ? left : room);
