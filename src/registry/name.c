@@ -224,10 +224,10 @@ static bool take_name(struct str s, struct model_name *n, struct err *err)
                        (int)(s.n > 200 ? 200 : s.n), s.p);
     }
     bool path = str_starts(s, STR("/")) || str_starts(s, STR("./")) || str_starts(s, STR("../"));
+    if (!path && str_find(s, STR("://")) != SIZE_MAX)
+        return err_set(err, ERR_INVALID, "models come by https only, not '%.*s'", (int)(s.n > 200 ? 200 : s.n), s.p);
     if (path || str_ends(s, STR(".gguf")))
         return take_location(s, SOURCE_FILE, n, err);
-    if (str_find(s, STR("://")) != SIZE_MAX)
-        return err_set(err, ERR_INVALID, "models come by https only, not '%.*s'", (int)(s.n > 200 ? 200 : s.n), s.p);
     return take_registry(parts, count, n) ||
            err_set(err, ERR_INVALID, "'%.*s' is no name of a model" EXAMPLES, (int)(s.n > 200 ? 200 : s.n), s.p);
 }
