@@ -1,0 +1,154 @@
+/* Adapters as models of their own name: beside the starter, in the same steps, without loading it twice. */
+#include "../support.h"
+
+#include "base/rng.h"
+#include "model/gguf_write.h"
+#include "runtime/runtime_private.h"
+#include "support_runtime.h"
+
+#define STARTER RUNG_ROOT "/models/starter.gguf"
+#define RANK 4
+
+static const struct load_wait plain_wait;
+
+/* Random matrices beside the first layer's q and down, strong enough to be seen. */
+static void write_adapter(const char *path)
+{
+    static const char *const names[] = {"blk.0.attn_q.weight", "blk.0.ffn_down.weight"};
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    struct gguf_writer *w;
+    assert_ok(gguf_open(STARTER, &g, &err), err);
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    gguf_write_str(w, "general.type", STR("adapter"));
+    gguf_write_str(w, "general.architecture", STR("qwen3"));
+    gguf_write_str(w, "adapter.type", STR("lora"));
+    gguf_write_f32(w, "adapter.lora.alpha", 64);
+    for (int half = 0; half < 4; half++) {
+        char name[80];
+        const struct tensor *t = gguf_tensor(g, names[half / 2]);
+        int64_t a[] = {t->ne[0], RANK, 1, 1}, b[] = {RANK, t->ne[1], 1, 1};
+        snprintf(name, sizeof name, "%s.lora_%c", names[half / 2], half % 2 ? 'b' : 'a');
+        gguf_write_tensor(w, name, TENSOR_F32, 2, half % 2 ? b : a);
+    }
+    for (int half = 0; half < 4; half++) {
+        const struct tensor *t = gguf_tensor(g, names[half / 2]);
+        for (int64_t i = 0; i < RANK * t->ne[half % 2]; i++) {
+            float v = (float)rng_unit(9, half, (uint64_t)i) - 0.5f;
+            assert_ok(gguf_write_data(w, &v, sizeof v, &err), err);
+        }
+    }
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    gguf_close(g);
+}
+
+struct pair {
+    struct starter base, adapted;
+    char path[64];
+};
+
+static int open_pair(void **state)
+{
+    struct pair *p = calloc(1, sizeof *p);
+    struct err err = ERR_INIT;
+    struct model_file file = {.path = STARTER};
+    struct local_model_options options = {.keep_alive_ms = RUNTIME_KEEP_FOREVER};
+    snprintf(p->path, sizeof p->path, "/tmp/rung-adapter-%d.gguf", (int)getpid());
+    write_adapter(p->path);
+    assert_ok(runtime_open(2, &p->base.rt, &err), err);
+    p->adapted.rt = p->base.rt;
+    assert_ok(runtime_declare(p->base.rt, "starter", &file, &options, &p->base.model, &err), err);
+    assert_ok(runtime_declare_adapter(p->base.rt, "banking", p->base.model, p->path, &p->adapted.model, &err), err);
+    *state = p;
+    return 0;
+}
+
+static int close_pair(void **state)
+{
+    struct pair *p = *state;
+    runtime_close(p->base.rt);
+    unlink(p->path);
+    free(p);
+    return 0;
+}
+
+static void test_an_adapter_answers_under_its_own_name_beside_its_base(void **state)
+{
+    struct pair *p = *state;
+    struct chat_message messages[2];
+    struct generation_request req = ask(messages, "Name the intent of this request.", "book a table for two");
+    struct answer *base = answer_of(&p->base, &req), *adapted = answer_of(&p->adapted, &req);
+    assert_string_equal(local_model_info(p->adapted.model)->name, "banking");
+    assert_true(base->records[0].logprob != adapted->records[0].logprob);
+    struct generation *together[4];
+    for (int i = 0; i < 4; i++)
+        together[i] = begin(i % 2 ? &p->adapted : &p->base, &req);
+    for (int i = 0; i < 4; i++) {
+        struct answer *a = collect(together[i]);
+        assert_same_answer(a, i % 2 ? adapted : base);
+        free(a);
+    }
+    free(base);
+    free(adapted);
+}
+
+static void test_an_adapter_comes_and_goes_with_its_base(void **state)
+{
+    struct pair *p = *state;
+    struct local_model_state states[4];
+    struct err err = ERR_INIT;
+    assert_false(local_model_try_acquire(p->adapted.model));
+    assert_ok(local_model_acquire(p->adapted.model, &plain_wait, &err), err);
+    assert_int_equal(runtime_loaded(p->base.rt, states, 4), 1); /* one model, one copy of its weights */
+    assert_string_equal(states[0].info->name, "starter");
+    assert_int_equal(states[0].users, 1);
+    assert_ptr_equal(p->adapted.model->engine, p->base.model->engine);
+    assert_true(local_model_count_tokens(p->adapted.model, STR("hello there")) > 0);
+    local_model_unload(p->adapted.model);
+    local_model_release(p->adapted.model);
+    for (int i = 0; i < 5000 && runtime_loaded(p->base.rt, states, 4) > 0; i++)
+        usleep(1000);
+    assert_int_equal(runtime_loaded(p->base.rt, states, 4), 0);
+    assert_ok(local_model_acquire(p->adapted.model, &plain_wait, &err), err);
+    local_model_release(p->adapted.model);
+}
+
+static void test_a_lost_adapter_fails_its_own_requests_alone(void **state)
+{
+    struct pair *p = *state;
+    struct err err = ERR_INIT;
+    assert_int_equal(unlink(p->path), 0);
+    assert_false(local_model_acquire(p->adapted.model, &plain_wait, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    err = ERR_INIT;
+    assert_ok(local_model_acquire(p->base.model, &plain_wait, &err), err);
+    local_model_release(p->base.model);
+}
+
+static void test_an_adapter_is_checked_when_it_is_declared(void **state)
+{
+    struct pair *p = *state;
+    struct err err = ERR_INIT;
+    struct local_model *m;
+    assert_false(runtime_declare_adapter(p->base.rt, "wrong", p->base.model, STARTER, &m, &err));
+    assert_non_null(strstr(err.msg, "no LoRA adapter"));
+    err = ERR_INIT;
+    assert_ok(local_model_acquire(p->base.model, &plain_wait, &err), err);
+    assert_false(runtime_declare_adapter(p->base.rt, "late", p->base.model, p->path, &m, &err));
+    assert_non_null(strstr(err.msg, "after its model was loaded"));
+    local_model_release(p->base.model);
+}
+
+#define WITH_PAIR(f) cmocka_unit_test_setup_teardown(f, open_pair, close_pair)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_PAIR(test_an_adapter_answers_under_its_own_name_beside_its_base),
+        WITH_PAIR(test_an_adapter_comes_and_goes_with_its_base),
+        WITH_PAIR(test_a_lost_adapter_fails_its_own_requests_alone),
+        WITH_PAIR(test_an_adapter_is_checked_when_it_is_declared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
