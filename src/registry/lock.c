@@ -62,6 +62,9 @@ static bool take_line(struct str line, const char *file, int number, struct lock
     char digest[DIGEST_HEX + 1], name[MODEL_NAME_MAX];
     int64_t size;
     struct err why = ERR_INIT;
+    for (size_t i = 0; i < line.n; i++)
+        if ((unsigned char)line.p[i] < ' ' && line.p[i] != '\t' && line.p[i] != '\r')
+            return err_at_line(err, ERR_INVALID, file, number, (int)i + 1, "a control character cannot stand here");
     if (split_line(line, f) != FIELDS)
         return err_at_line(err, ERR_INVALID, file, number, 1, "a line is NAME sha256:HEX BYTES SOURCE");
     if (!canonical_name(f[0], name, &why))

@@ -37,8 +37,8 @@ static bool has_weights(const struct registry_model *m)
 static bool is_satisfied(struct pull *p)
 {
     const struct registry_model *m = &p->result->model;
-    return p->name.source != SOURCE_FILE && p->pin[0] && read_before(p) && strcmp(m->digest, p->pin) == 0 && has_weights(m) &&
-           registry_verify(p->r, m, p->o->progress, NULL);
+    return p->name.source != SOURCE_FILE && p->pin[0] && read_before(p) && strcmp(m->digest, p->pin) == 0 &&
+           has_weights(m) && registry_verify(p->r, m, p->o->progress, NULL);
 }
 
 /* ---- fetching ---- */
@@ -150,8 +150,8 @@ static bool fetch(struct pull *p, struct err *err)
 {
     if (p->name.source == SOURCE_OLLAMA && strcmp(p->name.host, MODEL_NAME_HOST) == 0 &&
         strcmp(p->name.space, MODEL_NAME_LOCAL) == 0)
-        return err_set(err, ERR_UNSUPPORTED, "'%.200s' was brought in from a file and has no host; rung pull FILE brings "
-                                             "it in", p->name.model);
+        return err_set(err, ERR_UNSUPPORTED, "'%.200s' was brought in from a file and has no host; rung pull FILE "
+                                             "brings it in", p->name.model);
     char path[MODEL_STORE_MAX_PATH];
     if (!remote_open(&p->remote, err) || !remote_resolve(p->remote, &p->name, p->found, err))
         return false;

@@ -58,6 +58,7 @@ static void test_lock_refuses_lines_it_cannot_read(void **state)
     refuses("qwen3:4b md5:" HEX " 5 x", 1);
     refuses("qwen3:4b sha256:12 5 x", 1);
     refuses("qwen3:4b sha256:" HEX " -5 x", 1);
+    refuses("qwen3 sha256:" HEX " 5 \1x", 1);
     refuses("a//b sha256:" HEX " 5 x", 1);
     refuses("qwen3@sha256:" HEX " sha256:" HEX " 5 x", 1);
     refuses("qwen3 sha256:" HEX " 5 x\nqwen3:latest sha256:" OTHER " 5 x", 2);
