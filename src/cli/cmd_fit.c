@@ -16,8 +16,8 @@
 static const char help[] =
     "usage: rung fit [MODEL | PARAMETERS] [--context N] [--json]\n\n"
     "Says whether a model runs on this machine: memory for weights, context and computing, the speed that the\n"
-    "measured memory bandwidth allows, and which quantisation fits. Reads the header of the model's file only, also of\n"
-    "one that is still on its host. Without a model: a recommendation for this machine and for usual ones.\n\n"
+    "measured memory bandwidth allows, and which quantisation fits. Reads the header of the model's file only, also\n"
+    "of one that is still on its host. Without a model: a recommendation for this machine and for usual ones.\n\n"
     "  MODEL               a file, a name of the store, or any name that rung pull takes\n"
     "  PARAMETERS          such as 4b or 1.7b, for an estimate\n"
     "  -n, --context N     tokens of context to count with; default 8192, at most the model's own\n"
