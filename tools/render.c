@@ -1,10 +1,10 @@
 /* render TEMPLATE.jinja < CASE.json: prints what the chat template makes of the context; exit 1 and the message
- * where it raises. The clock a template may ask for is the real one, or RENDER_NOW_MS (milliseconds since 1970), so
- * that a rendering can be repeated. */
+ * where it raises. So that a rendering can be repeated and compared, what a case leaves open is what the shared
+ * vectors have: bos_token "<s>", eos_token "</s>", and a clock that stands at 26 July 2026 09:30 (or at RENDER_NOW_MS,
+ * milliseconds since 1970). */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/filemap.h"
 #include "data/json.h"
 #include "text/template.h"
@@ -19,10 +19,18 @@ static bool read_stdin(struct buf *into, struct err *err)
     return buf_check(into, "standard input", err);
 }
 
+#define VECTORS_NOW_MS 1785058200000
+
+static bool put_default(json_t *context, const char *key, const char *value, struct err *err)
+{
+    return json_object_get(context, key) || json_object_set_new(context, key, json_string(value)) == 0 ||
+           err_nomem(err, "the context");
+}
+
 static bool now_ms(int64_t *ret, struct err *err)
 {
     const char *fixed = getenv("RENDER_NOW_MS");
-    *ret = clock_wall_ms();
+    *ret = VECTORS_NOW_MS;
     return !fixed || str_to_i64(str_of(fixed), ret) || err_set(err, ERR_INVALID, "RENDER_NOW_MS must be an integer");
 }
 
@@ -41,6 +49,7 @@ int main(int argc, char **argv)
     }
     bool ok = now_ms(&now, &err) && file_read(argv[1], TEMPLATE_MAX_SOURCE_BYTES, &source, &n, &err) &&
               read_stdin(&input, &err) && json_parse_object(buf_view(&input), "standard input", &context, &err) &&
+              put_default(context, "bos_token", "<s>", &err) && put_default(context, "eos_token", "</s>", &err) &&
               template_compile((struct str){source, n}, &template, &err) &&
               template_render(template, context, now, &text, &err);
     if (ok)
