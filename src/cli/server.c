@@ -59,7 +59,8 @@ static bool exchange(const struct config *c, const char *url, const char *body, 
     struct http_client *client;
     struct http_call *call = NULL;
     struct http_call_request req = {.method = body ? "POST" : "GET", .url = url, .headers = headers,
-                                    .body = str_of(body), .connect_timeout_ms = CONNECT_TIMEOUT_MS, .total_timeout_ms = TOTAL_TIMEOUT_MS,
+                                    .body = str_of(body), .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                    .total_timeout_ms = TOTAL_TIMEOUT_MS,
                                     .max_body_bytes = REPLY_MAX_BYTES};
     if (c->n_api_keys > 0) {
         snprintf(key, sizeof key, "Authorization: Bearer %s", c->api_keys[0]);

@@ -1,4 +1,5 @@
-/* LoRA adapters beside a model (Hu et al. 2021): y += scale * B (A x) after the products they adapt, the base untouched.
+/* LoRA adapters beside a model (Hu et al. 2021): y += scale * B (A x) after the products they adapt, the base
+ * untouched.
  *
  * Files: GGUF (general.type adapter, adapter.type lora, adapter.lora.alpha; tensors NAME.lora_a and NAME.lora_b), or a
  * folder as PEFT saves it (adapter_config.json and adapter_model.safetensors). Both are checked against the model: each

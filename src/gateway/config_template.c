@@ -17,6 +17,9 @@ const char config_template_yaml[] =
     "  # qwen3-4b:\n"
     "  #   file: ~/models/Qwen3-4B-Instruct-2507-Q4_K_M.gguf\n"
     "  #   context: 8192\n"
+    "  #   keep_alive: 5m           # stays loaded so long unasked; 0 not at all, -1 for ever\n"
+    "  #   adapters:                # LoRA: GGUF, or the folder that PEFT saved; each a model of its own name\n"
+    "  #     - {name: banking, file: ~/adapters/banking}\n"
     "  # gpt-5-mini:\n"
     "  #   base_url: https://api.openai.com/v1\n"
     "  #   model: gpt-5-mini\n"
@@ -65,4 +68,6 @@ const char config_template_yaml[] =
     "# reference_price_usd_per_mtok: {input: 1.25, cached_input: 0.125, output: 10.00}  # the bill's \"before\"\n"
     "# reasoning_factor: 1          # output tokens a frontier model would have used for one local token\n"
     "# threads: 4\n"
+    "# memory: 8GB                 # for loaded models; default: what is free at the start, less a reserve\n"
+    "# load_timeout_ms: 120000      # how long a request waits for its model\n"
     "# limits: {body_mb: 32, queue: 512, workers: 256}\n";

@@ -1,5 +1,5 @@
-/* The models of this machine: from the configuration's entries, and names of the store, to handles of the runtime. Loading, dropping and the
- * memory budget are the runtime's business; who is asked is the plan's. */
+/* The models of this machine: from the configuration's entries, and names of the store, to handles of the runtime.
+ * Loading, dropping and the memory budget are the runtime's business; who is asked is the plan's. */
 #include "gateway/models.h"
 
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* safetensors: a mapped file as checked tensor views. (Format: huggingface/safetensors, README "Format".)
  *
  * Invariants after opening: the header is one JSON object of at most SAFETENSORS_MAX_HEADER_BYTES; every tensor's bytes
- * are as many as its shape and type need and lie inside the file; together they cover everything behind the header, with
- * no overlap and no hole; names are unique. An error names the tensor. Read-only, so any thread may read. */
+ * are as many as its shape and type need and lie inside the file; together they cover everything behind the header,
+ * with no overlap and no hole; names are unique. An error names the tensor. Read-only, so any thread may read. */
 #ifndef RUNG_MODEL_SAFETENSORS_H
 #define RUNG_MODEL_SAFETENSORS_H
 

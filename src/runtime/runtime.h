@@ -53,8 +53,8 @@ struct local_model_options {
  * texts are copied. */
 bool runtime_declare(struct runtime *rt, const char *name, const struct model_file *file,
                      const struct local_model_options *options, struct local_model **ret, struct err *err);
-/* A LoRA adapter (see engine/adapter.h) as a model of its own name, beside base, whose parts and memory it shares: it is
- * loaded and dropped with it. Checked against the base's file now. Before the base's first load. */
+/* A LoRA adapter (see engine/adapter.h) as a model of its own name, beside base, whose parts and memory it shares: it
+ * is loaded and dropped with it. Checked against the base's file now. Before the base's first load. */
 bool runtime_declare_adapter(struct runtime *rt, const char *name, struct local_model *base, const char *path,
                              struct local_model **ret, struct err *err);
 /* Loads a model now and keeps it until runtime_close. Takes the map (closed also on failure). */
@@ -97,7 +97,8 @@ struct local_model_state {
     int64_t left_ms;                 /* until it is dropped; RUNTIME_KEEP_FOREVER */
     int users;                       /* generations that use it */
 };
-/* The models that are loaded now, adapters not apart from their bases, at most max of them, last declared first; returns their number. */
+/* The models that are loaded now, adapters not apart from their bases, at most max of them, last declared first;
+ * returns their number. */
 int runtime_loaded(struct runtime *rt, struct local_model_state *ret, int max);
 
 /* ---- of a loaded model: between acquire and release ---- */

@@ -1,6 +1,6 @@
-/* The engine thread. It serves all live generations of all models in turns: per model (its adapters included) one step with the next token
- * of every answer being written, then pieces of prompts. It parks when nothing is live. A step that fails is
- * repeated one generation at a time, so that only those fail whose own work does. */
+/* The engine thread. It serves all live generations of all models in turns: per model (its adapters included) one step
+ * with the next token of every answer being written, then pieces of prompts. It parks when nothing is live. A step that
+ * fails is repeated one generation at a time, so that only those fail whose own work does. */
 #include "base/clock.h"
 #include "engine/adapter.h"
 #include "runtime/runtime_private.h"

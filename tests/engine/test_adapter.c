@@ -143,7 +143,8 @@ static void peft_half(void *ctx, const struct tensor *t, int layer, size_t modul
             buf_add(&p->data, &v, sizeof v);
         }
     }
-    buf_printf(&p->header, "%s\"%s%d.%s.lora_%c.weight\":{\"dtype\":\"F32\",\"shape\":[%d,%d],\"data_offsets\":[%d,%d]}",
+    buf_printf(&p->header,
+               "%s\"%s%d.%s.lora_%c.weight\":{\"dtype\":\"F32\",\"shape\":[%d,%d],\"data_offsets\":[%d,%d]}",
                p->header.n > 1 ? "," : "", p->prefix, layer, modules[module].theirs, b ? 'B' : 'A', (int)rows, (int)k,
                (int)begin, (int)p->data.n);
 }

@@ -2,6 +2,7 @@
 #include "tests/support.h"
 
 #include "gateway/config.h"
+#include "gateway/keep_alive.h"
 
 static struct config *parse(const char *yaml)
 {
@@ -118,6 +119,58 @@ static void test_paths_are_meant_from_the_file(void **state)
     config_free(c);
 }
 
+static void test_local_models_say_how_long_they_stay_and_what_stands_beside_them(void **state)
+{
+    (void)state;
+    struct config *c = parse("memory: 6.5 GB\n"
+                             "load_timeout_ms: 2000\n"
+                             "models:\n"
+                             "  a: {file: /m/a.gguf, keep_alive: 1h30m, adapters: [{name: bank, file: /m/bank}]}\n"
+                             "  b: {file: /m/b.gguf, keep_alive: -1}\n"
+                             "  c: {file: qwen3:4b, keep_alive: 0}\n"
+                             "  d: {file: /m/d.gguf}\n"
+                             "tiers: [{name: local, model: bank}]\n");
+    assert_int_equal(c->memory_bytes, 6500000000);
+    assert_int_equal(c->load_timeout_ms, 2000);
+    assert_int_equal(c->n_models, 5);
+    assert_int_equal(c->models[0].keep_alive_ms, 5400000);
+    assert_string_equal(c->models[1].name, "bank");
+    assert_string_equal(c->models[1].adapter, "/m/bank");
+    assert_string_equal(c->models[1].file, "/m/a.gguf");
+    assert_int_equal(c->models[1].base, 0);
+    assert_true(c->models[1].price.known);
+    assert_int_equal(c->models[2].keep_alive_ms, RUNTIME_KEEP_FOREVER);
+    assert_string_equal(c->models[3].file_as_given, "qwen3:4b");
+    assert_int_equal(c->models[3].keep_alive_ms, 0);
+    assert_int_equal(c->models[4].keep_alive_ms, RUNTIME_KEEP_ALIVE_MS);
+    assert_int_equal(c->tiers[0].model, 1);
+    config_free(c);
+    expect_error("models:\n  a: {file: x, keep_alive: soon}\n", 2, "'keep_alive' must be a duration");
+    expect_error("memory: lots\n", 1, "'memory' must be a size");
+    expect_error("memory: -1GB\n", 1, "'memory' must be a size");
+    expect_error("models:\n  a: {file: x, adapters: [{name: a, file: y}]}\n", 2, "a model 'a' already");
+    expect_error("models:\n  a: {file: x, adapters: [{file: y}]}\n", 2, "'name' and 'file'");
+    expect_error("models:\n  a: {base_url: http://h, keep_alive: 5m}\n", 2, "unknown key 'keep_alive'");
+}
+
+static void test_keep_alive_reads_what_people_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;   /* -2: refused */
+    } cases[] = {{"5m", 300000}, {"1h30m", 5400000}, {"500ms", 500}, {"45s", 45000}, {"300", 300000}, {"0", 0},
+                 {"-1", -1}, {"-5m", -1}, {"8760h", 31536000000}, {"", -2}, {"-", -2}, {"m", -2}, {"5", 5000},
+                 {"5 m", -2}, {"5x", -2}, {"10000h", -2}, {"99999999999999999999s", -2}, {"1.5h", -2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = ERR_INIT;
+        int64_t ms = -2;
+        bool ok = keep_alive_parse(str_of(cases[i].text), &ms, &err);
+        if (ok != (cases[i].ms != -2) || ms != cases[i].ms)
+            fail_msg("'%s' gives %d %lld", cases[i].text, ok, (long long)ms);
+    }
+}
+
 static void test_mistakes_are_named_with_their_line(void **state)
 {
     (void)state;
@@ -165,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_tiers_prices_and_keys),
         cmocka_unit_test(test_routes_traits_aliases_thresholds),
         cmocka_unit_test(test_paths_are_meant_from_the_file),
+        cmocka_unit_test(test_local_models_say_how_long_they_stay_and_what_stands_beside_them),
+        cmocka_unit_test(test_keep_alive_reads_what_people_write),
         cmocka_unit_test(test_mistakes_are_named_with_their_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,11 +87,13 @@ static void test_safetensors_rejects_overlaps_and_holes(void **state)
 static void test_safetensors_rejects_shapes_that_do_not_match_their_bytes(void **state)
 {
     (void)state;
-    assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, ERR_CORRUPT, "number of bytes");
+    assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, ERR_CORRUPT,
+                   "number of bytes");
     assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],\"data_offsets\":[0,8]}}", 8,
                    ERR_CORRUPT, "no tensor can have");
     assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, ERR_CORRUPT, "shape");
-    assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, ERR_UNSUPPORTED, "4 dim");
+    assert_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, ERR_UNSUPPORTED,
+                   "4 dim");
     assert_refused("{\"a\":{\"dtype\":\"Q9\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, ERR_UNSUPPORTED, "dtype");
 }
 

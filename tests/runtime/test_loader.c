@@ -116,7 +116,8 @@ static void wait_until_dropped(const struct local_model *m)
 /* Memory for so many copies of the starter. */
 static void allow_copies(const struct local_model *like, int n)
 {
-    struct runtime_limits limits = {.memory_bytes = n * (like->own_bytes + like->identity.size), .load_timeout_ms = 100};
+    struct runtime_limits limits = {.memory_bytes = n * (like->own_bytes + like->identity.size),
+                                    .load_timeout_ms = 100};
     runtime_limit(rt, &limits);
 }
 
@@ -331,7 +332,8 @@ static void test_the_least_recently_used_model_makes_room(void **state)
 static void test_a_model_in_use_stays_and_the_other_waits_within_its_bound(void **state)
 {
     (void)state;
-    struct local_model *a = declare_copy("used", RUNTIME_KEEP_FOREVER), *b = declare_copy("waits", RUNTIME_KEEP_FOREVER);
+    struct local_model *a = declare_copy("used", RUNTIME_KEEP_FOREVER),
+                       *b = declare_copy("waits", RUNTIME_KEEP_FOREVER);
     allow_copies(a, 1);
     acquire(a);
     assert_acquire_fails(b, &plain_wait, ERR_BUSY, "no memory for waits");

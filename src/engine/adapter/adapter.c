@@ -231,9 +231,10 @@ static void apply(const struct run *r, const struct adapter *a, const struct op 
         return;
     char *act = a->scratch[thread];
     float *low = (float *)(void *)(act + a->act_bytes);
-    struct matmul down = {.type = TENSOR_F32, .w = d->a, .act = act, .y = low, .y_stride = d->rank, .k = k, .tokens = 1};
-    struct matmul up = {.type = TENSOR_F32, .w = d->b, .act = act, .y = row_of(r, op->dst, t, 0), .y_stride = n,
-                        .k = d->rank, .tokens = 1, .accumulate = true};
+    struct matmul down = {.type = TENSOR_F32, .w = d->a, .act = act, .k = k, .y = low, .y_stride = d->rank,
+                          .tokens = 1};
+    struct matmul up = {.type = TENSOR_F32, .w = d->b, .act = act, .k = d->rank, .y = row_of(r, op->dst, t, 0),
+                        .y_stride = n, .tokens = 1, .accumulate = true};
     m->act_prepare[ACT_F32](row_of(r, op->a, t, 0), act, k);
     m->matmul[TENSOR_F32](&down, 0, d->rank, r->e->matmul_scratch[thread]);
     m->act_prepare[ACT_F32](low, act, d->rank);

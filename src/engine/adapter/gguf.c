@@ -32,7 +32,8 @@ static bool read_tensor(struct adapter *a, const struct gguf *g, const struct te
     struct lora_part part = {.path = gguf_path(g), .name = t->name, .tensor = t};
     if (!parse_name(t->name, &part))
         return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
-                             "tensor %s is no half of a LoRA matrix of a layer, and nothing else is supported", t->name);
+                             "tensor %s is no half of a LoRA matrix of a layer, and nothing else is supported",
+                             t->name);
     part.scale = part.is_b && t->ne[0] > 0 ? alpha / (float)t->ne[0] : 1;
     return adapter_add(a, &part, err);
 }
