@@ -29,7 +29,7 @@ case_ help_lists_commands 0 "rung serve" "$rung" --help
 case_ no_command_is_usage 2 "usage:" "$rung"
 case_ version 0 "rung 0." "$rung" --version
 case_ unknown_command_is_named 2 "no command 'srve'" "$rung" srve
-for c in run serve route bill init completion; do
+for c in $("$rung" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
     case_ "help_of_${c}_has_examples" 0 "examples:" "$rung" "$c" --help
     case_ "help_word_of_$c" 0 "usage: rung $c" "$rung" help "$c"
     case_ "unknown_option_of_$c" 2 "rung $c: " "$rung" "$c" --no-such-option

@@ -65,7 +65,7 @@ void doctor_check_port(struct doctor *d, const struct config *c)
 /* The file itself is not opened: another Rung may be writing it. */
 void doctor_check_ledger(struct doctor *d, const struct config *c)
 {
-    char path[4096], folder[4096];
+    char path[4096], nearest[4096];
     struct err err = ERR_INIT;
     if (c->ledger_path && str_is(str_of(c->ledger_path), "off")) {
         doctor_add(d, FINDING_NOTE, "ledger", NULL, "none is kept ('ledger: off'), so rung bill has nothing to show");
@@ -76,12 +76,10 @@ void doctor_check_ledger(struct doctor *d, const struct config *c)
         doctor_add_err(d, FINDING_PROBLEM, "ledger", "set HOME, or 'ledger' in the configuration", &err);
         return;
     }
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
     bool there = access(path, F_OK) == 0;
-    if (access(there ? path : slash ? folder : ".", W_OK) == 0)
+    snprintf(nearest, sizeof nearest, "%s", path);
+    doctor_nearest(nearest);
+    if (access(nearest, W_OK) == 0)
         doctor_add(d, FINDING_OK, "ledger", NULL, "%s%s", path, there ? "" : " (made at the first request)");
     else
         doctor_add(d, FINDING_PROBLEM, "ledger", "make it writable, or name another file with 'ledger'",

@@ -29,6 +29,9 @@ void doctor_add(struct doctor *d, enum finding_level level, const char *about, c
 void doctor_add_err(struct doctor *d, enum finding_level level, const char *about, const char *todo,
                     const struct err *err);
 
+/* Cuts path to the nearest file or folder above it that exists, itself if it does. */
+void doctor_nearest(char *path);
+
 void doctor_check_machine(struct doctor *d);
 void doctor_check_store(struct doctor *d);
 /* *ret NULL when it cannot be read; the caller's to config_free. */

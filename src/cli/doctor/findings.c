@@ -1,6 +1,7 @@
-/* The list of findings. */
+/* The list of findings, and what checks share. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/doctor/doctor.h"
 
@@ -18,6 +19,19 @@ void doctor_add(struct doctor *d, enum finding_level level, const char *about, c
     va_start(ap, fmt);
     vsnprintf(f->says, sizeof f->says, fmt, ap);
     va_end(ap);
+}
+
+void doctor_nearest(char *path)
+{
+    while (access(path, F_OK) != 0) {
+        char *slash = strrchr(path, '/');
+        if (!slash) {
+            path[0] = '.';
+            path[1] = '\0';
+            return;
+        }
+        slash[slash == path] = '\0';
+    }
 }
 
 void doctor_add_err(struct doctor *d, enum finding_level level, const char *about, const char *todo,

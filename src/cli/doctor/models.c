@@ -102,13 +102,8 @@ static int64_t free_bytes(const char *root)
     char path[REGISTRY_MAX_PATH];
     struct statvfs disk;
     snprintf(path, sizeof path, "%s", root);
-    while (statvfs(path, &disk) != 0) {
-        char *slash = strrchr(path, '/');
-        if (!slash || slash == path)
-            return -1;
-        *slash = '\0';
-    }
-    return (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    doctor_nearest(path);
+    return statvfs(path, &disk) == 0 ? (int64_t)disk.f_bavail * (int64_t)disk.f_frsize : -1;
 }
 
 void doctor_check_store(struct doctor *d)

@@ -11,7 +11,7 @@ static const char help[] =
     "Removes models from Rung's store. Layers that another name needs stay. Models of an Ollama on this machine are\n"
     "Ollama's to remove; files outside the store are yours.\n\n"
     "  -h, --help   this text\n\n"
-    "example:\n"
+    "examples:\n"
     "  rung rm qwen3:4b\n";
 
 static int remove_all(char **names, int n)
