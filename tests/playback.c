@@ -5,7 +5,7 @@
  * first word, so the answer begins wherever the prompt ends.
  *
  * SCRIPT.json: {"words": ["<think>", "Let me see. ", ...], "control": ["<|im_start|>", ...], "end": "<|im_end|>"}.
- * words come in order and must differ; those listed in control, and the end, are control tokens, the others plain. */
+ * words come in order, must differ, and are longer than a byte; those listed in control, and the end, are control tokens, the others plain. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +95,9 @@ static bool read_script(const json_t *script, struct playback *p, struct err *er
         struct str word = text_of(json_array_get(words, i));
         int32_t id = find_token(p, word);
         p->words[p->n_words++] = id >= 0 ? id : add_token(p, word, false);
+        if (id < 0 && word.n < 2)
+            return err_set(err, ERR_INVALID, "the word '" STR_FMT "' is a single byte, which prompts hold too",
+                           STR_ARG(word));
         if (p->place[p->words[i]])
             return err_set(err, ERR_INVALID, "the word '" STR_FMT "' stands twice; cut the script elsewhere",
                            STR_ARG(word));
