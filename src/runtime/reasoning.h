@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 #define REASONING_MAX_HELD_BYTES 4096   /* white space and headers; then they are text */
-#define TEXT_PARTS_MAX_RUNS 8
+#define TEXT_PARTS_MAX_RUNS 64           /* then text joins the last run */
 
 enum answer_part { PART_ANSWER, PART_REASONING };
 
