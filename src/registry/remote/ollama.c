@@ -51,7 +51,7 @@ static bool fill_layers(const struct manifest *m, const char *base, struct remot
         snprintf(layer->media_type, sizeof layer->media_type, "application/vnd.ollama.image.%s",
                  layer_kind_names[m->layers[i].kind]);
         memcpy(layer->digest, m->layers[i].digest, sizeof layer->digest);
-        int n = snprintf(layer->url, sizeof layer->url, "%s/blobs/sha256:%s", base, layer->digest);
+        int n = snprintf(layer->url, sizeof layer->url, "%s/blobs/sha256:%s", base, m->layers[i].digest);
         if (n < 0 || (size_t)n >= sizeof layer->url)
             return err_set(err, ERR_LIMIT, "the model's name is too long");
     }
