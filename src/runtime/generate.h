@@ -75,7 +75,8 @@ struct gen_event {
 struct generation;
 /* Waits until the model is loaded, as local_model_acquire does and with its errors, and keeps it loaded until
  * generation_close. ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit;
- * ERR_INVALID when the template refuses. */
+ * ERR_INVALID when the template refuses, and for tools or a history of calls that make no sense (runtime/history.h);
+ * ERR_UNSUPPORTED where there are tools or calls and the template knows none. */
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
                       struct generation **ret, struct err *err);
 /* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events

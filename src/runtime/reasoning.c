@@ -10,8 +10,10 @@ void text_parts_add(struct text_parts *p, enum answer_part part, struct str text
 {
     if (text.n == 0)
         return;
-    if (p->n == 0 || (p->runs[p->n - 1].part != part && p->n < TEXT_PARTS_MAX_RUNS))
-        p->runs[p->n++].part = part, p->runs[p->n - 1].n = 0;
+    if (p->n == 0 || (p->runs[p->n - 1].part != part && p->n < TEXT_PARTS_MAX_RUNS)) {
+        p->runs[p->n].part = part;
+        p->runs[p->n++].n = 0;
+    }
     p->runs[p->n - 1].n += text.n;
     if (p->text.ceiling == 0)
         p->text = BUF_INIT(PARTS_MAX_BYTES);

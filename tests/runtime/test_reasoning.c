@@ -118,7 +118,8 @@ static void test_channels_of_gpt_oss_are_parted(void **state)
         {HARMONY, false, "<|channel|>analysis<|message|>cut", "cut", ""},
         {HARMONY, false, "Four.", "", "Four."},
         {HARMONY, false, "to be", "", "to be"},
-        {HARMONY, false, "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>analysis<|message|>b<|end|>",
+        {HARMONY, false, "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>analysis<|message|>b<|e"
+         "nd|>",
          "ab", ""},
         {HARMONY, false, "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary to=functions.f "
          "<|constrain|>json<|message|>{}<|call|>", "a",

@@ -91,7 +91,8 @@ static struct called call_with(const char *template, const char *const tokens[4]
     return c;
 }
 
-static const char *const one_call[] = {"<tool_call>{\"name\": \"get_weather\", \"arg", "uments\": {\"city\"", ": \"Bonn",
+static const char *const one_call[] = {"<tool_call>{\"name\": \"get_weather\", \"arg", "uments\": {\"city\"",
+": \"Bonn",
                                        "\"}}</tool_call>"};
 
 static void test_a_call_streams_and_ends_the_answer_as_one(void **state)
@@ -120,7 +121,8 @@ static void test_without_tools_a_call_is_text(void **state)
     (void)state;
     struct called c = call_with(TOOLED, one_call, 0, false);
     assert_string_equal(c.calls, "");
-    assert_string_equal(c.text, "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Bonn\"}}</tool_call>");
+    assert_string_equal(c.text, "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Bonn\"}}</tool_c"
+    "all>");
     assert_int_equal(c.finish, FINISH_STOP);
 }
 
@@ -136,7 +138,8 @@ static void test_a_broken_call_is_text(void **state)
 
 static void test_reasoning_and_a_call_come_out_of_one_answer(void **state)
 {
-    static const char *const tokens[] = {"<think>\nI look", ".\n</think>\n\nSee:", "\n<tool_call>{\"name\": \"get_weather\",",
+    static const char *const tokens[] = {"<think>\nI look", ".\n</think>\n\nSee:",
+    "\n<tool_call>{\"name\": \"get_weather\",",
                                          "\"arguments\": {}}</tool_call>"};
     (void)state;
     struct called c = call_with(TOOLED "{#- <think> -#}", tokens, 0, true);
@@ -148,8 +151,10 @@ static void test_reasoning_and_a_call_come_out_of_one_answer(void **state)
 
 static void test_channels_of_gpt_oss_give_reasoning_and_a_call(void **state)
 {
-    static const char *const tokens[] = {"<|channel|>analysis<|message|>Hm", ".<|end|><|start|>assistant<|channel|>comm",
-                                         "entary to=functions.get_weather <|constrain|>json<|message|>{\"city\":", "\"x\"}"};
+    static const char *const tokens[] = {"<|channel|>analysis<|message|>Hm",
+    ".<|end|><|start|>assistant<|channel|>comm",
+                                         "entary to=functions.get_weather <|constrain|>json<|message|>{\"city\":",
+                                         "\"x\"}"};
     (void)state;
     struct called c = call_with(TOOLED "{#- <|channel|><|message|>functions. -#}", tokens, 0, true);
     assert_string_equal(c.reasoning, "Hm.");
@@ -236,7 +241,8 @@ static const struct known {
     {"Mistral-Small-3.2-24B-Instruct-2506", "mistral", false, false, true},
     {"mistralai-Ministral-3-14B-Reasoning-2512", "mistral", true, false, true},
     {"google-gemma-2-2b-it", "", false, false, false},
-    {"google-gemma-4-31B-it-interleaved", "gemma", true, false, false},   /* results are folded into the call's message */
+    {"google-gemma-4-31B-it-interleaved", "gemma", true, false, false},
+       /* results are folded into the call's message */
     {"openai-gpt-oss-120b", "gpt-oss", true, false, true},
     {"ibm-granite-granite-3.3-2B-Instruct", "phi-tags", true, false, true},
     {"ibm-granite-granite-4.0", "hermes", false, false, true},
@@ -451,7 +457,8 @@ static void test_malformed_tools_are_refused_with_their_place(void **state)
 {
     static const char *const bad[] = {
         "{}", "[1]", "[{\"type\":\"code\"}]", "[{\"function\":{\"name\":\"a b\"}}]", "[{\"function\":{}}]",
-        "[{\"function\":{\"name\":\"a\",\"parameters\":1}}]", "[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"a\"}}]"};
+        "[{\"function\":{\"name\":\"a\",\"parameters\":1}}]",
+        "[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"a\"}}]"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err err = ERR_INIT;

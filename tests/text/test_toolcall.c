@@ -130,7 +130,8 @@ static void check_all(const struct example *examples, size_t n)
 static void test_calls_of_qwen_and_hermes_are_told_from_the_text_around_them(void **state)
 {
     static const struct example examples[] = {
-        {HERMES, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"\xC5\x81\xC3\xB3\x64\xC5\xBA\"}}\n"
+        {HERMES, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\":"
+         " \"\xC5\x81\xC3\xB3\x64\xC5\xBA\"}}\n"
          "</tool_call>", "", "get_weather({\"city\": \"\xC5\x81\xC3\xB3\x64\xC5\xBA\"})", 1, false},
         {HERMES, "Let me look.\n\n<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":[1,-2.5e3,null]}}</tool_call>\n"
          "<tool_call>\n{\"name\":\"get_weather\",\"arguments\":{}}\n</tool_call>\n", "Let me look.",
@@ -143,7 +144,8 @@ static void test_calls_of_qwen_and_hermes_are_told_from_the_text_around_them(voi
         {HERMES, "<tool_call>[{\"name\":\"add\",\"arguments\":{}},{\"name\":\"add\",\"arguments\":{}}]</tool_call>", "",
          "add({}) add({})", 2, false},
         {HERMES, "no calls < tool_call> here <tool", "no calls < tool_call> here <tool", "", 0, false},
-        {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{\"s\":\"a\nb\"}}</tool_call>", "", "add({\"s\":\"a\\u000ab\"})",
+        {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{\"s\":\"a\nb\"}}</tool_call>", "",
+         "add({\"s\":\"a\\u000ab\"})",
          1, false},
         {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":1}}", "", "add({\"a\":1})", 1, false},
         {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":1}\n</tool_call>", "", "add({\"a\":1})", 1, false},
@@ -177,7 +179,8 @@ static void test_a_call_that_breaks_later_keeps_what_went_out(void **state)
         {HERMES, "<tool_call>{\"name\": \"add\", \"arguments\": {\"a\": one}}</tool_call>", "one}}</tool_call>",
          "add({\"a\": )", 0, true},
         {HERMES, "<tool_call>{\"name\":\"add\",\"name\":\"add\"}", ",\"name\":\"add\"}", "add()", 0, true},
-        {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{}}</tool_call><tool_call>{\"name\":\"add\",\"arguments\":{",
+        {HERMES, "<tool_call>{\"name\":\"add\",\"arguments\":{}}</tool_call><tool_call>{\"name\":\"add\",\"argument"
+         "s\":{",
          "", "add({}) add({)", 1, true},
     };
     (void)state;
@@ -189,11 +192,14 @@ static void test_bare_json_of_llama_is_a_call_only_at_the_start(void **state)
     static const struct example examples[] = {
         {LLAMA, "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Bonn\"}}", "",
          "get_weather({\"city\": \"Bonn\"})", 1, false},
-        {LLAMA, "\n{\"type\": \"function\", \"name\": \"add\", \"parameters\": {}}; {\"name\": \"add\", \"parameters\": {}}",
+        {LLAMA, "\n{\"type\": \"function\", \"name\": \"add\", \"parameters\": {}}; {\"name\": \"add\", \"parameter"
+         "s\": {}}",
          "", "add({}) add({})", 2, false},
-        {LLAMA, "<|python_tag|>{\"name\": \"add\", \"parameters\": {\"a\": \"}\\\"\"}}", "", "add({\"a\": \"}\\\"\"})", 1,
+        {LLAMA, "<|python_tag|>{\"name\": \"add\", \"parameters\": {\"a\": \"}\\\"\"}}", "",
+         "add({\"a\": \"}\\\"\"})", 1,
          false},
-        {LLAMA, "So: {\"name\": \"add\", \"parameters\": {}}", "So: {\"name\": \"add\", \"parameters\": {}}", "", 0, false},
+        {LLAMA, "So: {\"name\": \"add\", \"parameters\": {}}", "So: {\"name\": \"add\", \"parameters\": {}}", "", 0,
+         false},
         {LLAMA, "{\"parameters\": {\"a\": 1}, \"name\": \"add\"}", "", "add({\"a\": 1})", 1, false},
     };
     (void)state;
@@ -205,7 +211,8 @@ static void test_calls_of_mistral_are_read_in_both_spellings(void **state)
     static const struct example examples[] = {
         {MISTRAL, "[TOOL_CALLS][{\"name\": \"add\", \"arguments\": {\"a\": 1}, \"id\": \"abcdefghi\"}, "
          "{\"name\": \"get_weather\", \"arguments\": {}}]", "", "add({\"a\": 1}) get_weather({})", 2, false},
-        {MISTRAL, "Sure. [TOOL_CALLS]add[ARGS]{\"a\": 1}[TOOL_CALLS]get_weather[CALL_ID]abcdefghi[ARGS]{\"city\": \"x\"}",
+        {MISTRAL, "Sure. [TOOL_CALLS]add[ARGS]{\"a\": 1}[TOOL_CALLS]get_weather[CALL_ID]abcdefghi[ARGS]{\"city\": \""
+         "x\"}",
          "Sure.", "add({\"a\": 1}) get_weather({\"city\": \"x\"})", 2, false},
         {MISTRAL, "[TOOL_CALLS]rm[ARGS]{}", "[TOOL_CALLS]rm[ARGS]{}", "", 0, false},
         {MISTRAL, "[1] is a footnote", "[1] is a footnote", "", 0, false},
@@ -222,7 +229,8 @@ static void test_calls_of_mistral_are_read_in_both_spellings(void **state)
 static void test_calls_of_phi_and_granite_are_read(void **state)
 {
     static const struct example examples[] = {
-        {PHI, "functools[{\"name\": \"add\", \"arguments\": {}}, {\"name\": \"get_weather\", \"arguments\": {\"days\": 2}}]",
+        {PHI, "functools[{\"name\": \"add\", \"arguments\": {}}, {\"name\": \"get_weather\", \"arguments\": {\"day"
+         "s\": 2}}]",
          "", "add({}) get_weather({\"days\": 2})", 2, false},
         {PHI, "import functools\nprint(1)", "import functools\nprint(1)", "", 0, false},
         {PHI_TAGS, "<|tool_call|>[{\"name\": \"add\", \"arguments\": {}}]<|/tool_call|>", "", "add({})", 1, false},
@@ -254,11 +262,13 @@ static void test_calls_of_gemma_become_json(void **state)
 static void test_marked_up_parameters_become_json_by_the_schema(void **state)
 {
     static const struct example examples[] = {
-        {QWEN_XML, "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\n42\n</parameter>\n<parameter=days>\n3\n"
+        {QWEN_XML, "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\n42\n</parameter>\n<parameter=day"
+         "s>\n3\n"
          "</parameter>\n<parameter=deep>\n{\"a\": [1]}\n</parameter>\n</function>\n</tool_call>", "I look.",
          "get_weather({\"city\": \"42\", \"days\": 3, \"deep\": {\"a\":[1]}})", 1, false},
         {QWEN_XML, "<tool_call><function=add></function></tool_call>", "", "add({})", 1, false},
-        {QWEN_XML, "<tool_call><function=add><parameter=a>x</function></tool_call>", "<parameter=a>x</function></tool_call>",
+        {QWEN_XML, "<tool_call><function=add><parameter=a>x</function></tool_call>",
+         "<parameter=a>x</function></tool_call>",
          "add()", 0, true},
         {QWEN_XML, "<tool_call>{\"name\":\"add\",\"arguments\":{}}</tool_call>", "", "add({})", 1, false},
         {GLM, "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Bonn</arg_value>\n<arg_key>days</arg_key>"
@@ -279,17 +289,22 @@ static void test_calls_with_the_name_in_front_are_read(void **state)
         {KIMI, "<|tool_calls_section_begin|><|tool_call_begin|>functions.add:0<|tool_call_argument_begin|>{}"
          "<|tool_call_end|><|tool_call_begin|>functions.get_weather:1<|tool_call_argument_begin|>{\"days\":1}"
          "<|tool_call_end|><|tool_calls_section_end|>", "", "add({}) get_weather({\"days\":1})", 2, false},
-        {SOLAR, "<|tool_calls|><|tool_call:begin|>x1<|tool_call:name|>add<|tool_call:args|>{}<|tool_call:end|><|calls|>",
+        {SOLAR, "<|tool_calls|><|tool_call:begin|>x1<|tool_call:name|>add<|tool_call:args|>{}<|tool_call:end|><|call"
+         "s|>",
          "", "add({})", 1, false},
-        {DEEPSEEK, "<" BAR "tool" LOW "calls" LOW "begin" BAR "><" BAR "tool" LOW "call" LOW "begin" BAR ">function<" BAR
+        {DEEPSEEK, "<" BAR "tool" LOW "calls" LOW "begin" BAR "><" BAR "tool" LOW "call" LOW "begin" BAR ">function"
+         "<" BAR
          "tool" LOW "sep" BAR ">add\n```json\n{\"a\": 1}\n```<" BAR "tool" LOW "call" LOW "end" BAR "><" BAR "tool" LOW
          "calls" LOW "end" BAR ">", "", "add({\"a\": 1})", 1, false},
-        {DEEPSEEK, "<" BAR "tool" LOW "calls" LOW "begin" BAR "><" BAR "tool" LOW "call" LOW "begin" BAR ">add<" BAR "tool"
+        {DEEPSEEK, "<" BAR "tool" LOW "calls" LOW "begin" BAR "><" BAR "tool" LOW "call" LOW "begin" BAR ">add"
+         "<" BAR "tool"
          LOW "sep" BAR ">{\"a\": 1}<" BAR "tool" LOW "call" LOW "end" BAR ">", "", "add({\"a\": 1})", 1, false},
         {GPT_OSS, "<|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>"
          "{\"city\":\"Bonn\"}<|call|>", "", "get_weather({\"city\":\"Bonn\"})", 1, false},
-        {GPT_OSS, "<|start|>assistant to=functions.add<|channel|>commentary json<|message|>{}", "", "add({})", 1, false},
-        {GPT_OSS, "<|channel|>commentary to=python<|message|>print(1)", "<|channel|>commentary to=python<|message|>print(1)",
+        {GPT_OSS, "<|start|>assistant to=functions.add<|channel|>commentary json<|message|>{}", "", "add({})", 1,
+         false},
+        {GPT_OSS, "<|channel|>commentary to=python<|message|>print(1)",
+         "<|channel|>commentary to=python<|message|>print(1)",
          "", 0, false},
     };
     (void)state;
