@@ -100,7 +100,37 @@ does a_name_moves_when_asked 'moved from' pull --quiet --update "$tiny"
 is the_lock_moved_with_it grep -q "tiny:4b sha256:$other" rung.lock
 refuses a_digest_asked_for_is_held_to "sha256:$other" pull --quiet "http://$host/library/tiny@sha256:$(sha256sum "$starter" | cut -c1-64)"
 
-rm -rf store rung.lock
+printf 'models:\n  named: {file: "%s"}\n' "$tiny" > rung.yaml
+does a_name_of_the_configuration_may_be_one_of_the_store 'tokens/s' run named -n 1 hi
+sed -i "s/sha256:$other/sha256:000000000000/" rung.lock
+refuses it_is_held_to_the_lock_too 'locked to' run named -n 1 hi
+echo 'what is this' >> rung.lock
+refuses a_lock_that_cannot_be_read_is_no_lock_lost 'rung.lock:' run named -n 1 hi
+rm rung.yaml rung.lock
+mv store ollama
+does ollamas_models_are_listed "Ollama's store" list
+does ollamas_models_run 'tokens/s' run mine -n 1 hi
+refuses ollamas_models_are_not_removed 'ollama rm' rm mine
+does ollamas_models_are_copied 'ours:latest' cp mine ours
+rm -rf ollama
+does a_copy_of_ollamas_stands_alone 'tokens/s' run ours -n 1 hi
+
+rm -rf store
+start --port "$port" --rate 50
+"$rung" pull --quiet "$tiny" > /dev/null 2>&1 &
+killed=$!
+for _ in $(seq 100); do
+    [ "$(find store/blobs -name '*partial*' -size +0 2> /dev/null)" ] && break
+    sleep 0.05
+done
+sleep 1
+kill -9 "$killed"
+wait "$killed" 2> /dev/null
+is a_killed_pull_shows_nothing sh -c '! ls store/manifests/* 2> /dev/null | grep -q .'
+start --port "$port"
+does the_next_pull_goes_on "$other" pull --quiet "$tiny"
+
+rm -rf store
 start --port "$port" --fault digest
 refuses a_wrong_digest_is_not_kept 'digest' pull --quiet "$tiny"
 is nothing_wrong_is_visible no_blob_is_left
