@@ -165,9 +165,9 @@ static bool send_body(struct visit *v, const char *p, size_t n, bool harm)
         memcpy(piece, p + sent, now);
         if (harm && sent == 0)
             piece[now / 2] ^= 1;
+        pause_for(now);
         ok = send_bytes(v, piece, now);
         sent += ok ? now : 0;
-        pause_for(now);
     }
     note("sent %zu %s", sent, v->path);
     return ok;
