@@ -246,7 +246,7 @@ static bool is_split(const char *path)
         return false;
     const char *p = base.p + base.n - n;
     for (size_t i = 0; i < n; i++)
-        if (shape[i] == 'd' && i < 14 ? !isdigit((unsigned char)p[i]) : tolower((unsigned char)p[i]) != shape[i])
+        if (shape[i] == 'd' ? !isdigit((unsigned char)p[i]) : tolower((unsigned char)p[i]) != shape[i])
             return false;
     return true;
 }
