@@ -288,6 +288,27 @@ static void test_a_model_is_a_path_the_starter_or_a_name_of_the_configuration(vo
     assert_non_null(strstr(err.msg, "starter, mine"));
 }
 
+static void test_a_missing_model_is_offered_and_fetched_after_a_yes_only(void **state)
+{
+    (void)state;
+    struct child c = start_at_terminal(ARGS("http://127.0.0.1:9/library/x:1", "hi"));
+    expect(&c, "Fetch it? [y/N]");
+    type(&c, "\n");
+    expect(&c, "there is no model 'http://127.0.0.1:9/library/x:1' here; rung pull");
+    assert_int_equal(finish(&c), EXIT_FAILED);
+    buf_free(&c.seen);
+    c = start_at_terminal(ARGS("http://127.0.0.1:9/library/x:1", "hi"));
+    expect(&c, "Fetch it? [y/N]");
+    type(&c, "y\n");
+    expect(&c, "rung: ");
+    assert_int_equal(finish(&c), EXIT_FAILED);
+    assert_null(strstr(buf_view(&c.seen).p, "tokens/s"));
+    buf_free(&c.seen);
+    c = start_in_pipe(ARGS("http://127.0.0.1:9/library/x:1", "hi"));
+    assert_int_equal(finish(&c), EXIT_FAILED);
+    buf_free(&c.seen);
+}
+
 static int make_home(void **state)
 {
     (void)state;
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_a_chat_answers_and_keeps_a_private_history),
         cmocka_unit_test(test_ctrl_c_ends_the_answer_and_not_the_chat),
         cmocka_unit_test(test_a_model_is_a_path_the_starter_or_a_name_of_the_configuration),
+        cmocka_unit_test(test_a_missing_model_is_offered_and_fetched_after_a_yes_only),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, make_home, remove_home);
