@@ -100,7 +100,7 @@ static bool check_pin(const struct pull *p, const struct remote_layer *weights, 
                    weights->digest, p->pin, p->r->lock_path, shown);
 }
 
-/* Downloads were hashed on the way, but a blob that lay there before was not: one look for both, which is remembered. */
+/* Downloads were hashed on the way, a blob that lay there before was not: one look for both, and it is remembered. */
 static bool check_bytes(struct pull *p, const char *path, const char *must, struct err *err)
 {
     char is[DIGEST_HEX + 1];
