@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #define VOCAB_MAX_NAME_BYTES 256 /* of a model's name, looked at for its family */
+#define VOCAB_MAX_SPARE 256      /* tokens of images and the like, which have no row in the weights */
 
 /* Lists made for the open call alone. */
 struct lists {
+    int64_t n;                   /* entries of the file's list, of which the spec takes those with a row */
     int32_t *types;
     float *scores;
 };
@@ -34,7 +36,7 @@ static bool read_types(const struct gguf *g, struct tokenizer_spec *spec, struct
 {
     struct gguf_array types;
     if (!gguf_get_array(g, "tokenizer.ggml.token_type", GGUF_I32, &types, err) ||
-        !check_count("tokenizer.ggml.token_type", types.n, spec->n_tokens, err))
+        !check_count("tokenizer.ggml.token_type", types.n, lists->n, err))
         return false;
     if (types.n == 0)
         return true;
@@ -52,7 +54,7 @@ static bool read_scores(const struct gguf *g, struct tokenizer_spec *spec, struc
     if (!str_is(spec->model, "llama")) /* the others merge without them */
         return true;
     if (!gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &scores, err) ||
-        !check_count("tokenizer.ggml.scores", scores.n, spec->n_tokens, err))
+        !check_count("tokenizer.ggml.scores", scores.n, lists->n, err))
         return false;
     if (scores.n == 0)
         return true;
@@ -64,6 +66,13 @@ static bool read_scores(const struct gguf *g, struct tokenizer_spec *spec, struc
     return true;
 }
 
+/* Files of Gemma 3 that once saw list a token or more behind the last that the weights know. */
+static int64_t tokens_with_row(const struct gguf *g, int64_t listed)
+{
+    const struct tensor *rows = gguf_tensor(g, "token_embd.weight");
+    return rows && rows->ne[1] < listed && listed - rows->ne[1] <= VOCAB_MAX_SPARE ? rows->ne[1] : listed;
+}
+
 static bool read_lists(const struct gguf *g, struct tokenizer_spec *spec, struct lists *lists, struct err *err)
 {
     struct gguf_array tokens, merges;
@@ -73,7 +82,8 @@ static bool read_lists(const struct gguf *g, struct tokenizer_spec *spec, struct
     if (tokens.n == 0)
         return err_set(err, ERR_CORRUPT, "the file has no vocabulary (tokenizer.ggml.tokens)");
     spec->tokens = tokens.strings;
-    spec->n_tokens = (int32_t)tokens.n;
+    lists->n = tokens.n;
+    spec->n_tokens = (int32_t)tokens_with_row(g, tokens.n);
     spec->merges = merges.strings;
     spec->n_merges = (int32_t)merges.n;
     return read_types(g, spec, lists, err) && read_scores(g, spec, lists, err);
@@ -132,12 +142,26 @@ static bool read_family(const struct gguf *g, struct tokenizer_spec *spec, struc
     return true;
 }
 
+/* Ollama's files of some families name no pre-tokenizer, or the default one, and mean the family's own. */
+static bool read_pre(const struct gguf *g, struct str *ret, struct err *err)
+{
+    static const struct {
+        const char *arch, *pre;
+    } silent[] = {{"mistral3", "tekken"}, {"gptoss", "gpt-4o"}};
+    struct str arch = STR("");
+    if (!gguf_get_str(g, "general.architecture", &arch, err) || !gguf_get_str(g, "tokenizer.ggml.pre", ret, err))
+        return false;
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++)
+        if (str_is(arch, silent[i].arch) && (ret->n == 0 || str_is(*ret, "default")))
+            *ret = str_of(silent[i].pre);
+    return true;
+}
+
 bool vocab_open(const struct gguf *g, struct tokenizer **ret, struct err *err)
 {
     struct str model, pre = STR("");
     struct lists lists = {0};
-    bool ok = gguf_need_str(g, "tokenizer.ggml.model", &model, err) &&
-              gguf_get_str(g, "tokenizer.ggml.pre", &pre, err);
+    bool ok = gguf_need_str(g, "tokenizer.ggml.model", &model, err) && read_pre(g, &pre, err);
     if (ok) {
         struct tokenizer_spec spec = tokenizer_spec_of(model, pre);
         ok = read_lists(g, &spec, &lists, err) && read_ids(g, &spec, err) && read_flags(g, &spec, err) &&

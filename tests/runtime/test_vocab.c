@@ -1,7 +1,10 @@
 /* Real vocabularies, read from model files, against the token ids of the published tokenizers. */
 #include "../support.h"
 
+#include <unistd.h>
+
 #include "base/filemap.h"
+#include "model/gguf_write.h"
 #include "runtime/vocab.h"
 
 #define CASE_LINE "\n__ggml_vocab_test__\n"
@@ -205,6 +208,54 @@ static void test_bert_texts_stand_between_class_and_separator(void **state)
     gguf_close(g);
 }
 
+/* A SentencePiece vocabulary of n tokens beside weights of so many rows. */
+static void open_written(int n, int64_t rows, struct gguf **g, struct tokenizer **t)
+{
+    char path[] = "/tmp/rung-vocab-XXXXXX", names[512][8];
+    struct str tokens[512];
+    float scores[512] = {0}, row[512] = {0};
+    int32_t types[512];
+    struct err err = ERR_INIT;
+    struct gguf_writer *w;
+    for (int i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], "<%d>", i);
+        tokens[i] = str_of(names[i]);
+        types[i] = i == 0 ? TOKEN_UNKNOWN : TOKEN_CONTROL;
+    }
+    close(mkstemp(path));
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    gguf_write_str(w, "tokenizer.ggml.model", STR("llama"));
+    gguf_write_strs(w, "tokenizer.ggml.tokens", tokens, n);
+    gguf_write_f32s(w, "tokenizer.ggml.scores", scores, n);
+    gguf_write_i32s(w, "tokenizer.ggml.token_type", types, n);
+    gguf_write_tensor(w, "token_embd.weight", TENSOR_F32, 2, (int64_t[]){1, rows});
+    assert_ok(gguf_write_data(w, row, (size_t)rows * sizeof *row, &err), err);
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    assert_ok(gguf_open(path, g, &err), err);
+    unlink(path);
+    assert_ok(vocab_open(*g, t, &err), err);
+}
+
+/* Gemma 3 as Ollama keeps it: one token of images more than the weights have rows. */
+static void test_spare_tokens_behind_the_rows_are_left_out(void **state)
+{
+    static const struct {
+        int tokens, rows, taken;
+    } cases[] = {{6, 5, 5}, {5, 8, 5}, {500, 200, 500 /* not spare: the vocabulary of another model */}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct gguf *g;
+        struct tokenizer *t;
+        open_written(cases[i].tokens, cases[i].rows, &g, &t);
+        assert_int_equal(tokenizer_count(t), cases[i].taken);
+        assert_int_equal(tokenizer_find(t, STR("<4>")), 4);
+        assert_int_equal(tokenizer_find(t, STR("<5>")), cases[i].taken > 5 ? 5 : -1);
+        tokenizer_close(t);
+        gguf_close(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_sentencepiece_begins_with_bos_and_ends_at_its_ends),
         cmocka_unit_test(test_phi3_names_take_white_space_along),
         cmocka_unit_test(test_bert_texts_stand_between_class_and_separator),
+        cmocka_unit_test(test_spare_tokens_behind_the_rows_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
