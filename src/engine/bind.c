@@ -76,7 +76,7 @@ static bool unpack_floats(const struct binder *b, struct weight *w)
 
 static bool bind_weight(struct binder *b, int layer, enum weight_role role, bool optional, struct shape shape)
 {
-    const struct tensor *t = model_tensor(b->g, role, layer);
+    const struct tensor *t = model_tensor(b->g, b->m->arch, role, layer);
     char name[GGUF_MAX_NAME_BYTES];
     if (!t && optional)
         return true;

@@ -14,18 +14,28 @@ bool tensor_left_aside(const struct tensor *t)
     return str_starts(name, STR("v.")) || str_starts(name, STR("mm."));
 }
 
-const struct tensor *model_tensor(const struct gguf *g, enum weight_role role, int layer)
+static const struct tensor *tensor_named(const struct gguf *g, const char *pattern, int layer)
+{
+    char name[GGUF_MAX_NAME_BYTES];
+    snprintf(name, sizeof name, pattern, layer);
+    return gguf_tensor(g, name);
+}
+
+const struct tensor *model_tensor(const struct gguf *g, const struct arch *arch, enum weight_role role, int layer)
 {
     const struct weight_info *info = arch_weight(role);
-    char name[GGUF_MAX_NAME_BYTES];
-    snprintf(name, sizeof name, info->name, layer);
-    const struct tensor *t = gguf_tensor(g, name);
+    const struct tensor *t = NULL;
+    for (int i = 0; !t && i < arch->other_names.n; i++)
+        if (arch->other_names.names[i].role == role)
+            t = tensor_named(g, arch->other_names.names[i].name, layer);
+    if (!t)
+        t = tensor_named(g, info->name, layer);
     return t || info->tied == WEIGHT_NONE ? t : gguf_tensor(g, arch_weight(info->tied)->name);
 }
 
 static void note_product(struct model *m, const struct op *op, int layer)
 {
-    const struct tensor *t = model_tensor(m->g, op->w, layer);
+    const struct tensor *t = model_tensor(m->g, m->arch, op->w, layer);
     int64_t k = arch_width(&m->h, arch_slot_width(op->a));
     if (!t || t->type >= TENSOR_TYPES)
         return;       /* binding will say so */

@@ -109,6 +109,7 @@ static bool refuse_unknown_features(const struct gguf *g, const struct arch *arc
         {"embedding_scale", TRAIT_SCALES, false},
         {"residual_scale", TRAIT_SCALES, false},
         {"attention.temperature_scale", TRAIT_TEMPERATURE, false},
+        {"rope.scaling_beta", TRAIT_TEMPERATURE, false},
         {"attention.clamp_kqv", 0, false},
         {"attention.max_alibi_bias", 0, false},
     };
@@ -129,30 +130,47 @@ static float yarn_magnitude(float factor, float multiplier)
     return factor <= 1 ? 1 : 0.1f * multiplier * logf(factor) + 1;
 }
 
+/* Ollama's files of Mistral give the numbers other names: those come first, so that the usual ones prevail. */
 static bool read_yarn(const struct gguf *g, const struct arch *arch, struct hparams *h, struct err *err)
 {
     char key[KEY_BYTES];
-    float strength = 1, multiplier = 0;
-    h->yarn = true;
+    float strength = 1, multiplier = 0, mscale = 1;
     h->yarn_fast = 32;
     h->yarn_slow = 1;
-    if (!read_factor(g, arch, "rope.scaling.yarn_beta_fast", &h->yarn_fast, err) ||
+    if (!read_factor(g, arch, "rope.scaling.beta_fast", &h->yarn_fast, err) ||
+        !read_factor(g, arch, "rope.scaling.beta_slow", &h->yarn_slow, err) ||
+        !read_cap(g, arch, "rope.scaling.mscale", &mscale, err) ||
+        !read_cap(g, arch, "rope.scaling.mscale_all_dim", &multiplier, err) ||
+        !read_factor(g, arch, "rope.scaling.extrapolation_factor", &strength, err) ||
+        !read_factor(g, arch, "rope.scaling.yarn_beta_fast", &h->yarn_fast, err) ||
         !read_factor(g, arch, "rope.scaling.yarn_beta_slow", &h->yarn_slow, err) ||
         !read_cap(g, arch, "rope.scaling.yarn_log_multiplier", &multiplier, err) ||
         !read_factor(g, arch, "rope.scaling.yarn_ext_factor", &strength, err))
         return false;
     if (strength != 1)
         return bad_number(g, key_of(arch, "rope.scaling.yarn_ext_factor", key), strength, "1", err);
-    h->rope_magnitude = yarn_magnitude(h->rope_scale, 1);
-    if (multiplier > 0)
+    bool both = mscale > 0 && multiplier > 0;
+    h->rope_magnitude = yarn_magnitude(h->rope_scale, both ? mscale : 1);
+    if (both)
         h->rope_magnitude /= yarn_magnitude(h->rope_scale, multiplier);
     return true;
+}
+
+/* Nothing is none, as a factor of 0 is: some converters write both. The two last stand in tensors of frequency
+ * divisors. */
+static bool known_scaling(struct str type)
+{
+    static const char *const known[] = {"", "none", "linear", "yarn", "longrope", "llama3"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (str_is(type, known[i]))
+            return true;
+    return false;
 }
 
 static bool read_rope_scaling(const struct gguf *g, const struct arch *arch, struct hparams *h, struct err *err)
 {
     char key[KEY_BYTES], key_factor[KEY_BYTES];
-    struct str scaling = STR("linear");
+    struct str scaling = h->yarn ? STR("yarn") : STR("linear");
     float yarn_attention = 1;
     key_of(arch, "rope.scaling.type", key);
     key_of(arch, "rope.scaling.factor", key_factor);
@@ -160,19 +178,18 @@ static bool read_rope_scaling(const struct gguf *g, const struct arch *arch, str
     h->rope_scale = silent && arch->long_layers > 0 && h->n_layer >= arch->long_layers ? arch->long_rope_scale : 1;
     h->rope_magnitude = 1;
     if (!gguf_get_str(g, key, &scaling, err) || !read_factor(g, arch, "rope.scale_linear", &h->rope_scale, err) ||
-        !read_factor(g, arch, "rope.scaling.factor", &h->rope_scale, err) ||
+        !read_cap(g, arch, "rope.scaling.factor", &h->rope_scale, err) ||
         !read_count(g, arch, "rope.scaling.original_context_length", h->n_ctx_train, INT32_MAX, &h->n_ctx_original,
                     err))
         return false;
-    /* The two last kinds stand in tensors of frequency divisors. */
-    bool by_factor = str_is(scaling, "linear") || str_is(scaling, "yarn");
-    if (!by_factor && !str_is(scaling, "none") && !str_is(scaling, "longrope") && !str_is(scaling, "llama3"))
+    h->yarn = str_is(scaling, "yarn");
+    if (!known_scaling(scaling))
         return err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
                              "%s is \"" STR_FMT "\": Rung runs none, linear, yarn, longrope and llama3", key,
                              STR_ARG(utf8_clip(scaling, 40)));
-    if (!by_factor)
+    if (h->rope_scale == 0 || (!h->yarn && !str_is(scaling, "linear")))
         h->rope_scale = 1;
-    if (str_is(scaling, "yarn") && !read_yarn(g, arch, h, err))
+    if (h->yarn && !read_yarn(g, arch, h, err))
         return false;
     float attention = 1;
     if (!read_factor(g, arch, "rope.scaling.attn_factor", &attention, err) ||
@@ -269,10 +286,28 @@ static bool read_attention(const struct gguf *g, const struct arch *arch, struct
     h->attention_scale = (float)(1 / sqrt(wide ? (double)(h->n_embd / h->n_head) : h->head_dim));
     return read_factor(g, arch, "attention.scale", &h->attention_scale, err) && read_window(g, arch, h, err) &&
            read_cap(g, arch, "attn_logit_softcapping", &h->attention_cap, err) &&
+           read_cap(g, arch, "rope.scaling_beta", &h->position_temperature, err) &&
            read_cap(g, arch, "attention.temperature_scale", &h->position_temperature, err);
 }
 
 /* ---- experts, factors ---- */
+
+/* The chosen experts' shares sum to one; a file may say so. */
+static bool check_normed(const struct gguf *g, const struct arch *arch, const char *name, struct err *err)
+{
+    char key[KEY_BYTES];
+    bool normed = true;
+    return gguf_get_bool(g, key_of(arch, name, key), &normed, err) &&
+           (normed || err_at_offset(err, ERR_UNSUPPORTED, gguf_path(g), -1,
+                                    "%s is false: Rung does not run %s models so yet", key, arch->name));
+}
+
+/* Some files give the width of an expert in their tensors only. */
+static int64_t expert_width(const struct gguf *g, const struct arch *arch)
+{
+    const struct tensor *down = model_tensor(g, arch, WEIGHT_EXPERTS_DOWN, 0);
+    return down ? down->ne[0] : 0;
+}
 
 static bool read_experts(const struct gguf *g, const struct arch *arch, struct hparams *h, struct err *err)
 {
@@ -284,14 +319,16 @@ static bool read_experts(const struct gguf *g, const struct arch *arch, struct h
         return true;
     if (!read_count(g, arch, "expert_count", 0, HPARAMS_MAX_EXPERTS, &n_expert, err) ||
         !read_count(g, arch, "expert_used_count", 0, HPARAMS_MAX_EXPERTS_USED, &n_used, err) ||
-        !read_count(g, arch, "expert_feed_forward_length", 0, HPARAMS_MAX_FF, &h->n_ff_expert, err) ||
+        !read_count(g, arch, "expert_feed_forward_length", expert_width(g, arch), HPARAMS_MAX_FF, &h->n_ff_expert,
+                    err) ||
         !read_factor(g, arch, "expert_weights_scale", &scale, err))
         return false;
     if (n_used > n_expert)
         return bad_number(g, key_of(arch, "expert_used_count", key), (double)n_used, "at most the expert count", err);
     if (scale != 1)
         return bad_number(g, key_of(arch, "expert_weights_scale", key), scale, "1", err);
-    if (!gguf_get_u32(g, key_of(arch, "expert_gating_func", key), &gating, err))
+    if (!gguf_get_u32(g, key_of(arch, "expert_gating_func", key), &gating, err) ||
+        !check_normed(g, arch, "expert_weights_norm", err) || !check_normed(g, arch, "norm_top_k_prob", err))
         return false;
     if (gating != EXPERT_GATING_SOFTMAX && gating != EXPERT_GATING_SOFTMAX_OF_CHOSEN)
         return bad_number(g, key, gating, "1 or 3, a softmax", err);
@@ -310,7 +347,11 @@ static bool read_factors(const struct gguf *g, const struct arch *arch, struct h
         !read_factor(g, arch, "logit_scale", &logit_scale, err))
         return false;
     h->factors[FACTOR_LOGITS] = 1 / logit_scale;
-    return read_cap(g, arch, "final_logit_softcapping", &h->logit_cap, err);
+    if (!read_cap(g, arch, "final_logit_softcapping", &h->logit_cap, err))
+        return false;
+    if (arch->uncapped_layers > 0 && arch->uncapped_layers == h->n_layer)
+        h->logit_cap = 0;
+    return true;
 }
 
 bool hparams_read(const struct gguf *g, const struct arch *arch, struct hparams *ret, struct err *err)

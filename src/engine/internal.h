@@ -56,7 +56,7 @@ bool tensor_left_aside(const struct tensor *t);
 /* The model's memory comes from the arena. */
 bool model_bind(const struct gguf *g, const struct kernels *k, struct arena *arena, struct model *ret, struct err *err);
 /* The tensor of a role, or what stands in for it; NULL when the file has neither. */
-const struct tensor *model_tensor(const struct gguf *g, enum weight_role role, int layer);
+const struct tensor *model_tensor(const struct gguf *g, const struct arch *arch, enum weight_role role, int layer);
 const struct weight *model_weight(const struct model *m, int layer, enum weight_role role);
 
 /* ---- the plan: where threads meet ---- */

@@ -20,7 +20,7 @@ const struct arch *arch_find(struct str name)
     for (int i = 0; i < ARCHS; i++)
         if (str_is(name, archs[i]->name))
             return archs[i];
-    return NULL;
+    return str_is(name, arch_gptoss.name) ? &arch_gptoss : NULL;
 }
 
 const char *arch_names(char buf[ARCH_NAMES_BYTES])

@@ -189,6 +189,15 @@ enum trait {
     TRAIT_TEMPERATURE = 16,     /* attention.temperature_scale */
 };
 
+/* Names of tensors in files of one converter, before those of arch_weight. */
+struct role_names {
+    const struct role_name {
+        enum weight_role role;
+        const char *name;
+    } *names;
+    int n;
+};
+
 struct arch {
     const char *name;                 /* general.architecture */
     enum rope_style rope;
@@ -199,6 +208,8 @@ struct arch {
     int wide_scale_layers;            /* the size with so many layers scales scores by n_embd / n_head; 0: none does */
     int long_layers;                  /* sizes of so many layers and more take long_rope_scale if the file is silent */
     float long_rope_scale;
+    int uncapped_layers;              /* the size with so many layers has no logit_cap, whatever the file says */
+    struct role_names other_names;    /* tensors that its files call otherwise */
     struct op_list input;             /* once, from the token id */
     struct op_list block;             /* once a layer */
     struct op_list output;            /* once, at positions that want something */
@@ -210,7 +221,7 @@ struct weight_info {
     enum weight_role tied;            /* what stands in when the file lacks it; WEIGHT_NONE: nothing */
 };
 
-/* NULL when Rung does not know it. */
+/* NULL when Rung does not know it. Also finds gptoss, which is Ollama's spelling of gpt-oss. */
 const struct arch *arch_find(struct str name);
 /* The i-th known, NULL past the last. */
 const struct arch *arch_at(int i);
@@ -229,6 +240,6 @@ bool layers_have(struct layers layers, int layer);
 enum state_kind arch_state(const struct arch *arch, const struct hparams *h, int layer);
 
 extern const struct arch arch_llama, arch_qwen2, arch_qwen3, arch_gemma3, arch_phi3, arch_qwen3moe, arch_gemma2,
-    arch_mistral3, arch_smollm3, arch_granite, arch_olmo2, arch_gpt_oss;
+    arch_mistral3, arch_smollm3, arch_granite, arch_olmo2, arch_gpt_oss, arch_gptoss;
 
 #endif

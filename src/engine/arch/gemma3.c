@@ -1,8 +1,8 @@
 /* Gemma 3, 1B to 27B, the text part: "Gemma 3 Technical Report" (2025). Norms stand before and after each branch
  * (files hold their weights plus one), Q and K pass a norm per head. Five layers of six see a window and turn by a base
  * of their own; the sixth sees everything, with positions divided by 8 but in the 1B. The 27B scales scores by the
- * width a head would have if heads parted the model's evenly. Files of Ollama leave out what the family has in common.
- */
+ * width a head would have if heads parted the model's evenly. Files of Ollama leave out what the family has in common,
+ * and those of the 1B name a cap on logits that Gemma 3 does not have. */
 #include "engine/arch/arch.h"
 
 static const struct op input[] = {
@@ -49,6 +49,7 @@ const struct arch arch_gemma3 = {
     .wide_scale_layers = 62,
     .long_layers = 34,
     .long_rope_scale = 8,
+    .uncapped_layers = 26,
     .input = OP_LIST(input),
     .block = OP_LIST(block),
     .output = OP_LIST(output),

@@ -47,3 +47,24 @@ const struct arch arch_gpt_oss = {
     .block = OP_LIST(block),
     .output = OP_LIST(output),
 };
+
+static const struct role_name names_of_ollama[] = {
+    {WEIGHT_ATTN_OUTPUT, "blk.%d.attn_out.weight"},
+    {WEIGHT_ATTN_OUTPUT_BIAS, "blk.%d.attn_out.bias"},
+    {WEIGHT_ATTN_SINKS, "blk.%d.attn_sinks"},
+    {WEIGHT_ATTN_POST_NORM, "blk.%d.ffn_norm.weight"},
+};
+
+/* The same as Ollama writes it: YaRN without saying so, and some tensors under other names. */
+const struct arch arch_gptoss = {
+    .name = "gptoss",
+    .rope = ROPE_NEOX,
+    .roped = {1, 1},
+    .windowed = {1, 2},
+    .traits = TRAIT_WINDOW | TRAIT_EXPERTS,
+    .defaults = {.yarn = true},
+    .other_names = {names_of_ollama, sizeof names_of_ollama / sizeof names_of_ollama[0]},
+    .input = OP_LIST(input),
+    .block = OP_LIST(block),
+    .output = OP_LIST(output),
+};
