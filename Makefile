@@ -4,6 +4,7 @@
 #   make test           every test        make fuzz FUZZ_SECONDS=60   every fuzzer
 #   make demo           the main job      make bench                  measurements
 #   make BUILD=asan     address and undefined-behaviour sanitizers (build/asan/); BUILD=debug likewise
+#   make test-real      pulls real models and tries them (needs the internet, 7 GB of disk)
 #   make test-clients   the official OpenAI client against rung serve (needs node and npm)
 #   make install PREFIX=/usr/local      make uninstall PREFIX=/usr/local
 
@@ -123,6 +124,11 @@ test: $(TESTS) $(REPLAYS) $(B)/rung $(HELPERS) tools man
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# Real models from their hosts: needs the internet, and says so.
+.PHONY: test-real
+test-real: $(B)/rung $(B)/tools/perplexity
+	$(Q)B=$(B) tests/real/run.sh
 
 .PHONY: test-clients
 test-clients: $(B)/rung $(HELPERS)
