@@ -193,9 +193,12 @@ static bool loop_items(struct render *r, const struct node *n, struct list **ret
     return jinja_seal(r, l);
 }
 
+/* As Jinja has it, a loop counts as empty until one pass has come to its end: passes that `break` and `continue` cut
+ * short leave the `else` to be done. */
 static bool exec_for(struct render *r, const struct node *n)
 {
     struct loop *loop = jinja_alloc(r, 1, sizeof *loop);
+    bool passed = false;
     if (!loop || !loop_items(r, n, &loop->items))
         return false;
     for (size_t n_items = loop->items->n; loop->index < n_items; loop->index++) {
@@ -206,10 +209,11 @@ static bool exec_for(struct render *r, const struct node *n)
         pop_frame(r);
         enum flow flow = r->flow;
         r->flow = FLOW_NEXT;
+        passed |= flow == FLOW_NEXT;
         if (flow == FLOW_BREAK)
-            return true;
+            break;
     }
-    if (loop->items->n > 0)
+    if (passed)
         return true;
     if (!push_frame(r) || !jinja_exec(r, &n->orelse))
         return false;

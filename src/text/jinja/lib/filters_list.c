@@ -425,7 +425,7 @@ static bool filter_slice(struct render *r, const struct call *c, struct value *r
         return false;
     for (size_t i = 0; i < n; i++) {
         size_t end = begin + each + (i < extra);
-        if (!piece(r, l, begin, end, c->v[1], filled && i >= extra && extra > 0 ? 1 : 0, &out->v[i]))
+        if (!piece(r, l, begin, end, c->v[1], filled && i >= extra ? 1 : 0, &out->v[i]))
             return false;
         begin = end;
     }

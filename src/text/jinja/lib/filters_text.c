@@ -128,20 +128,18 @@ static bool filter_indent(struct render *r, const struct call *c, struct value *
     if (width > LIB_MAX_WIDTH)
         return jinja_fail_limit(r, "an indentation is wider than %d", LIB_MAX_WIDTH);
     bool by_width = c->v[0].kind != VALUE_STRING, first = value_truth(c->v[1]), blank = value_truth(c->v[2]);
-    for (size_t begin = 0; begin <= s.n && buf_ok(&buf);) {
-        struct str tail = {s.p + begin, s.n - begin};
-        size_t end = str_find(tail, STR("\n"));
-        struct str line = {tail.p, end == SIZE_MAX ? tail.n : end};
-        if ((begin > 0 || first) && (line.n > 0 || blank || begin == 0)) {
+    /* Jinja adds a newline before it splits, which makes one boundary of a carriage return at the end. */
+    s.n -= s.n > 0 && s.p[s.n - 1] == '\r';
+    for (size_t begin = 0, end, mark = 1; mark > 0 && buf_ok(&buf); begin = end + mark) {
+        end = lib_line_end(s, begin, &mark);
+        if (begin > 0)
+            buf_char(&buf, '\n');
+        if ((begin > 0 || first) && (end > begin || blank || begin == 0)) {
             buf_str(&buf, pad);
             for (int64_t i = 0; by_width && i < width; i++)
                 buf_char(&buf, ' ');
         }
-        buf_str(&buf, line);
-        if (end == SIZE_MAX)
-            break;
-        buf_char(&buf, '\n');
-        begin += line.n + 1;
+        buf_add(&buf, s.p + begin, end - begin);
     }
     return jinja_text_buf(r, &buf, ret);
 }

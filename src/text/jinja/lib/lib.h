@@ -37,6 +37,8 @@ bool lib_format_braces(struct render *r, const struct call *c, struct value *ret
 
 /* ---- methods_text.c, filters_list.c ---- */
 const struct builtin *lib_text_method(struct str name);
+/* The end of the line that goes on at `at`; *ret_mark: bytes of the boundary there, one of Python's, 0 at the end. */
+size_t lib_line_end(struct str s, size_t at, size_t *ret_mark);
 const struct builtin *lib_list_filter(struct str name);
 
 #endif

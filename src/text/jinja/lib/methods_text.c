@@ -129,22 +129,47 @@ static bool find(struct render *r, struct str s, struct str needle, bool last, s
     return jinja_work_bytes(r, s.n);
 }
 
+/* A bound as slices have it: counted from the end where negative. */
+static size_t bound_offset(struct str s, int64_t index, int64_t length)
+{
+    if (index < 0)
+        index = index < -length ? 0 : index + length;
+    return text_offset(s, (size_t)index);
+}
+
+/* The part of self that the arguments start and end bound; *ret_inside: start is not past the end. */
+static bool searched_part(struct render *r, const struct call *c, struct str *ret, bool *ret_inside)
+{
+    struct str s = c->self.s;
+    int64_t start = 0, end = INT64_MAX;
+    bool from = value_given(c->v[1]) && c->v[1].kind != VALUE_NONE;
+    bool to = value_given(c->v[2]) && c->v[2].kind != VALUE_NONE;
+    *ret = s;
+    *ret_inside = true;
+    if (!from && !to)
+        return true;
+    if ((from && !lib_int(r, c->v[1], "the start of a search", &start)) ||
+        (to && !lib_int(r, c->v[2], "the end of a search", &end)) || !jinja_work_bytes(r, s.n))
+        return false;
+    int64_t length = (int64_t)text_length(s);
+    size_t first = bound_offset(s, start, length), last = bound_offset(s, end, length);
+    *ret_inside = start <= length && first <= last;
+    *ret = (struct str){s.p + first, *ret_inside ? last - first : 0};
+    return true;
+}
+
 static bool search(struct render *r, const struct call *c, bool last, bool must, struct value *ret)
 {
-    struct str needle = STR("");
-    int64_t start = 0;
-    if (!lib_str(r, c->v[0], "what is searched for", &needle) || !lib_int(r, c->v[1], "the start of a search", &start))
-        return false;
-    if (start < 0)
-        return jinja_fail(r, "the start of a search cannot be negative");
-    size_t skip = text_offset(c->self.s, (size_t)start);
-    struct str s = {c->self.s.p + skip, c->self.s.n - skip};
-    size_t at;
-    if (!find(r, s, needle, last, &at))
+    struct str needle = STR(""), s;
+    size_t at = SIZE_MAX;
+    bool inside;
+    if (!lib_str(r, c->v[0], "what is searched for", &needle) || !searched_part(r, c, &s, &inside) ||
+        (inside && !find(r, s, needle, last, &at)))
         return false;
     if (at == SIZE_MAX && must)
         return jinja_fail(r, "the text searched for is not there");
-    *ret = value_int(at == SIZE_MAX ? -1 : (int64_t)text_length((struct str){c->self.s.p, skip + at}));
+    size_t before = (size_t)(s.p - c->self.s.p) + at;
+    *ret = value_int(at == SIZE_MAX ? -1 : (int64_t)text_length((struct str){c->self.s.p, before}));
     return jinja_work_bytes(r, c->self.s.n);
 }
 
@@ -170,11 +195,12 @@ static bool str_rindex(struct render *r, const struct call *c, struct value *ret
 
 static bool str_count(struct render *r, const struct call *c, struct value *ret)
 {
-    struct str needle = STR(""), s = c->self.s;
+    struct str needle = STR(""), s;
     int64_t n = 0;
-    if (!lib_str(r, c->v[0], "what is counted", &needle))
+    bool inside;
+    if (!lib_str(r, c->v[0], "what is counted", &needle) || !searched_part(r, c, &s, &inside))
         return false;
-    if (needle.n == 0)
+    if (needle.n == 0 && inside)
         n = (int64_t)text_length(s) + 1;
     for (size_t at; needle.n > 0 && (at = str_find(s, needle)) != SIZE_MAX; n++) {
         s.p += at + needle.n;
@@ -333,6 +359,29 @@ static bool str_rsplit(struct render *r, const struct call *c, struct value *ret
     return split(r, c, true, ret);
 }
 
+/* Bytes of the line boundary of Python's splitlines at `at`, or 0. */
+static size_t boundary_bytes(struct str s, size_t at)
+{
+    unsigned char c = (unsigned char)s.p[at];
+    int len;
+    if (c == '\r' && at + 1 < s.n && s.p[at + 1] == '\n')
+        return 2;
+    if ((c >= '\n' && c <= '\r') || (c >= 0x1C && c <= 0x1E))
+        return 1;
+    if (c != 0xC2 && c != 0xE2)
+        return 0;
+    uint32_t cp = utf8_decode(s, at, &len);
+    return cp == 0x85 || cp == 0x2028 || cp == 0x2029 ? (size_t)len : 0;
+}
+
+size_t lib_line_end(struct str s, size_t at, size_t *ret_mark)
+{
+    *ret_mark = 0;
+    while (at < s.n && !(*ret_mark = boundary_bytes(s, at)))
+        at++;
+    return at;
+}
+
 static bool str_splitlines(struct render *r, const struct call *c, struct value *ret)
 {
     struct str s = c->self.s;
@@ -340,10 +389,7 @@ static bool str_splitlines(struct render *r, const struct call *c, struct value 
     if (!begin_split(r, &sp) || !jinja_work_bytes(r, s.n))
         return false;
     while (s.n > 0) {
-        size_t end = 0, mark;
-        while (end < s.n && s.p[end] != '\n' && s.p[end] != '\r')
-            end++;
-        mark = end < s.n ? (s.p[end] == '\r' && end + 1 < s.n && s.p[end + 1] == '\n' ? 2 : 1) : 0;
+        size_t mark, end = lib_line_end(s, 0, &mark);
         if (!add_piece(&sp, (struct str){s.p, end + (value_truth(c->v[0]) ? mark : 0)}))
             return false;
         s.p += end + mark;
@@ -501,11 +547,11 @@ static const struct builtin str_methods[] = {
     {"endswith", str_endswith, 1, {"suffix"}, false},
     {"removeprefix", str_removeprefix, 1, {"prefix"}, false},
     {"removesuffix", str_removesuffix, 1, {"suffix"}, false},
-    {"find", str_find_method, 1, {"sub", "start"}, false},
-    {"rfind", str_rfind, 1, {"sub", "start"}, false},
-    {"index", str_index, 1, {"sub", "start"}, false},
-    {"rindex", str_rindex, 1, {"sub", "start"}, false},
-    {"count", str_count, 1, {"sub"}, false},
+    {"find", str_find_method, 1, {"sub", "start", "end"}, false},
+    {"rfind", str_rfind, 1, {"sub", "start", "end"}, false},
+    {"index", str_index, 1, {"sub", "start", "end"}, false},
+    {"rindex", str_rindex, 1, {"sub", "start", "end"}, false},
+    {"count", str_count, 1, {"sub", "start", "end"}, false},
     {"replace", str_replace, 2, {"old", "new", "count"}, false},
     {"upper", str_upper, 0, {0}, false},
     {"lower", str_lower, 0, {0}, false},

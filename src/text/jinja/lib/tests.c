@@ -28,7 +28,7 @@ KIND_TEST(float, v.kind == VALUE_FLOAT)
 KIND_TEST(number, value_numeric(v))
 KIND_TEST(string, v.kind == VALUE_STRING)
 KIND_TEST(mapping, v.kind == VALUE_DICT)
-KIND_TEST(callable, v.kind == VALUE_BUILTIN || v.kind == VALUE_MACRO)
+KIND_TEST(callable, v.kind == VALUE_BUILTIN || v.kind == VALUE_MACRO || v.kind == VALUE_UNDEFINED)
 KIND_TEST(iterable, v.kind == VALUE_STRING || value_has_list(v) || v.kind == VALUE_DICT || v.kind == VALUE_UNDEFINED ||
                         v.kind == VALUE_LOOP)
 KIND_TEST(sequence, v.kind == VALUE_STRING || v.kind == VALUE_LIST || v.kind == VALUE_TUPLE || v.kind == VALUE_DICT ||
