@@ -30,14 +30,14 @@ static bool check_arguments(const json_t *arguments, const char *where, struct e
     json_t *value = NULL;
     struct str text = text_of(arguments);
     if (!json_is_string(arguments))
-        return err_set(err, ERR_INVALID, "%s.function.arguments must be a string that holds a JSON object, not %s",
+        return err_set(err, ERR_INVALID, "'%s.function.arguments' must be a string that holds a JSON object, not %s",
                        where, arguments ? json_type_name(arguments) : "absent");
     if (text.n == 0)
         return true;
     struct err why = ERR_INIT;
     bool ok = json_parse_object(text, "arguments", &value, &why);
     json_decref(value);
-    return ok || err_set(err, ERR_INVALID, "%s.function.arguments is no JSON object: %s", where, why.msg);
+    return ok || err_set(err, ERR_INVALID, "'%s.function.arguments' is no JSON object: %s", where, why.msg);
 }
 
 static bool check_call(const json_t *calls, size_t j, const char *message, struct err *err)
@@ -48,18 +48,18 @@ static bool check_call(const json_t *calls, size_t j, const char *message, struc
     struct str id = text_of(json_object_get(call, "id"));
     snprintf(where, sizeof where, "%s.tool_calls[%zu]", message, j);
     if (!json_is_object(call))
-        return err_set(err, ERR_INVALID, "%s must be an object, not %s", where, json_type_name(call));
+        return err_set(err, ERR_INVALID, "'%s' must be an object, not %s", where, json_type_name(call));
     if (type && !str_is(text_of(type), "function"))
-        return err_set(err, ERR_INVALID, "%s.type must be \"function\"", where);
+        return err_set(err, ERR_INVALID, "'%s.type' must be \"function\"", where);
     if (id.n == 0 || id.n > HISTORY_MAX_ID_BYTES)
-        return err_set(err, ERR_INVALID, "%s.id must be a string of 1 to %d bytes", where, HISTORY_MAX_ID_BYTES);
+        return err_set(err, ERR_INVALID, "'%s.id' must be a string of 1 to %d bytes", where, HISTORY_MAX_ID_BYTES);
     for (size_t k = 0; k < j; k++)
         if (str_eq(id, text_of(json_object_get(json_array_get(calls, k), "id"))))
-            return err_set(err, ERR_INVALID, "%s.id is the id of %s.tool_calls[%zu] as well", where, message, k);
+            return err_set(err, ERR_INVALID, "'%s.id' is the id of %s.tool_calls[%zu] as well", where, message, k);
     if (!json_is_object(function))
-        return err_set(err, ERR_INVALID, "%s.function must be an object with a name and arguments", where);
+        return err_set(err, ERR_INVALID, "'%s.function' must be an object with a name and arguments", where);
     if (!name_ok(text_of(json_object_get(function, "name"))))
-        return err_set(err, ERR_INVALID, "%s.function.name must be 1 to %d letters, digits, _ or -", where,
+        return err_set(err, ERR_INVALID, "'%s.function.name' must be 1 to %d letters, digits, _ or -", where,
                        TOOLCALL_MAX_NAME_BYTES);
     return check_arguments(json_object_get(function, "arguments"), where, err);
 }
@@ -69,11 +69,11 @@ static bool check_calls(const struct chat_message *m, const char *where, struct 
     if (!m->tool_calls)
         return true;
     if (!is_role(m, "assistant"))
-        return err_set(err, ERR_INVALID, "%s.tool_calls: only an assistant's message may hold calls", where);
+        return err_set(err, ERR_INVALID, "'%s.tool_calls' stands in a message that is no assistant's", where);
     if (!json_is_array(m->tool_calls) || json_array_size(m->tool_calls) == 0)
-        return err_set(err, ERR_INVALID, "%s.tool_calls must be an array of calls", where);
+        return err_set(err, ERR_INVALID, "'%s.tool_calls' must be an array of calls", where);
     if (json_array_size(m->tool_calls) > HISTORY_MAX_CALLS)
-        return err_set(err, ERR_LIMIT, "%s.tool_calls holds more than %d calls", where, HISTORY_MAX_CALLS);
+        return err_set(err, ERR_LIMIT, "'%s.tool_calls' holds more than %d calls", where, HISTORY_MAX_CALLS);
     for (size_t j = 0; j < json_array_size(m->tool_calls); j++)
         if (!check_call(m->tool_calls, j, where, err))
             return false;
@@ -102,21 +102,22 @@ static bool check_result(const struct chat_message *messages, int i, const char 
     const struct chat_message *m = &messages[i];
     if (!is_role(m, "tool"))
         return m->tool_call_id.n == 0 ||
-               err_set(err, ERR_INVALID, "%s.tool_call_id: only a tool's message answers a call", where);
+               err_set(err, ERR_INVALID, "'%s.tool_call_id': only a tool's message answers a call", where);
     if (m->tool_call_id.n == 0)
-        return err_set(err, ERR_INVALID, "%s.tool_call_id is missing: a tool's message must name the call it answers",
+        return err_set(err, ERR_INVALID, "'%s.tool_call_id' is missing: a tool's message names the call it answers",
                        where);
     struct str id = utf8_clip(m->tool_call_id, 64);
     return find_call(messages, i) ||
-           err_set(err, ERR_INVALID, "%s.tool_call_id '" STR_FMT "' is no call of the assistant's message before it",
-                   where, STR_ARG(id));
+           err_set(err, ERR_INVALID,
+                   "'%s.tool_call_id' is '" STR_FMT "', which is no call of the assistant's message before it", where,
+                   STR_ARG(id));
 }
 
-bool history_check(const struct chat_message *messages, int n, int first, struct err *err)
+bool history_check(const struct chat_message *messages, int n, struct err *err)
 {
     for (int i = 0; i < n; i++) {
         char where[32];
-        snprintf(where, sizeof where, "messages[%d]", i + first);
+        snprintf(where, sizeof where, "messages[%d]", i);
         if (!check_calls(&messages[i], where, err) || !check_result(messages, i, where, err))
             return false;
     }
@@ -134,15 +135,15 @@ static bool check_tool(const json_t *tools, size_t i, struct err *err)
     const json_t *type = json_object_get(tool, "type"), *parameters = json_object_get(function, "parameters");
     struct str name = text_of(json_object_get(function, "name"));
     if (!json_is_object(tool) || !json_is_object(function) || (type && !str_is(text_of(type), "function")))
-        return err_set(err, ERR_INVALID, "tools[%zu] must be {\"type\": \"function\", \"function\": {...}}", i);
+        return err_set(err, ERR_INVALID, "'tools[%zu]' must be {\"type\": \"function\", \"function\": {...}}", i);
     if (!name_ok(name))
-        return err_set(err, ERR_INVALID, "tools[%zu].function.name must be 1 to %d letters, digits, _ or -", i,
+        return err_set(err, ERR_INVALID, "'tools[%zu].function.name' must be 1 to %d letters, digits, _ or -", i,
                        TOOLCALL_MAX_NAME_BYTES);
     if (parameters && !json_is_object(parameters))
-        return err_set(err, ERR_INVALID, "tools[%zu].function.parameters must be a JSON Schema object", i);
+        return err_set(err, ERR_INVALID, "'tools[%zu].function.parameters' must be a JSON Schema object", i);
     for (size_t k = 0; k < i; k++)
         if (str_eq(name, text_of(json_object_get(json_object_get(json_array_get(tools, k), "function"), "name"))))
-            return err_set(err, ERR_INVALID, "tools[%zu].function.name is the name of tools[%zu] as well", i, k);
+            return err_set(err, ERR_INVALID, "'tools[%zu].function.name' is the name of tools[%zu] as well", i, k);
     return true;
 }
 
@@ -151,7 +152,7 @@ bool history_check_tools(const json_t *tools, struct err *err)
     if (!json_is_array(tools))
         return err_set(err, ERR_INVALID, "'tools' must be an array");
     if (json_array_size(tools) > HISTORY_MAX_TOOLS)
-        return err_set(err, ERR_LIMIT, "%zu tools are given; at most %d are allowed", json_array_size(tools),
+        return err_set(err, ERR_LIMIT, "'tools' has %zu tools; at most %d are taken", json_array_size(tools),
                        HISTORY_MAX_TOOLS);
     for (size_t i = 0; i < json_array_size(tools); i++)
         if (!check_tool(tools, i, err))

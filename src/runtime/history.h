@@ -8,11 +8,11 @@
 #define HISTORY_MAX_CALLS 256          /* of one message */
 #define HISTORY_MAX_ID_BYTES 256
 
-/* ERR_INVALID names what is wrong as messages[i].tool_calls[j]..., i from `first` on: 0 where messages stand as the
- * request's own list does. A call needs an id, a name and arguments that are a JSON object written as a string (an
- * empty string is none); a tool's result must follow the assistant's message that called it. */
-bool history_check(const struct chat_message *messages, int n, int first, struct err *err);
-/* The list of tools: functions with names of their own. Errors name tools[i]. */
+/* ERR_INVALID begins with what is wrong as 'messages[i].tool_calls[j]...'. A call needs an id, a name and arguments
+ * that are a JSON object written as a string (an empty string is none); a tool's result must follow the assistant's
+ * message that called it. */
+bool history_check(const struct chat_message *messages, int n, struct err *err);
+/* The list of tools: functions with names of their own. Errors begin with 'tools[i]...'. */
 bool history_check_tools(const json_t *tools, struct err *err);
 
 /* The name of the function that a tool's result messages[i] answers; empty when no call before it has its id. */

@@ -127,7 +127,7 @@ static bool messages_check(const struct local_model *m, const struct generation_
     }
     if (!effort_ok(req->reasoning_effort))
         return err_set(err, ERR_INVALID, "the reasoning effort must be a word like low, medium or high");
-    if (!history_check(req->messages, req->n_messages, 0, err) ||
+    if (!history_check(req->messages, req->n_messages, err) ||
         (req->tools && !history_check_tools(req->tools, err)))
         return false;
     return !tools || m->info.tools ||

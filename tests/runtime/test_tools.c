@@ -427,7 +427,7 @@ static void assert_bad_history(const char *calls_text, const char *role, const c
         {.role = STR("tool"), .content = STR("1"), .tool_call_id = str_of(answers)},
     };
     struct err err = ERR_INIT;
-    assert_false(history_check(messages, answers ? 3 : 2, 0, &err));
+    assert_false(history_check(messages, answers ? 3 : 2, &err));
     assert_int_equal(err.code, ERR_INVALID);
     if (!strstr(err.msg, words))
         fail_msg("'%s' does not say '%s'", err.msg, words);
@@ -439,18 +439,18 @@ static void assert_bad_history(const char *calls_text, const char *role, const c
 static void test_a_malformed_history_is_refused_with_its_place(void **state)
 {
     (void)state;
-    assert_bad_history("{}", "assistant", NULL, "messages[1].tool_calls must be an array");
-    assert_bad_history("[7]", "assistant", NULL, "messages[1].tool_calls[0] must be an object");
-    assert_bad_history("[{\"id\":\"a\"}]", "assistant", NULL, "messages[1].tool_calls[0].function must be");
+    assert_bad_history("{}", "assistant", NULL, "'messages[1].tool_calls' must be an array");
+    assert_bad_history("[7]", "assistant", NULL, "'messages[1].tool_calls[0]' must be an object");
+    assert_bad_history("[{\"id\":\"a\"}]", "assistant", NULL, "'messages[1].tool_calls[0].function' must be");
     assert_bad_history(CALL("1", "\"f\"", "\"{}\""), "assistant", NULL, "messages[1].tool_calls[0].id");
     assert_bad_history(CALL("\"a\"", "\"\"", "\"{}\""), "assistant", NULL, "messages[1].tool_calls[0].function.name");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "{}"), "assistant", NULL, "arguments must be a string");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "\"[]\""), "assistant", NULL, "arguments is no JSON object");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{\\\"a\\\":\""), "assistant", NULL, "arguments is no JSON object");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "user", NULL, "only an assistant's message may hold calls");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "assistant", "b", "messages[2].tool_call_id 'b' is no call");
-    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "assistant", "", "messages[2].tool_call_id is missing");
-    assert_bad_history(NULL, "assistant", "a", "messages[2].tool_call_id 'a' is no call");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "{}"), "assistant", NULL, "arguments' must be a string");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "\"[]\""), "assistant", NULL, "arguments' is no JSON object");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{\\\"a\\\":\""), "assistant", NULL, "arguments' is no JSON object");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "user", NULL, "a message that is no assistant's");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "assistant", "b", "'messages[2].tool_call_id' is 'b', which is no call");
+    assert_bad_history(CALL("\"a\"", "\"f\"", "\"{}\""), "assistant", "", "'messages[2].tool_call_id' is missing");
+    assert_bad_history(NULL, "assistant", "a", "'messages[2].tool_call_id' is 'a', which is no call");
 }
 
 static void test_malformed_tools_are_refused_with_their_place(void **state)

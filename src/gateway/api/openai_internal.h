@@ -11,6 +11,7 @@
 struct openai_parse {
     const json_t *body;
     bool no_tools;               /* tool_choice is none */
+    bool other_calls;            /* the history calls something that is no function */
     struct request *r;
     struct arena *arena;
     struct err *err;
@@ -25,10 +26,9 @@ bool openai_parse_messages(struct openai_parse *p, const char *field, const json
 /* ---- openai_tools.c; what it keeps are views into the body ---- */
 bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t *value);
 bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const json_t *value);
-/* The calls of an assistant's message; ret->role is known. */
-bool openai_parse_tool_calls(struct openai_parse *p, size_t message, const json_t *calls, struct chat_message *ret);
-/* A tool's result must answer a call of the messages [0, index); its name is filled in when it has none. */
-bool openai_check_tool_result(struct openai_parse *p, const struct chat_message *messages, size_t index,
-                              struct chat_message *ret);
+/* The calls of an assistant's message, not checked yet. */
+void openai_take_tool_calls(struct openai_parse *p, size_t message, const json_t *calls, struct chat_message *ret);
+/* All calls and results, once the messages are known. */
+bool openai_check_history(struct openai_parse *p);
 
 #endif

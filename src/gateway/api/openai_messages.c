@@ -1,6 +1,6 @@
 /* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound and files are not
  * text and are noted for the planner, which sends such a request to an upstream, whole, as it was received. Calls of
- * tools are checked in openai_tools.c. */
+ * tools are taken in openai_tools.c. */
 #include <stdio.h>
 
 #include "gateway/api/openai_internal.h"
@@ -103,8 +103,10 @@ static bool parse_other_member(struct message_parse *m, const char *key, const j
         openai_needs_upstream(m->p, "messages[%zu].%s", m->index, key);
         return openai_text(m->p, field_of(m, key), value, &text);
     }
-    if (strcmp(key, "tool_calls") == 0)
-        return openai_parse_tool_calls(m->p, m->index, value, ret);
+    if (strcmp(key, "tool_calls") == 0) {
+        openai_take_tool_calls(m->p, m->index, value, ret);
+        return true;
+    }
     return err_set(m->p->err, ERR_INVALID,
                    "'messages[%zu].%.60s' is an unknown field; Rung refuses what it does not honour", m->index, key);
 }
@@ -127,8 +129,7 @@ static bool parse_content(struct message_parse *m, const json_t *message, struct
                    m->index, json_type_name(content));
 }
 
-static bool parse_message(struct message_parse *m, const json_t *message, const struct chat_message *before,
-                          struct chat_message *ret)
+static bool parse_message(struct message_parse *m, const json_t *message, struct chat_message *ret)
 {
     if (!json_is_object(message))
         return err_set(m->p->err, ERR_INVALID, "'messages[%zu]' must be an object, not %s", m->index,
@@ -143,8 +144,7 @@ static bool parse_message(struct message_parse *m, const json_t *message, const 
         if (!parse_other_member(m, key, value, ret))
             return false;
     }
-    return parse_content(m, message, ret) &&
-           (!str_is(ret->role, "tool") || openai_check_tool_result(m->p, before, m->index, ret));
+    return parse_content(m, message, ret);
 }
 
 bool openai_parse_messages(struct openai_parse *p, const char *field, const json_t *value)
@@ -160,10 +160,10 @@ bool openai_parse_messages(struct openai_parse *p, const char *field, const json
         return err_nomem(p->err, field);
     for (size_t i = 0; i < n; i++) {
         struct message_parse m = {.p = p, .index = i};
-        if (!parse_message(&m, json_array_get(value, i), messages, &messages[i]))
+        if (!parse_message(&m, json_array_get(value, i), &messages[i]))
             return false;
     }
     p->r->messages = messages;
     p->r->n_messages = (int)n;
-    return true;
+    return openai_check_history(p);
 }
