@@ -191,22 +191,31 @@ static void test_logprobs_and_hidden_states_are_given_where_wanted(void **state)
 
 static void test_nan_weights_are_reported_not_sampled(void **state)
 {
-    struct tiny_spoil spoil = {SPOIL_WEIGHTS, "blk.1.ffn_up.weight", {0, 0}, 0, NAN};
-    struct rig rig;
-    int32_t ids[3] = {1, 2, 3};
-    float out[1];
-    struct want want = {.kind = WANT_LOGPROBS, .at = 2};
-    const char *path = tiny_write(&tiny_llama, &spoil);
+    static const struct {
+        const char *arch, *tensor;
+    } cases[] = {
+        {"llama", "blk.1.ffn_up.weight"},       {"qwen3moe", "blk.1.ffn_gate_inp.weight"},
+        {"gpt-oss", "blk.2.attn_sinks.weight"}, {"gpt-oss", "blk.0.ffn_down_exps.bias"},
+        {"gemma2", "blk.0.attn_q.weight"},      {"gemma3", "output_norm.weight"},
+    };
     (void)state;
-    want.logprobs.ids = ids;
-    want.logprobs.n = 1;
-    want.logprobs.ret = out;
-    rig_open(&rig, path, 2);
-    unlink(path);
-    struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16);
-    refuse_step(&rig, &(struct step_item){s, ids, 3, &want, 1}, 1, ERR_CORRUPT, "the model produced NaN");
-    session_close(s);
-    rig_close(&rig);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tiny_spoil spoil = {SPOIL_WEIGHTS, cases[i].tensor, .f32 = NAN};
+        struct rig rig;
+        int32_t ids[3] = {1, 2, 3};
+        float out[1];
+        struct want want = {.kind = WANT_LOGPROBS, .at = 2};
+        const char *path = tiny_write(tiny_of(cases[i].arch), &spoil);
+        want.logprobs.ids = ids;
+        want.logprobs.n = 1;
+        want.logprobs.ret = out;
+        rig_open(&rig, path, 2);
+        unlink(path);
+        struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16);
+        refuse_step(&rig, &(struct step_item){s, ids, 3, &want, 1}, 1, ERR_CORRUPT, "the model produced NaN");
+        session_close(s);
+        rig_close(&rig);
+    }
 }
 
 static void test_file_that_shrinks_fails_the_step(void **state)
