@@ -3,8 +3,11 @@
 #include "model/gguf_write.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/gguf_private.h"
@@ -33,6 +36,32 @@ struct gguf_writer {
     uint64_t came;
 };
 
+/* Whether fd is this writer's alone. A writer that was faster may have put its file into place between the opening
+ * here and the lock: then the name stands for that file no longer. */
+static bool part_is_ours(const char *part, int fd)
+{
+    struct stat held, named;
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &held) == 0 && lstat(part, &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* The unfinished file, empty: what a stopped writer left is written over. A link there is not followed. */
+static bool part_open(struct gguf_writer *w, struct err *err)
+{
+    int fd = open(w->part, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, ERR_IO, "cannot write %s", w->part);
+    if (!part_is_ours(w->part, fd)) {
+        close(fd);
+        return err_set(err, ERR_BUSY, "%s is being written already; wait for that to end", w->path);
+    }
+    if (ftruncate(fd, 0) == 0 && (w->f = fdopen(fd, "wb")))
+        return true;
+    err_errno(err, ERR_IO, "cannot write %s", w->part);
+    close(fd);
+    return false;
+}
+
 bool gguf_writer_open(const char *path, struct gguf_writer **ret, struct err *err)
 {
     struct gguf_writer *w = calloc(1, sizeof *w);
@@ -45,9 +74,7 @@ bool gguf_writer_open(const char *path, struct gguf_writer **ret, struct err *er
         gguf_writer_close(w);
         return err_nomem(err, "a GGUF writer");
     }
-    w->f = fopen(w->part, "wb");
-    if (!w->f) {
-        err_errno(err, ERR_IO, "cannot write %s", w->part);
+    if (!part_open(w, err)) {
         gguf_writer_close(w);
         return false;
     }
@@ -60,8 +87,8 @@ void gguf_writer_close(struct gguf_writer *w)
     if (!w)
         return;
     if (w->f) {
+        unlink(w->part); /* before the lock goes with the file: the name may be another writer's then */
         fclose(w->f);
-        unlink(w->part);
     }
     for (int64_t i = 0; i < w->n_tensors; i++)
         free(w->tensors[i].name);
@@ -301,15 +328,9 @@ bool gguf_writer_finish(struct gguf_writer *w, struct err *err)
     if (w->current < w->n_tensors)
         return err_set(err, ERR_INVALID, "tensor '%s' got %" PRIu64 " of its %" PRIu64 " bytes",
                        w->tensors[w->current].name, w->came, w->tensors[w->current].bytes);
-    FILE *f = w->f;
-    w->f = NULL; /* closed below, whatever happens */
-    bool ok = fflush(f) == 0 && fsync(fileno(f)) == 0;
-    int failed = errno;
-    ok = fclose(f) == 0 && ok;
-    if (ok && rename(w->part, w->path) == 0)
-        return true;
-    errno = ok ? errno : failed;
-    err_errno(err, ERR_IO, "cannot finish %s", w->path);
-    unlink(w->part);
-    return false;
+    if (fflush(w->f) != 0 || fsync(fileno(w->f)) != 0 || rename(w->part, w->path) != 0)
+        return err_errno(err, ERR_IO, "cannot finish %s", w->path);
+    fclose(w->f); /* after fsync it has nothing left to lose */
+    w->f = NULL;
+    return true;
 }

@@ -9,6 +9,7 @@
 
 struct gguf_writer;
 
+/* Writes PATH.part, which becomes PATH when it is finished; ERR_BUSY while another writer does. */
 bool gguf_writer_open(const char *path, struct gguf_writer **ret, struct err *err);
 void gguf_writer_close(struct gguf_writer *w);     /* without gguf_writer_finish: removes the unfinished file */
 void gguf_write_u32(struct gguf_writer *w, const char *key, uint32_t v);

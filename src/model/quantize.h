@@ -13,7 +13,8 @@
 
 /* ---- one row ---- */
 bool quantize_can(enum tensor_type type);
-/* The first of k values that `type` cannot hold (NaN, infinite, too large for half floats); -1 when there is none. */
+/* The first of k values that `type` cannot hold (NaN, infinite, too large for the half floats that hold or scale it);
+ * -1 when there is none. */
 int64_t quantize_check_row(enum tensor_type type, const float *x, int64_t k);
 /* k floats that quantize_check_row passed (a multiple of the type's block) to a row of `type`. importance: [k], at
  * least 0, or NULL. */

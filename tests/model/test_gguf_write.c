@@ -1,6 +1,8 @@
 /* What the writer wrote, the reader reads back; what it must not write, it refuses and leaves no file behind. */
 #include "../support.h"
 
+#include <sys/stat.h>
+
 #include "model/gguf_write.h"
 
 static char path[64];
@@ -121,6 +123,61 @@ static void test_gguf_writer_names_a_folder_that_is_not_there(void **state)
     assert_non_null(strstr(err.msg, "/tmp/no/such/folder/x.gguf.part"));
 }
 
+static void test_gguf_writer_refuses_what_another_writes(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gguf_writer *first = NULL, *second = NULL;
+    assert_ok(gguf_writer_open(path, &first, &err), err);
+    gguf_write_u32(first, "k", 1);
+    assert_false(gguf_writer_open(path, &second, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_true(exists(".part"));
+    err = ERR_INIT;
+    assert_ok(gguf_writer_finish(first, &err), err);
+    gguf_writer_close(first);
+    assert_ok(gguf_writer_open(path, &second, &err), err);
+    gguf_writer_close(second);
+    assert_true(exists("") && !exists(".part"));
+}
+
+static void test_gguf_writer_follows_no_link(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gguf_writer *w = NULL;
+    char part[96];
+    snprintf(part, sizeof part, "%s.part", path);
+    assert_int_equal(symlink("/tmp/rung-write-elsewhere", part), 0);
+    assert_false(gguf_writer_open(path, &w, &err));
+    assert_int_equal(unlink(part), 0);
+    assert_int_not_equal(access("/tmp/rung-write-elsewhere", F_OK), 0);
+}
+
+static void test_gguf_writer_writes_over_what_a_stopped_one_left(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gguf_writer *w = NULL;
+    struct gguf *g = NULL;
+    char part[96];
+    snprintf(part, sizeof part, "%s.part", path);
+    FILE *f = fopen(part, "wb");
+    assert_non_null(f);
+    for (int i = 0; i < 4096; i++)
+        fputs("left", f);
+    fclose(f);
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    gguf_write_str(w, "general.architecture", STR("llama"));
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 1024);
+    assert_ok(gguf_open(path, &g, &err), err);
+    gguf_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +186,9 @@ int main(void)
         cmocka_unit_test_teardown(test_gguf_writer_refuses_bytes_beyond_the_last_tensor, remove_file),
         cmocka_unit_test_teardown(test_gguf_writer_reports_a_bad_declaration_at_the_first_data, remove_file),
         cmocka_unit_test_teardown(test_gguf_writer_names_a_folder_that_is_not_there, remove_file),
+        cmocka_unit_test_teardown(test_gguf_writer_refuses_what_another_writes, remove_file),
+        cmocka_unit_test_teardown(test_gguf_writer_follows_no_link, remove_file),
+        cmocka_unit_test_teardown(test_gguf_writer_writes_over_what_a_stopped_one_left, remove_file),
     };
     return cmocka_run_group_tests(tests, name_file, NULL);
 }

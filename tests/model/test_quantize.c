@@ -142,13 +142,37 @@ static void test_values_that_types_cannot_hold_are_found(void **state)
     float x[K] = {0};
     assert_int_equal(quantize_check_row(TENSOR_Q4_K, x, K), -1);
     x[300] = 70000;
-    assert_int_equal(quantize_check_row(TENSOR_Q4_K, x, K), -1);
+    assert_int_equal(quantize_check_row(TENSOR_MXFP4, x, K), -1);
+    assert_int_equal(quantize_check_row(TENSOR_BF16, x, K), -1);
     assert_int_equal(quantize_check_row(TENSOR_F16, x, K), 300);
+    assert_int_equal(quantize_check_row(TENSOR_Q4_K, x, K), 300);
     x[200] = -INFINITY;
     assert_int_equal(quantize_check_row(TENSOR_BF16, x, K), 200);
     x[100] = NAN;
     for (size_t t = 0; t < TYPE_COUNT; t++)
         assert_int_equal(quantize_check_row(types[t], x, K), 100);
+}
+
+/* The largest values that pass the check cost no more than others: no scale overflows. */
+static void test_rows_at_the_limit_keep_their_precision(void **state)
+{
+    (void)state;
+    float x[K], y[K];
+    char row[K * 4];
+    double power = 0;
+    for (int i = 0; i < K; i++) {
+        float v = normal(5, (uint64_t)i) / 3;
+        x[i] = 65519.0f * (v > 1 ? 1 : v < -1 ? -1 : v);
+        power += (double)x[i] * (double)x[i];
+    }
+    for (size_t t = 0; t < TYPE_COUNT; t++) {
+        assert_int_equal(quantize_check_row(types[t], x, K), -1);
+        quantize_row(types[t], x, NULL, row, K);
+        unpack(types[t], row, y, K);
+        double error = error_of(x, y, NULL, K) / power;
+        if (!(error < (double)expected_error[types[t]]))
+            fail_msg("%s: %.3g", tensor_type_name(types[t]), error);
+    }
 }
 
 /* Half of the inputs matter a hundred times as much: their error falls, and so does the weighted sum. */
@@ -253,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_extreme_rows_stay_finite),
         cmocka_unit_test(test_constant_rows_are_kept),
         cmocka_unit_test(test_values_that_types_cannot_hold_are_found),
+        cmocka_unit_test(test_rows_at_the_limit_keep_their_precision),
         cmocka_unit_test(test_importance_moves_error_to_where_it_matters_less),
         cmocka_unit_test(test_importance_of_nothing_counts_all_alike),
         cmocka_unit_test(test_no_tensor_errs_more_than_in_established_files),

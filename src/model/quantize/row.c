@@ -21,9 +21,18 @@ bool quantize_can(enum tensor_type type)
     return type == TENSOR_F32 || type == TENSOR_F16 || type == TENSOR_BF16 || (type < TENSOR_TYPES && packs[type]);
 }
 
+/* Magnitudes from here on cannot be held. Blocks scale by a half float; those that could hold a little more than one
+ * are held to the same limit, as no weight is that large. */
+static float limit_of(enum tensor_type type)
+{
+    if (type == TENSOR_F32 || type == TENSOR_MXFP4)
+        return INFINITY;
+    return type == TENSOR_BF16 ? BF16_OVERFLOW : F16_OVERFLOW;
+}
+
 int64_t quantize_check_row(enum tensor_type type, const float *x, int64_t k)
 {
-    float limit = type == TENSOR_F16 ? F16_OVERFLOW : type == TENSOR_BF16 ? BF16_OVERFLOW : INFINITY;
+    float limit = limit_of(type);
     for (int64_t i = 0; i < k; i++) {
         if (!(fabsf(x[i]) < limit))
             return i;
