@@ -171,7 +171,6 @@ static bool read_rope_scaling(const struct gguf *g, const struct arch *arch, str
 {
     char key[KEY_BYTES], key_factor[KEY_BYTES];
     struct str scaling = h->yarn ? STR("yarn") : STR("linear");
-    float yarn_attention = 1;
     key_of(arch, "rope.scaling.type", key);
     key_of(arch, "rope.scaling.factor", key_factor);
     bool silent = !gguf_has(g, key) && !gguf_has(g, key_factor);
@@ -191,11 +190,11 @@ static bool read_rope_scaling(const struct gguf *g, const struct arch *arch, str
         h->rope_scale = 1;
     if (h->yarn && !read_yarn(g, arch, h, err))
         return false;
+    /* yarn_attn_factor stands for the magnitude that was just worked out, where a file has it. */
     float attention = 1;
-    if (!read_factor(g, arch, "rope.scaling.attn_factor", &attention, err) ||
-        !read_factor(g, arch, "rope.scaling.yarn_attn_factor", &yarn_attention, err))
+    if (!read_factor(g, arch, "rope.scaling.attn_factor", &attention, err))
         return false;
-    h->rope_magnitude *= attention * yarn_attention;
+    h->rope_magnitude *= attention;
     return true;
 }
 
@@ -277,6 +276,10 @@ static bool read_window(const struct gguf *g, const struct arch *arch, struct hp
     if (window > HPARAMS_MAX_WINDOW)
         return bad_number(g, key, window, "at most 16777216", err);
     h->window = window;
+    if (window == 0) {          /* then no layer is a windowed one, in its rotation neither */
+        h->window_rope_base = 0;
+        return true;
+    }
     return check_window_pattern(g, arch, h, err);
 }
 

@@ -1,5 +1,7 @@
 /* Converters call some keys and tensors otherwise, or leave them out: the same model must come of it. Each case writes
  * a tiny model anew as the other converter would and compares logits bit for bit. */
+#include <math.h>
+
 #include "model/gguf_write.h"
 #include "tests/engine/support_engine.h"
 
@@ -175,6 +177,34 @@ static void test_yarn_keys_of_both_names_are_read(void **state)
     }
 }
 
+/* Some files write the magnitude that follows from YaRN's factor: it must not count twice. */
+static void test_yarns_magnitude_counts_once(void **state)
+{
+    struct tiny_spoil spoil = {SPOIL_KEY_F32, "rope.scaling.yarn_attn_factor", .f32 = 1.2772589f};
+    const char *path = tiny_write(tiny_of("gpt-oss"), &spoil);
+    struct rig rig;
+    (void)state;
+    rig_open(&rig, path, 1);
+    unlink(path);
+    assert_true(fabsf(rig.e->model.h.rope_magnitude - 1.2772589f) < 1e-6f);
+    rig_close(&rig);
+}
+
+/* Gemma 3 as others train it, without windows: all its layers turn alike. */
+static void test_gemma3_without_a_window_has_one_rotation(void **state)
+{
+    struct tiny t = *tiny_of("gemma3");
+    struct rig rig;
+    (void)state;
+    t.window = 0;
+    const char *path = tiny_write(&t, NULL);
+    rig_open(&rig, path, 1);
+    unlink(path);
+    assert_null(rig.e->model.rope_freq[ROPE_WINDOW]);
+    assert_int_equal(rig.e->n_groups, 1);
+    rig_close(&rig);
+}
+
 /* Converters that write every key write a factor of 0 and an empty type for a model that scales nothing. */
 static void test_empty_scaling_is_no_scaling(void **state)
 {
@@ -200,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_experts_tell_their_width_where_the_file_is_silent),
         cmocka_unit_test(test_gemma3_1b_has_no_cap_on_logits),
         cmocka_unit_test(test_yarn_keys_of_both_names_are_read),
+        cmocka_unit_test(test_yarns_magnitude_counts_once),
+        cmocka_unit_test(test_gemma3_without_a_window_has_one_rotation),
         cmocka_unit_test(test_empty_scaling_is_no_scaling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
