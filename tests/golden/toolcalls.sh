@@ -12,7 +12,8 @@ if [ ! -d "$templates" ]; then
     exit 0
 fi
 work=$(mktemp -d)
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$work"' EXIT
+server=
+trap '[ -n "$server" ] && kill $server 2>/dev/null && wait $server 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export HOME=$work
 
@@ -25,7 +26,7 @@ printf 'models:\n' > rung.yaml
 families=
 family() {
     printf '%s' "$3" > "$1.json"
-    "$B/tests/playback" "$1.gguf" "$templates/$2" "$1.json" || exit 1
+    "$B/tests/playback" "$1.gguf" "$templates/$2" "$1.json" || { echo "not ok ${1}_script"; exit 1; }
     printf '  %s: {file: %s/%s.gguf}\n' "$1" "$work" "$1" >> rung.yaml
     families="$families $1"
 }
@@ -37,7 +38,7 @@ family hermes NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use.jinja '{"control": [
 family qwen25 Qwen-Qwen2.5-7B-Instruct.jinja '{"control": ["<|im_start|>"], "end": "<|im_end|>",
     "words": ["<tool_call>\n", "{\"name\": \"get_weather\", \"arguments\": ", "{\"city\": \"Bern\"}}", "\n</tool_call>"]}'
 family llama32 meta-llama-Llama-3.2-3B-Instruct.jinja '{"control": ["<|start_header_id|>", "<|end_header_id|>"], "end": "<|eot_id|>",
-    "words": ["{\"name\": ", "\"get_weather\", ", "\"parameters\": {\"ci", "ty\": \"Bern\"}", "}"]}'
+    "words": ["{\"name\": ", "\"get_weather\", ", "\"parameters\": {\"ci", "ty\": \"Bern\"", "}}"]}'
 family nemo mistralai-Mistral-Nemo-Instruct-2407.jinja '{"control": ["[INST]", "[/INST]", "[TOOL_CALLS]"], "end": "</s>",
     "words": ["[TOOL_CALLS]", "[{\"name\": \"get_weather\"", ", \"arguments\": {\"city\":", " \"Bern\"}, \"id\": ", "\"abcdefghi\"}]"]}'
 family ministral mistralai-Ministral-3-14B-Reasoning-2512.jinja '{"control": ["[INST]", "[/INST]", "[TOOL_CALLS]", "[ARGS]", "[THINK]", "[/THINK]"],
