@@ -179,6 +179,8 @@ static void test_template_stops_at_its_limits(void **state)
         {"{% set a = 'x' * 400000 %}{% set b = 'y' * 100000 ~ 'x' %}{{ a|trim(b) }}", "steps", 0, 0},
         {"{% set a = ' ' * 4000000 %}{% for i in range(99999) %}{{ a|trim }}{% endfor %}", "steps", 0, 0},
         {"{% set a = 'x' * 4000000 %}{{ a.rfind('x' * 2000000 ~ 'y') }}", "steps", 0, 0},
+        {"{% set a = 'x' * 4000000 %}{% for i in range(99999) %}{{ a.startswith(a) }}{% endfor %}", "steps", 0, 0},
+        {"{% set a = 'x' * 4000000 %}{% for i in range(99999) %}{{ a.removesuffix(a) }}{% endfor %}", "steps", 0, 0},
         {"{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}", "cannot be printed", 0, 0},
         {"{{ strftime_now('%A' * 100) }}", "longer than", 0, 0},
     };

@@ -59,6 +59,8 @@ static bool affix(struct render *r, const struct call *c, bool start, struct val
         if (v[i].kind != VALUE_STRING)
             return jinja_defined(r, v[i]) && jinja_fail(r, "startswith and endswith need a string, not a %s",
                                                         value_type_name(v[i]));
+        if (!jinja_work_bytes(r, v[i].s.n))
+            return false;
         found = start ? str_starts(c->self.s, v[i].s) : str_ends(c->self.s, v[i].s);
     }
     *ret = value_bool(found);
@@ -78,7 +80,7 @@ static bool str_endswith(struct render *r, const struct call *c, struct value *r
 static bool str_removeprefix(struct render *r, const struct call *c, struct value *ret)
 {
     struct str prefix = STR("");
-    if (!lib_str(r, c->v[0], "the prefix", &prefix))
+    if (!lib_str(r, c->v[0], "the prefix", &prefix) || !jinja_work_bytes(r, prefix.n))
         return false;
     *ret = value_str(c->self.s);
     if (str_starts(c->self.s, prefix))
@@ -89,7 +91,7 @@ static bool str_removeprefix(struct render *r, const struct call *c, struct valu
 static bool str_removesuffix(struct render *r, const struct call *c, struct value *ret)
 {
     struct str suffix = STR("");
-    if (!lib_str(r, c->v[0], "the suffix", &suffix))
+    if (!lib_str(r, c->v[0], "the suffix", &suffix) || !jinja_work_bytes(r, suffix.n))
         return false;
     *ret = value_str(c->self.s);
     if (str_ends(c->self.s, suffix))
