@@ -111,9 +111,28 @@ void runtime_close(struct runtime *rt)
 
 /* ---- the parts of a model ---- */
 
+/* Files of Gemma may come without a template: Ollama keeps its own beside them. This is the family's: no role for the
+ * system, whose text leads the first turn. */
+static const char gemma_template[] =
+    "{%- set lead = '' %}"
+    "{%- if messages[0].role == 'system' %}"
+    "{%- set lead = messages[0].content + '\n\n' %}{%- set messages = messages[1:] %}"
+    "{%- endif %}"
+    "{%- for m in messages %}"
+    "{{- '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' }}"
+    "{{- lead if loop.first else '' }}{{- m.content | trim }}{{- '<end_of_turn>\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<start_of_turn>model\n' }}{%- endif %}";
+
+static struct str family_template(const struct tokenizer *t)
+{
+    bool gemma = tokenizer_find(t, STR("<start_of_turn>")) >= 0 && tokenizer_find(t, STR("<end_of_turn>")) >= 0;
+    return gemma ? str_of(gemma_template) : STR("");
+}
+
 static bool open_template(struct local_model *m, struct err *err)
 {
-    struct str source = {0};
+    struct str source = family_template(m->tokenizer);
     return gguf_get_str(m->g, TEMPLATE_KEY, &source, err) &&
            (source.n == 0 || template_compile(source, &m->template, err) ||
             err_prefix(err, "the chat template of %s: ", m->name));

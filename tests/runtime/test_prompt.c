@@ -66,6 +66,23 @@ static void test_without_template_and_chatml_roles_stand_before_their_lines(void
     assert_int_equal(prompt_tokens(&s, &req), local_model_count_tokens(s.model, expected));
 }
 
+/* Gemma as Ollama keeps it. The system's text leads the first turn. */
+static void test_without_a_template_a_gemma_vocabulary_gets_gemmas_turns(void **state)
+{
+    (void)state;
+    struct variant v = {.renames = {{"<|im_start|>", "<start_of_turn>", 3}, {"<|im_end|>", "<end_of_turn>", 3}}};
+    struct starter bare = variant_of("gemma", &v);
+    v.template = "<start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model{{ '\n' }}";
+    struct starter spelled = variant_of("spelled", &v);
+    struct chat_message messages[2];
+    struct generation_request req = ask(messages, "Be brief.", " Hi ");
+    assert_int_equal(prompt_tokens(&bare, &req), prompt_tokens(&spelled, &req));
+    struct answer *a = answer_of(&bare, &req), *b = answer_of(&spelled, &req);
+    assert_same_answer(a, b);
+    free(a);
+    free(b);
+}
+
 static void test_a_template_that_raises_refuses_with_its_own_words(void **state)
 {
     (void)state;
@@ -206,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_a_template_a_chatml_vocabulary_gets_chatml),
         cmocka_unit_test(test_without_template_and_chatml_roles_stand_before_their_lines),
+        cmocka_unit_test(test_without_a_template_a_gemma_vocabulary_gets_gemmas_turns),
         cmocka_unit_test(test_a_template_that_raises_refuses_with_its_own_words),
         cmocka_unit_test(test_a_template_cannot_make_a_control_token_of_user_text),
         cmocka_unit_test(test_a_template_that_does_not_parse_is_refused_at_load),
