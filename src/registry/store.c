@@ -90,7 +90,7 @@ static void find_tag(const char *folder, char tag[MODEL_NAME_MAX_PART + 1])
     for (struct dirent *e; (e = readdir(dir));) {
         if (!str_eq_nocase(str_of(e->d_name), str_of(tag)))
             continue;
-        snprintf(tag, MODEL_NAME_MAX_PART + 1, "%s", e->d_name);
+        memcpy(tag, e->d_name, strlen(tag));
         break;
     }
     closedir(dir);
@@ -160,9 +160,10 @@ static bool walk(const char *folder, int level, char parts[LEVELS][MODEL_NAME_MA
     if (!dir)
         return true;
     for (struct dirent *e; ok && !w->ended && (e = readdir(dir));) {
-        if (e->d_name[0] == '.' || strlen(e->d_name) > MODEL_NAME_MAX_PART)
+        size_t n = strlen(e->d_name);
+        if (e->d_name[0] == '.' || n > MODEL_NAME_MAX_PART)
             continue;
-        snprintf(parts[level], MODEL_NAME_MAX_PART + 1, "%s", e->d_name);
+        memcpy(parts[level], e->d_name, n + 1);
         if (level + 1 < LEVELS) {
             if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path)
                 ok = walk(path, level + 1, parts, w, err);
