@@ -2,18 +2,10 @@
 #include "../support.h"
 
 #include "base/rng.h"
-#include "text/tokenizer.h"
+#include "support_tokenizer.h"
 #include "tiny_vocab.h"
 
 static struct tiny_vocab vocab;
-
-static struct tokenizer *open_spec(const struct tokenizer_spec *spec)
-{
-    struct err err = ERR_INIT;
-    struct tokenizer *t = NULL;
-    assert_ok(tokenizer_open(spec, &t, &err), err);
-    return t;
-}
 
 static struct tokenizer *open_tiny(const char *pre)
 {
@@ -21,20 +13,6 @@ static struct tokenizer *open_tiny(const char *pre)
     struct tokenizer_spec spec = tiny_spec(&vocab, pre);
     return open_spec(&spec);
 }
-
-static void assert_encodes(const struct tokenizer *t, struct str text, int flags, const int32_t *expected, int n)
-{
-    struct err err = ERR_INIT;
-    struct token_ids ids = {0};
-    assert_ok(tokenizer_encode(t, text, flags, &ids, &err), err);
-    assert_int_equal(ids.n, n);
-    if (n > 0)
-        assert_memory_equal(ids.p, expected, (size_t)n * sizeof *expected);
-    token_ids_free(&ids);
-}
-
-#define ENCODES(t, text, flags, ...)                                                                       \
-    assert_encodes(t, STR(text), flags, (const int32_t[]){__VA_ARGS__}, sizeof((const int32_t[]){__VA_ARGS__}) / 4)
 
 static void test_merges_go_by_rank(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "text/guard.h"
-#include "text/tokenizer.h"
+#include "support_tokenizer.h"
 
 #define SPACE "\xE2\x96\x81" /* a space in names */
 #define MAX_TOKENS 600
@@ -59,34 +59,11 @@ static struct tokenizer_spec spec_of_vocab(void)
     return spec;
 }
 
-static struct tokenizer *open_spec(const struct tokenizer_spec *spec)
-{
-    struct err err = ERR_INIT;
-    struct tokenizer *t = NULL;
-    assert_ok(tokenizer_open(spec, &t, &err), err);
-    return t;
-}
-
 static struct tokenizer *open_vocab(void)
 {
     struct tokenizer_spec spec = spec_of_vocab();
     return open_spec(&spec);
 }
-
-static void assert_encodes(const struct tokenizer *t, struct str text, int flags, const int32_t *expected, int n)
-{
-    struct err err = ERR_INIT;
-    struct token_ids ids = {0};
-    assert_ok(tokenizer_encode(t, text, flags, &ids, &err), err);
-    for (int i = 0; i < n && i < ids.n; i++)
-        if (ids.p[i] != expected[i])
-            fail_msg("token %d of '" STR_FMT "' is %d instead of %d", i, STR_ARG(text), ids.p[i], expected[i]);
-    assert_int_equal(ids.n, n);
-    token_ids_free(&ids);
-}
-
-#define ENCODES(t, text, flags, ...)                                                                       \
-    assert_encodes(t, STR(text), flags, (const int32_t[]){__VA_ARGS__}, sizeof((const int32_t[]){__VA_ARGS__}) / 4)
 
 static void test_the_best_score_merges_first_and_the_leftmost_of_equals(void **state)
 {
