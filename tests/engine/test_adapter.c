@@ -449,6 +449,34 @@ static void test_rslora_divides_by_the_root_of_the_rank(void **state)
     free(b);
 }
 
+static void test_states_of_a_louder_adapter_are_not_taken(void **state)
+{
+    (void)state;
+    struct set set;
+    struct rig rig;
+    struct err err = ERR_INIT;
+    int32_t ids[TOKENS];
+    struct buf bytes = BUF_INIT(64 << 20);
+    set_make(&set, "qwen3");
+    rig_open(&rig, set.base, 1);
+    random_ids(9, rig.n_vocab, ids, TOKENS);
+    struct adapter *soft = open_adapter(&rig, set.folder);
+    write_config(&set, "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":12}");
+    struct adapter *loud = open_adapter(&rig, set.folder);
+    struct session *s = adapted_session(&rig, soft), *other = adapted_session(&rig, loud);
+    run_tokens(&rig, s, ids, TOKENS, NULL);
+    assert_ok(session_snapshot(s, &bytes, &err), err);
+    assert_false(session_restore(other, buf_view(&bytes), &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    session_close(s);
+    session_close(other);
+    adapter_close(soft);
+    adapter_close(loud);
+    rig_close(&rig);
+    set_remove(&set);
+    buf_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_a_session_keeps_the_adapter_it_began_with),
         cmocka_unit_test(test_what_is_no_plain_lora_of_this_model_is_refused_by_name),
         cmocka_unit_test(test_rslora_divides_by_the_root_of_the_rank),
+        cmocka_unit_test(test_states_of_a_louder_adapter_are_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,11 +8,11 @@
 
 /* ---- against plain arithmetic ---- */
 
-static void check_against_naive(const struct tiny *t)
+static void check_against_naive(const struct tiny *t, const struct tiny_spoil *spoil)
 {
     struct rig rig;
     int32_t ids[TOKENS];
-    const char *path = tiny_write(t, NULL);
+    const char *path = tiny_write(t, spoil);
     rig_open(&rig, path, 2);
     unlink(path);
     random_ids(1, rig.n_vocab, ids, TOKENS);
@@ -40,9 +40,16 @@ static void test_architectures_equal_plain_arithmetic(void **state)
 {
     (void)state;
     for (int i = 0; i < TINIES; i++)
-        check_against_naive(&tinies[i]);
+        check_against_naive(&tinies[i], NULL);
     for (int i = 0; arch_at(i); i++)
         tiny_of(arch_at(i)->name);   /* none left out */
+}
+
+static void test_of_equal_experts_the_first_are_chosen(void **state)
+{
+    static const struct tiny_spoil spoil = {SPOIL_WEIGHTS, "blk.1.ffn_gate_inp.weight", .f32 = 0};
+    (void)state;
+    check_against_naive(tiny_of("qwen3moe"), &spoil);
 }
 
 /* ---- against an independent implementation ---- */
@@ -225,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_architectures_equal_plain_arithmetic),
+        cmocka_unit_test(test_of_equal_experts_the_first_are_chosen),
         cmocka_unit_test(test_architectures_equal_independent_implementation),
         cmocka_unit_test(test_quantised_weights_stay_within_stated_errors),
         cmocka_unit_test(test_lists_read_only_what_was_written),

@@ -115,9 +115,9 @@ bool adapter_add(struct adapter *a, const struct lora_part *p, struct err *err)
     int64_t count = t->ne[0] * t->ne[1];
     if (!all_finite(v, count))
         return bad(p, ERR_CORRUPT, err, "holds numbers that are not finite");
-    a->fingerprint = a->fingerprint * 31 + str_hash((struct str){(const char *)v, (size_t)count * sizeof *v});
     for (int64_t i = 0; p->is_b && i < count; i++)
         v[i] *= p->scale;
+    a->fingerprint = a->fingerprint * 31 + str_hash((struct str){(const char *)v, (size_t)count * sizeof *v});
     if (p->is_b)
         d->b = v;
     else
