@@ -23,28 +23,39 @@ static bool bind_method(struct render *r, struct value object, struct str name, 
     return true;
 }
 
-static struct value loop_attr(const struct loop *l, struct str name)
+/* How many items must be known to tell this attribute. */
+static size_t loop_needs(const struct loop *l, struct str name)
 {
+    if (str_is(name, "last") || str_is(name, "nextitem"))
+        return l->index + 2;
+    return str_is(name, "length") || str_starts(name, STR("revindex")) ? SIZE_MAX : 0;
+}
+
+static bool loop_attr(struct render *r, struct loop *l, struct str name, struct value *ret)
+{
+    if (!jinja_loop_reach(r, l, loop_needs(l, name)))
+        return false;
     int64_t at = (int64_t)l->index, n = (int64_t)l->items->n;
+    *ret = value_undefined(name);
     if (str_is(name, "index"))
-        return value_int(at + 1);
-    if (str_is(name, "index0"))
-        return value_int(at);
-    if (str_is(name, "revindex"))
-        return value_int(n - at);
-    if (str_is(name, "revindex0"))
-        return value_int(n - at - 1);
-    if (str_is(name, "first"))
-        return value_bool(at == 0);
-    if (str_is(name, "last"))
-        return value_bool(at + 1 == n);
-    if (str_is(name, "length"))
-        return value_int(n);
-    if (str_is(name, "previtem") && at > 0)
-        return l->items->v[at - 1];
-    if (str_is(name, "nextitem") && at + 1 < n)
-        return l->items->v[at + 1];
-    return value_undefined(name);
+        *ret = value_int(at + 1);
+    else if (str_is(name, "index0"))
+        *ret = value_int(at);
+    else if (str_is(name, "revindex"))
+        *ret = value_int(n - at);
+    else if (str_is(name, "revindex0"))
+        *ret = value_int(n - at - 1);
+    else if (str_is(name, "first"))
+        *ret = value_bool(at == 0);
+    else if (str_is(name, "last"))
+        *ret = value_bool(at + 1 == n);
+    else if (str_is(name, "length"))
+        *ret = value_int(n);
+    else if (str_is(name, "previtem") && at > 0)
+        *ret = l->items->v[at - 1];
+    else if (str_is(name, "nextitem") && at + 1 < n)
+        *ret = l->items->v[at + 1];
+    return true;
 }
 
 static bool find_key(struct render *r, const struct dict *d, struct value key, struct str name, struct value *ret)
@@ -69,7 +80,9 @@ bool jinja_attr(struct render *r, struct value object, struct str name, struct v
         return true;
     if (object.kind == VALUE_DICT)
         return find_key(r, object.dict, value_str(name), name, ret);
-    *ret = object.kind == VALUE_LOOP ? loop_attr(object.loop, name) : value_undefined(name);
+    if (object.kind == VALUE_LOOP)
+        return loop_attr(r, object.loop, name, ret);
+    *ret = value_undefined(name);
     if (object.kind == VALUE_TUPLE && (object.flags & VALUE_GROUP)) {
         if (str_is(name, "grouper"))
             *ret = object.list->v[0];

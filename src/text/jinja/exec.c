@@ -168,40 +168,59 @@ static bool exec_with(struct render *r, const struct node *n)
 
 /* ---- loops ---- */
 
-/* The elements the loop's condition lets through. */
-static bool loop_items(struct render *r, const struct node *n, struct list **ret)
+static bool loop_open(struct render *r, const struct node *n, struct loop **ret)
 {
-    struct value v, keep;
-    struct list *all, *l;
-    if (!jinja_eval(r, n->b, &v) || !jinja_iterate(r, v, &all))
+    struct loop *loop = jinja_alloc(r, 1, sizeof *loop);
+    struct value v;
+    if (!loop || !jinja_eval(r, n->b, &v) || !jinja_iterate(r, v, &loop->source))
         return false;
-    *ret = all;
-    if (!n->c)
+    *ret = loop;
+    loop->node = n;
+    if (!n->c) {
+        loop->items = loop->source;
+        loop->n_asked = loop->source->n;
         return true;
-    if (!jinja_list(r, all->n, &l) || !push_frame(r))
+    }
+    if (!jinja_list(r, loop->source->n, &loop->items) || !push_frame(r))
         return false;
-    l->n = 0;
-    for (size_t i = 0; i < all->n; i++) {
+    loop->items->n = 0;
+    loop->scope = r->frame;
+    pop_frame(r);
+    return true;
+}
+
+bool jinja_loop_reach(struct render *r, struct loop *loop, size_t n)
+{
+    struct frame *frame = r->frame;
+    const struct node *at = r->at;
+    struct value keep;
+    for (; loop->items->n < n && loop->n_asked < loop->source->n; loop->n_asked++) {
+        struct value v = loop->source->v[loop->n_asked];
+        r->frame = loop->scope;
         r->frame->n = 0;
-        if (!assign(r, n->a, all->v[i]) || !jinja_eval(r, n->c, &keep))
+        if (!assign(r, loop->node->a, v) || !jinja_eval(r, loop->node->c, &keep))
             return false;
         if (value_truth(keep))
-            l->v[l->n++] = all->v[i];
+            loop->items->v[loop->items->n++] = v;
     }
-    pop_frame(r);
-    *ret = l;
-    return jinja_seal(r, l);
+    r->frame = frame;
+    r->at = at;
+    return true;
 }
 
 /* As Jinja has it, a loop counts as empty until one pass has come to its end: passes that `break` and `continue` cut
  * short leave the `else` to be done. */
 static bool exec_for(struct render *r, const struct node *n)
 {
-    struct loop *loop = jinja_alloc(r, 1, sizeof *loop);
+    struct loop *loop;
     bool passed = false;
-    if (!loop || !loop_items(r, n, &loop->items))
+    if (!loop_open(r, n, &loop))
         return false;
-    for (size_t n_items = loop->items->n; loop->index < n_items; loop->index++) {
+    for (;; loop->index++) {
+        if (!jinja_loop_reach(r, loop, loop->index + 1))
+            return false;
+        if (loop->index == loop->items->n)
+            break;
         if (!push_frame(r) || !jinja_work(r, 1) || !assign(r, n->a, loop->items->v[loop->index]) ||
             !jinja_bind(r, r->frame, STR("loop"), (struct value){.kind = VALUE_LOOP, .loop = loop}) ||
             !jinja_exec(r, &n->body))

@@ -355,7 +355,11 @@ bool jinja_length(struct render *r, struct value v, int64_t *ret)
     case VALUE_LIST:
     case VALUE_TUPLE: *ret = (int64_t)v.list->n; return true;
     case VALUE_DICT: *ret = (int64_t)v.dict->n; return true;
-    case VALUE_LOOP: *ret = (int64_t)v.loop->items->n; return true;
+    case VALUE_LOOP:
+        if (!jinja_loop_reach(r, v.loop, SIZE_MAX))
+            return false;
+        *ret = (int64_t)v.loop->items->n;
+        return true;
     case VALUE_ITER:
         if (v.flags != ITER_GENERATOR) {
             *ret = (int64_t)v.list->n;

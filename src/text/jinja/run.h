@@ -29,9 +29,14 @@ struct macro {
 };
 
 struct loop {
-    struct list *items;
+    struct list *items;        /* known so far */
     size_t index;
     struct value last_changed; /* what loop.changed() saw last */
+    /* A loop's condition is asked as late as can be, as Jinja does: the body may change the answer. */
+    const struct node *node;
+    struct list *source;
+    size_t n_asked;            /* of source */
+    struct frame *scope;       /* of the condition */
 };
 
 enum flow { FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE };
@@ -130,6 +135,8 @@ bool jinja_json(struct render *r, struct value v, const struct json_style *style
 
 /* ---- eval.c, exec.c, call.c ---- */
 bool jinja_eval(struct render *r, const struct node *n, struct value *ret);
+/* Makes n items of the loop known, or all where there are fewer. */
+bool jinja_loop_reach(struct render *r, struct loop *loop, size_t n);
 bool jinja_exec(struct render *r, const struct node_list *body);
 /* What the body prints, as a string. */
 bool jinja_capture(struct render *r, const struct node_list *body, struct value *ret);
