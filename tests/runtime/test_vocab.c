@@ -211,7 +211,7 @@ static void test_bert_texts_stand_between_class_and_separator(void **state)
 /* A SentencePiece vocabulary of n tokens beside weights of so many rows. */
 static void open_written(int n, int64_t rows, struct gguf **g, struct tokenizer **t)
 {
-    char path[] = "/tmp/rung-vocab-XXXXXX", names[512][8];
+    char path[] = "/tmp/rung-vocab-XXXXXX", names[512][16];
     struct str tokens[512];
     float scores[512] = {0}, row[512] = {0};
     int32_t types[512];
