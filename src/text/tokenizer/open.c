@@ -90,8 +90,8 @@ static bool pieces_open(struct tokenizer *t, const struct tokenizer_spec *spec, 
 }
 
 /* Where pieces collide, ordinary tokens win over user-defined ones and these over the rest. Byte tokens of vocabularies
- * that merge characters are reached by byte alone. There, a user-defined token with a real space in its name comes last:
- * a text's own spaces are found by that name before anything merges. */
+ * that merge characters are reached by byte alone. There, a user-defined token with a real space in its name comes
+ * last: a text's own spaces are found by that name before anything merges. */
 static int index_pass(const struct tokenizer *t, int32_t id)
 {
     if (t->kind != VOCAB_BYTE_BPE) {
