@@ -91,6 +91,27 @@ static void test_user_defined_tokens_are_always_recognised(void **state)
     tokenizer_close(t);
 }
 
+/* Some files of Gemma 3 call the marks of its turns user-defined: a user's text must not make them all the same. */
+static void test_marks_of_turns_are_control_tokens_whatever_the_file_says(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"<start_of_turn>", "<end_of_turn>"};
+    for (int i = 0; i < 2; i++) {
+        tiny_vocab_init(&vocab);
+        tiny_add_token(&vocab, marks[i], TOKEN_USER_DEFINED);
+        struct tokenizer_spec spec = tiny_spec(&vocab, "qwen2");
+        struct tokenizer *t = open_spec(&spec);
+        struct token_ids ids = {0};
+        struct err err = ERR_INIT;
+        assert_encodes(t, str_of(marks[i]), TOKENIZE_SPECIAL, (int32_t[]){TINY_COUNT}, 1);
+        assert_ok(tokenizer_encode(t, str_of(marks[i]), TOKENIZE_PLAIN, &ids, &err), err);
+        assert_true(ids.n > 1);
+        assert_true(tokenizer_is_end(t, TINY_COUNT) == (i == 1));
+        token_ids_free(&ids);
+        tokenizer_close(t);
+    }
+}
+
 static void test_the_longest_name_wins(void **state)
 {
     (void)state;
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_control_tokens_are_text_unless_trusted),
         cmocka_unit_test(test_a_control_token_is_no_merge_and_no_whole_word),
         cmocka_unit_test(test_user_defined_tokens_are_always_recognised),
+        cmocka_unit_test(test_marks_of_turns_are_control_tokens_whatever_the_file_says),
         cmocka_unit_test(test_the_longest_name_wins),
         cmocka_unit_test(test_llama_bpe_takes_a_whole_word_past_the_merges),
         cmocka_unit_test(test_every_byte_string_round_trips),

@@ -155,6 +155,19 @@ static bool merging_open(struct tokenizer *t, const struct tokenizer_spec *spec,
                         : err_set(err, ERR_CORRUPT, "the tokenizer has no scores, by which its tokens merge");
 }
 
+/* What begins a turn is a control token, as what ends one is, also where the file calls it user-defined (some of Gemma
+ * 3): that would let a user's text begin a turn. */
+static void own_begins(struct tokenizer *t)
+{
+    static const char *const names[] = {"<start_of_turn>", "<|im_start|>", "<|start_header_id|>", "<|turn>",
+                                        "<|start|>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int32_t id = tokenizer_find(t, str_of(names[i]));
+        if (id >= 0 && t->types[id] == TOKEN_USER_DEFINED)
+            t->types[id] = TOKEN_CONTROL;
+    }
+}
+
 /* Whether a token of this name ends an answer. It does where it is a control token, or named in text at least. */
 static bool is_end_name(const struct tokenizer *t, const char *name, int32_t *ret_id)
 {
@@ -173,12 +186,15 @@ static bool ends_open(struct tokenizer *t, const struct tokenizer_spec *spec, st
     };
     const int32_t ids[] = {spec->eos, spec->eot, spec->eom};
     int32_t id, end;
+    own_begins(t);
     t->ends = per_token(t, sizeof *t->ends);
     if (!t->ends)
         return err_nomem(err, "the tokenizer's vocabulary");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (is_end_name(t, names[i], &id))
+        if (is_end_name(t, names[i], &id)) {
             t->ends[id] = true;
+            t->types[id] = TOKEN_CONTROL;
+        }
     /* Where a message may end before the answer does (gpt-oss), its end is no end. */
     if (is_end_name(t, "<|return|>", &id) && is_end_name(t, "<|call|>", &id) && is_end_name(t, "<|end|>", &end))
         t->ends[end] = false;
