@@ -8,6 +8,7 @@
 #include "data/json.h"
 #include "gateway/config.h"
 #include "net/client.h"
+#include "net/url.h"
 
 #define REPLY_MAX_BYTES (8u << 20)
 #define CONNECT_TIMEOUT_MS 3000
@@ -52,7 +53,16 @@ static bool take_reply(struct http_call *call, struct raw_reply *ret, struct err
     return err_set(err, ERR_IO, "the server's reply ended early");
 }
 
-static bool exchange(const struct config *c, const char *url, const char *body, struct raw_reply *ret, struct err *err)
+/* The key is this configuration's server's: an address from elsewhere gets it on this machine only, or where the
+ * configuration was named with it. */
+static bool key_belongs(const struct cli_server *server)
+{
+    struct url_origin origin;
+    return !server->url || server->config_path ||
+           (url_origin(server->url, &origin, NULL) && url_origin_is_loopback(&origin));
+}
+
+static bool exchange(const char *api_key, const char *url, const char *body, struct raw_reply *ret, struct err *err)
 {
     char key[KEY_HEADER_MAX];
     const char *headers[] = {"Content-Type: application/json", NULL, NULL};
@@ -62,8 +72,8 @@ static bool exchange(const struct config *c, const char *url, const char *body, 
                                     .body = str_of(body), .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                     .total_timeout_ms = TOTAL_TIMEOUT_MS,
                                     .max_body_bytes = REPLY_MAX_BYTES};
-    if (c->n_api_keys > 0) {
-        snprintf(key, sizeof key, "Authorization: Bearer %s", c->api_keys[0]);
+    if (api_key) {
+        snprintf(key, sizeof key, "Authorization: Bearer %s", api_key);
         headers[1] = key;
     }
     if (!http_client_open(&client, err))
@@ -106,7 +116,8 @@ bool cli_server_call(const struct cli_server *server, const char *path, const ch
     if (!config_load(server->config_path, &c, err))
         return false;
     make_url(server, c, path, url, sizeof url);
-    bool ok = exchange(c, url, body, &reply, &why);
+    const char *key = c->n_api_keys > 0 && key_belongs(server) ? c->api_keys[0] : NULL;
+    bool ok = exchange(key, url, body, &reply, &why);
     if (!ok)
         err_set(err, ERR_IO, "no server answers at %s (%s); start one with rung serve, or say where it is with --url",
                 url, why.msg);

@@ -8,7 +8,8 @@
 
 struct cli_server {
     const char *config_path;   /* NULL: where config_load looks; its `listen` and first of `api_keys` count */
-    const char *url;           /* "http://HOST:PORT" in place of the configuration's; NULL: none */
+    const char *url;           /* "http://HOST:PORT" in place of the configuration's; NULL: none. It gets the key on
+                                * loopback, or where config_path is given too */
 };
 
 /* body NULL: GET. The reply's JSON object, to json_decref. A refusal is an error with the server's own sentence; when

@@ -53,6 +53,7 @@ EOF
 cat >rung.yaml <<EOF
 listen: 127.0.0.1:0
 api_keys: [env:KEY]
+allowed_hosts: [0.0.0.0]
 ledger: {path: "off"}
 memory: 500MB
 models:
@@ -101,6 +102,13 @@ post /api/generate '{"model": "named", "prompt": "hi"}'
 check a_prompt_is_sent_elsewhere says '{"error":.*/v1/chat/completions'
 curl -s "$url/api/ps" >out
 check ps_needs_a_key says 'API key'
+port=${url##*:}
+"$rung" ps --url "http://127.0.0.1:$port" >out 2>&1
+check the_key_goes_to_this_machine says '^NAME'
+"$rung" ps --url "http://0.0.0.0:$port" >out 2>&1
+check the_key_goes_to_no_other_address says 'API key'
+"$rung" ps --url "http://0.0.0.0:$port" --config rung.yaml >out 2>&1
+check the_key_goes_where_its_configuration_is_named says '^NAME'
 kill $server
 wait $server
 server=
