@@ -204,7 +204,7 @@ static void test_fetch_refuses_what_the_disk_cannot_hold(void **state)
     assert_ok(partial_check_space(&p, 1, &err), err);
     assert_false(partial_check_space(&p, (int64_t)1 << 60, &err));
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_non_null(strstr(err.msg, "needs 1073741824.0 GiB more"));
+    assert_non_null(strstr(err.msg, "needs 1099511627776 MiB more"));
     partial_remove(&p);
     partial_close(&p);
     host_free(&h);

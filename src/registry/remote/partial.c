@@ -179,9 +179,9 @@ bool partial_check_space(const struct partial *p, int64_t need, struct err *err)
     int64_t free_bytes = blocks > INT64_MAX / block_bytes ? INT64_MAX : blocks * block_bytes;
     if (need <= 0 || (free_bytes > SPACE_RESERVE_BYTES && need <= free_bytes - SPACE_RESERVE_BYTES))
         return true;
-    return err_set(err, ERR_LIMIT, "the download needs %.1f GiB more and the disk of %.200s has %.1f GiB free; free "
-                   "some space or keep the models elsewhere (RUNG_MODELS)", (double)need / (1 << 30), p->path,
-                   (double)free_bytes / (1 << 30));
+    return err_set(err, ERR_LIMIT, "the download needs %lld MiB more and the disk of %.200s has %lld MiB free; free "
+                   "some space or keep the models elsewhere (RUNG_MODELS)", (long long)((need + (1 << 20) - 1) >> 20),
+                   p->path, (long long)(free_bytes >> 20));
 }
 
 /* A rename is durable when its directory is. */
