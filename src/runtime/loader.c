@@ -2,6 +2,7 @@
  * for it by dropping idle models, least recently used first; it drops what nobody asked for in time. Requests wait here
  * with a bound. What a model is made of is model.c's business. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "runtime/runtime_private.h"
 
 #define LOADER_POLL_MS 50   /* how often one who waits is asked whether it is still there */
+#define LOADER_PATIENCE_MS 1000   /* how long a model waits for memory before newcomers to the others let it pass */
 #define GIGABYTE 1e9
 
 /* ---- files: one map for all models of the same bytes ---- */
@@ -194,6 +196,7 @@ static void drop(struct runtime *rt, struct local_model *m)
     m->state = MODEL_LEAVING;
     pthread_mutex_unlock(&rt->lock);
     close_model(m);
+    malloc_trim(0);   /* many threads' arenas would keep what was freed */
     pthread_mutex_lock(&rt->lock);
     m->state = MODEL_ABSENT;
     pthread_cond_broadcast(&rt->model_changed);
@@ -245,6 +248,21 @@ static void load(struct runtime *rt, struct local_model *m)
     load_ended(rt, m, ok);
 }
 
+/* Models in use hold the memory that m waits for, and it has waited long enough: without this, two models that do not
+ * fit together and are asked for without a pause would be the first one's for ever. */
+static bool is_overdue(const struct local_model *m)
+{
+    return m->state == MODEL_WANTED && m->no_room && clock_ms() - m->wanted_ms >= LOADER_PATIENCE_MS;
+}
+
+static bool another_is_overdue(const struct runtime *rt, const struct local_model *m)
+{
+    for (const struct local_model *other = rt->models; other; other = other->next)
+        if (other != m && is_overdue(other) && (m->state != MODEL_WANTED || other->wanted_at < m->wanted_at))
+            return true;
+    return false;
+}
+
 /* The one wanted longest of those that can be loaded now. */
 static struct local_model *next_wanted(struct runtime *rt)
 {
@@ -257,7 +275,7 @@ static struct local_model *next_wanted(struct runtime *rt)
         if (!m->no_room && (!next || m->wanted_at < next->wanted_at))
             next = m;
     }
-    return next;
+    return next && another_is_overdue(rt, next) ? NULL : next;
 }
 
 /* The idle model that is dropped first; NULL when none ever is. */
@@ -303,12 +321,16 @@ static void want(struct runtime *rt, struct local_model *m, const struct file_id
     m->identity = *identity;
     m->loads++;
     m->wanted_at = ++rt->wanted;
+    m->wanted_ms = clock_ms();
     m->no_room = false;
     pthread_cond_signal(&rt->load_wake);
 }
 
 static bool give_up(const struct runtime *rt, const struct local_model *m, struct err *err)
 {
+    if (m->state == MODEL_LOADED)
+        return err_set(err, ERR_BUSY, "other models wait for the memory of %s; ask again in a moment, or raise "
+                       "'memory'", m->name);
     if (m->no_room)
         return err_set(err, ERR_BUSY, "there is no memory for %s (about %.1f GB) while the models that are loaded are "
                        "in use; ask again in a moment, or raise 'memory'",
@@ -317,29 +339,47 @@ static bool give_up(const struct runtime *rt, const struct local_model *m, struc
                    (long long)rt->load_timeout_ms / 1000);
 }
 
+/* Until some model changes; false when the wait is over. */
+static bool wait_change(struct runtime *rt, const struct local_model *m, const struct load_wait *wait,
+                        int64_t deadline_ms, struct err *err)
+{
+    int64_t now = clock_ms();
+    if (rt->stop || (wait->gone && wait->gone(wait->gone_ctx)))
+        return err_set(err, ERR_CANCELLED, rt->stop ? "Rung is stopping" : "nobody waits for the answer any more");
+    if (now >= deadline_ms)
+        return give_up(rt, m, err);
+    int64_t poll_ms = wait->gone ? now + LOADER_POLL_MS : deadline_ms;
+    wait_until(&rt->model_changed, rt, poll_ms < deadline_ms ? poll_ms : deadline_ms);
+    return true;
+}
+
+/* Who comes to a loaded model while another is overdue; such a one does not keep it loaded. */
+static bool let_pass(struct runtime *rt, const struct local_model *m, const struct load_wait *wait,
+                     int64_t deadline_ms, struct err *err)
+{
+    while (m->state == MODEL_LOADED && another_is_overdue(rt, m))
+        if (!wait_change(rt, m, wait, deadline_ms, err))
+            return false;
+    return true;
+}
+
 /* Until it is loaded, or its load failed, or the wait is over. */
 static bool wait_loaded(struct runtime *rt, struct local_model *m, const struct file_identity *identity,
-                        const struct load_wait *wait, struct err *err)
+                        const struct load_wait *wait, int64_t deadline_ms, struct err *err)
 {
-    int64_t deadline_ms = clock_ms() + rt->load_timeout_ms;
     uint64_t mine = 0;
     while (m->state != MODEL_LOADED) {
-        int64_t now = clock_ms();
         if (mine && m->failed_load == mine) {
             if (err)
                 *err = m->fault;
             return false;
         }
-        if (rt->stop || (wait->gone && wait->gone(wait->gone_ctx)))
-            return err_set(err, ERR_CANCELLED, rt->stop ? "Rung is stopping" : "nobody waits for the answer any more");
-        if (now >= deadline_ms)
-            return give_up(rt, m, err);
         if (m->state == MODEL_ABSENT)
             want(rt, m, identity);
         if (m->state != MODEL_LEAVING)
             mine = m->loads;
-        int64_t poll_ms = wait->gone ? now + LOADER_POLL_MS : deadline_ms;
-        wait_until(&rt->model_changed, rt, poll_ms < deadline_ms ? poll_ms : deadline_ms);
+        if (!wait_change(rt, m, wait, deadline_ms, err))
+            return false;
     }
     return true;
 }
@@ -351,21 +391,30 @@ static void pin(struct local_model *m, const struct load_wait *wait)
     m->keep_now_ms = wait->has_keep_alive ? wait->keep_alive_ms : m->keep_alive_ms;
 }
 
+static bool may_pin(const struct runtime *rt, const struct local_model *m)
+{
+    return m->state == MODEL_LOADED && !another_is_overdue(rt, m);
+}
+
 static bool wait_and_pin(struct runtime *rt, struct local_model *m, const struct file_identity *identity,
                          const struct load_wait *wait, struct err *err)
 {
-    if (m->state != MODEL_LOADED && rt->n_waiting >= rt->max_waiting)
+    int64_t deadline_ms = clock_ms() + rt->load_timeout_ms;
+    if (!may_pin(rt, m) && rt->n_waiting >= rt->max_waiting)
         return err_set(err, ERR_BUSY, "%d requests wait for models to load already; ask again in a moment",
                        rt->n_waiting);
-    m->waiting++;
     rt->n_waiting++;
-    bool ok = wait_loaded(rt, m, identity, wait, err);
+    bool ok = let_pass(rt, m, wait, deadline_ms, err);
+    m->waiting++;
+    ok = ok && wait_loaded(rt, m, identity, wait, deadline_ms, err);
     m->waiting--;
     rt->n_waiting--;
-    if (ok)
+    if (ok) {
         pin(m, wait);
-    else if (m->state == MODEL_WANTED && m->waiting == 0)
+    } else if (m->state == MODEL_WANTED && m->waiting == 0) {
         m->state = MODEL_ABSENT;
+        pthread_cond_broadcast(&rt->model_changed);
+    }
     pthread_cond_signal(&rt->load_wake);
     return ok;
 }
@@ -388,7 +437,7 @@ bool local_model_acquire(struct local_model *m, const struct load_wait *wait, st
         return local_model_acquire(m->base, wait, err) && check_adapter_open(m, err);
     struct file_identity identity;
     pthread_mutex_lock(&rt->lock);
-    bool loaded = m->state == MODEL_LOADED;
+    bool loaded = may_pin(rt, m);
     if (loaded)
         pin(m, wait);
     pthread_mutex_unlock(&rt->lock);

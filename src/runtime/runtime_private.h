@@ -61,6 +61,7 @@ struct local_model {
     int pins, waiting;           /* generations that use it; requests that wait for it */
     bool no_room;                /* wanted, and models in use hold the memory */
     uint64_t wanted_at;          /* its place among the wanted */
+    int64_t wanted_ms;           /* since when */
     uint64_t loads, failed_load; /* loads asked for so far; which of them failed last */
     struct err fault;            /* why */
     int64_t keep_alive_ms, keep_now_ms;   /* its own; what counts now */

@@ -352,6 +352,39 @@ static void test_a_model_in_use_stays_and_the_other_waits_within_its_bound(void 
     remove_copies();
 }
 
+static void test_a_model_that_waits_for_long_gets_its_turn(void **state)
+{
+    (void)state;
+    struct local_model *a = declare_copy("busy", RUNTIME_KEEP_FOREVER), *b = declare_copy("turn", RUNTIME_KEEP_FOREVER);
+    struct runtime_limits limits = {.memory_bytes = a->own_bytes + a->identity.size, .load_timeout_ms = PATIENCE_MS};
+    pthread_t waits_for_b, comes_to_a;
+    void *got;
+    runtime_limit(rt, &limits);
+    acquire(a);
+    assert_int_equal(pthread_create(&waits_for_b, NULL, acquire_in_thread, b), 0);
+    for (bool overdue = false; !overdue;) {
+        pthread_mutex_lock(&rt->lock);
+        overdue = b->no_room;
+        b->wanted_ms = 0;   /* since long ago */
+        pthread_mutex_unlock(&rt->lock);
+    }
+    limits.load_timeout_ms = 10;
+    runtime_limit(rt, &limits);
+    assert_acquire_fails(a, &plain_wait, ERR_BUSY, "wait for the memory of busy");
+    limits.load_timeout_ms = PATIENCE_MS;
+    runtime_limit(rt, &limits);
+    assert_int_equal(pthread_create(&comes_to_a, NULL, acquire_in_thread, a), 0);
+    local_model_release(a);
+    pthread_join(waits_for_b, &got);
+    assert_non_null(got);
+    assert_false(is_loaded(a));
+    local_model_release(b);
+    pthread_join(comes_to_a, &got);
+    assert_non_null(got);
+    local_model_release(a);
+    remove_copies();
+}
+
 static void test_a_model_larger_than_the_budget_is_refused_at_once(void **state)
 {
     (void)state;
@@ -424,6 +457,7 @@ int main(void)
         WITH_RUNTIME(test_two_names_of_one_file_share_its_map),
         WITH_RUNTIME(test_the_least_recently_used_model_makes_room),
         WITH_RUNTIME(test_a_model_in_use_stays_and_the_other_waits_within_its_bound),
+        WITH_RUNTIME(test_a_model_that_waits_for_long_gets_its_turn),
         WITH_RUNTIME(test_a_model_larger_than_the_budget_is_refused_at_once),
         WITH_RUNTIME(test_who_has_gone_away_waits_no_longer),
         WITH_RUNTIME(test_one_who_waits_too_many_is_turned_away),
