@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/run/run.h"
 #include "data/json.h"
 #include "model/quantize.h"
 
@@ -209,7 +210,7 @@ struct show {
     bool lines;
 };
 
-static void show_step(void *ctx, int64_t items, int64_t bytes)
+static bool show_step(void *ctx, int64_t items, int64_t bytes)
 {
     struct show *s = ctx;
     if (s->shown < items && s->lines)
@@ -220,6 +221,7 @@ static void show_step(void *ctx, int64_t items, int64_t bytes)
     if (s->lines)
         fflush(stdout);
     progress_step(&s->progress, bytes / (int64_t)MB);
+    return !run_interrupted();
 }
 
 static bool check_out(const struct arguments *a, struct err *err)
@@ -231,9 +233,12 @@ static bool check_out(const struct arguments *a, struct err *err)
 static bool write_file(const struct arguments *a, const struct quantize_plan *plan, struct err *err)
 {
     struct show show = {.plan = plan, .lines = !a->json};
+    run_catch_interrupts();   /* so that Ctrl-C leaves nothing half-written */
     progress_start(&show.progress, "MB", plan->bytes_before / (int64_t)MB);
     bool ok = quantize_write(plan, a->out, a->threads, show_step, &show, err);
     progress_hide(&show.progress);
+    if (!ok && err->code == ERR_CANCELLED)
+        err_set(err, ERR_CANCELLED, "stopped by Ctrl-C; %s was not written", a->out);
     return ok;
 }
 

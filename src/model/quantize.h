@@ -78,8 +78,8 @@ bool quantize_plan_make(const struct gguf *from, const struct quantize_options *
                         struct err *err);
 void quantize_plan_free(struct quantize_plan *plan);
 
-/* So many items and bytes of the source are done; called on the caller's thread. */
-typedef void quantize_step_fn(void *ctx, int64_t items, int64_t bytes);
+/* So many items and bytes of the source are done; called on the caller's thread. False ends the work: ERR_CANCELLED. */
+typedef bool quantize_step_fn(void *ctx, int64_t items, int64_t bytes);
 /* Writes the planned file: `path` appears only when it is whole. Room on the disk is checked first, and that it is not
  * the source. A value that a type cannot hold is ERR_INVALID and names tensor and index. */
 bool quantize_write(const struct quantize_plan *plan, const char *path, int threads, quantize_step_fn *step, void *ctx,

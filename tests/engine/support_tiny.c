@@ -280,11 +280,12 @@ const char *tiny_write(const struct tiny *t, const struct tiny_spoil *spoil)
     return path;
 }
 
-static void no_progress(void *ctx, int64_t items, int64_t bytes)
+static bool no_progress(void *ctx, int64_t items, int64_t bytes)
 {
     (void)ctx;
     (void)items;
     (void)bytes;
+    return true;
 }
 
 const char *tiny_write_quantised(const char *arch, enum quantize_mix mix)

@@ -8,11 +8,12 @@
 
 #define TOKENS 400
 
-static void ignore_step(void *ctx, int64_t items, int64_t bytes)
+static bool ignore_step(void *ctx, int64_t items, int64_t bytes)
 {
     (void)ctx;
     (void)items;
     (void)bytes;
+    return true;
 }
 
 static void quantise(const char *from, const char *to, enum quantize_mix mix)

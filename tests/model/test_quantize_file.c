@@ -92,11 +92,19 @@ static void write_model(int spoil, float spoilt)
     gguf_writer_close(w);
 }
 
-static void ignore_step(void *ctx, int64_t items, int64_t bytes)
+static bool ignore_step(void *ctx, int64_t items, int64_t bytes)
 {
     (void)ctx;
     (void)items;
     (void)bytes;
+    return true;
+}
+
+static bool stop_in_the_middle(void *ctx, int64_t items, int64_t bytes)
+{
+    (void)ctx;
+    (void)bytes;
+    return items < 3;
 }
 
 static bool run(const struct quantize_options *options, const char *to, int threads, struct err *err)
@@ -378,6 +386,22 @@ static void test_the_source_is_not_written_over(void **state)
     expect_refusal("/tmp/no/such/folder/x.gguf", "cannot write", "/tmp/no/such/folder");
 }
 
+static void test_stopped_work_leaves_nothing(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gguf *g = NULL;
+    struct quantize_plan plan = {0};
+    struct quantize_options o = QUANTIZE_OPTIONS(MIX_Q4_K_M);
+    write_model(-1, 0);
+    assert_ok(gguf_open(in, &g, &err) && quantize_plan_make(g, &o, &plan, &err), err);
+    assert_false(quantize_write(&plan, out, 2, stop_in_the_middle, NULL, &err));
+    assert_int_equal(err.code, ERR_CANCELLED);
+    assert_false(exists(out, "") || exists(out, ".part"));
+    quantize_plan_free(&plan);
+    gguf_close(g);
+}
+
 static void test_importance_of_another_model_is_refused(void **state)
 {
     (void)state;
@@ -415,6 +439,7 @@ int main(void)
         cmocka_unit_test_teardown(test_each_expert_has_its_own_importance, remove_files),
         cmocka_unit_test_teardown(test_values_that_are_no_numbers_are_named, remove_files),
         cmocka_unit_test_teardown(test_the_source_is_not_written_over, remove_files),
+        cmocka_unit_test_teardown(test_stopped_work_leaves_nothing, remove_files),
         cmocka_unit_test_teardown(test_importance_of_another_model_is_refused, remove_files),
     };
     return cmocka_run_group_tests(tests, name_files, NULL);

@@ -56,7 +56,7 @@ bool quantize_mix_find(const char *name, enum quantize_mix *ret, struct err *err
             return true;
         }
     }
-    return err_set(err, ERR_INVALID, "there is no mixture '%s'; rung quantize --help lists them", name);
+    return err_set(err, ERR_INVALID, "there is no mixture '%s'; Q4_K_M is the usual one", name);
 }
 
 bool quantize_type_find(const char *name, enum tensor_type *ret, struct err *err)

@@ -156,6 +156,11 @@ static bool reserve(struct room *r, size_t n, struct err *err)
     return true;
 }
 
+static bool say_done(struct job *j, int64_t items, struct err *err)
+{
+    return j->step(j->ctx, items, j->bytes_done) || err_set(err, ERR_CANCELLED, "stopped before it was whole");
+}
+
 static bool make_tensor(struct job *j, struct err *err)
 {
     const struct tensor *t = j->item->from;
@@ -173,7 +178,8 @@ static bool make_tensor(struct job *j, struct err *err)
         if (!gguf_write_data(j->writer, j->piece.p, (size_t)n * row_bytes, err))
             return false;
         j->bytes_done += n * (int64_t)from_bytes;
-        j->step(j->ctx, j->item - j->plan->items, j->bytes_done);
+        if (!say_done(j, j->item - j->plan->items, err))
+            return false;
     }
     return true;
 }
@@ -187,7 +193,8 @@ static bool copy_tensor(struct job *j, struct err *err)
             return false;
         at += n;
         j->bytes_done += (int64_t)n;
-        j->step(j->ctx, j->item - j->plan->items, j->bytes_done);
+        if (!say_done(j, j->item - j->plan->items, err))
+            return false;
     }
     return true;
 }
@@ -198,7 +205,8 @@ static bool write_tensors(struct job *j, struct err *err)
         j->item = &j->plan->items[i];
         if (!(j->item->type == j->item->from->type ? copy_tensor(j, err) : make_tensor(j, err)))
             return false;
-        j->step(j->ctx, i + 1, j->bytes_done);
+        if (!say_done(j, i + 1, err))
+            return false;
     }
     return !gguf_broken(j->plan->from) ||
            err_set(err, ERR_IO, "%s became shorter while it was read; fetch it again", gguf_path(j->plan->from));
