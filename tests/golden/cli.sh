@@ -74,6 +74,7 @@ printf 'not a model' > bad.gguf
 case_ run_names_a_bad_file 1 "bad.gguf" "$rung" run ./bad.gguf hello
 case_ run_starter_without_prompt_shows_examples 0 "cannot chat" "$rung" run starter
 case_ run_starter_answers 0 "card_arrival" "$rung" run starter --system "Classify the banking question into one intent." "Where is my card? It has not arrived."
+case_ show_starter 0 "embedded in the program" "$rung" show starter
 case_ run_json 0 '"finish_reason"' "$rung" run starter --json --temp 0 "Where is my card?"
 case_ run_json_that_is_lost_fails 1 "cannot write to standard output" sh -c "'$rung' run starter --json --temp 0 'Where is my card?' > /dev/full"
 case_ help_that_is_lost_fails 1 "cannot write to standard output" sh -c "'$rung' --help > /dev/full"

@@ -2,17 +2,10 @@
  * belongs to, of which only the beginning of the file is fetched. */
 #include <stdio.h>
 
-#include "cli/cli.h"
 #include "cli/fit/fit.h"
+#include "cli/store/models.h"
 #include "registry/header.h"
 #include "registry/registry.h"
-
-static bool open_starter(struct gguf **ret, struct err *err)
-{
-    struct str bytes = cli_starter();
-    struct filemap *map;
-    return filemap_memory("starter", bytes.p, bytes.n, &map, err) && gguf_open_map(map, ret, err);
-}
 
 static bool open_far(const char *name, struct gguf **ret, struct err *err)
 {
@@ -35,8 +28,8 @@ bool fit_open_header(const char *name, struct gguf **ret, struct err *err)
 {
     struct registry *registry;
     struct registry_model model;
-    if (strcmp(name, "starter") == 0)
-        return open_starter(ret, err);
+    if (strcmp(name, CLI_STARTER) == 0)
+        return cli_open_starter(ret, err);
     if (!registry_open(NULL, &registry, err))
         return false;
     bool found = registry_find(registry, name, &model, err);

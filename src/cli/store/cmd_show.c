@@ -11,7 +11,7 @@
 static const char help[] =
     "usage: rung show MODEL [--template | --metadata | --license | --json]\n\n"
     "What a model is: architecture, parameters, types, context, memory, digest, where it came from. MODEL is a name\n"
-    "of the store or a file.\n\n"
+    "of the store, a file, or starter.\n\n"
     "  -t, --template   its chat template, alone\n"
     "  -m, --metadata   every key of the file's metadata; of long arrays the number of elements\n"
     "  -l, --license    its license, alone\n"
@@ -22,21 +22,36 @@ static const char help[] =
     "  rung show --template ./model.gguf > model.jinja\n"
     "  rung show --json qwen3:4b | jq .memory\n";
 
-static int show(const char *name, enum show_what what)
+static bool open_starter(struct registry_model *ret_model, struct gguf **ret, struct err *err)
+{
+    *ret_model = (struct registry_model){.name = CLI_STARTER, .owner = OWNER_FILE, .source = "embedded in the program"};
+    ret_model->size = (int64_t)cli_starter().n;
+    return cli_open_starter(ret, err);
+}
+
+static bool open_named(const char *name, struct registry_model *ret_model, struct gguf **ret, struct err *err)
 {
     struct registry *r = NULL;
+    if (strcmp(name, CLI_STARTER) == 0)
+        return open_starter(ret_model, ret, err);
+    bool ok = cli_open_registry(NULL, &r, err) && registry_find(r, name, ret_model, err) &&
+              gguf_open(ret_model->path, ret, err);
+    registry_close(r);
+    return ok;
+}
+
+static int show(const char *name, enum show_what what)
+{
     struct registry_model *m = calloc(1, sizeof *m);
     struct gguf *g = NULL;
     struct buf out = BUF_INIT(SHOW_MAX_BYTES);
     struct err err = ERR_INIT;
-    bool ok = m ? cli_open_registry(NULL, &r, &err) && registry_find(r, name, m, &err) : err_nomem(&err, "a model");
-    ok = ok && gguf_open(m->path, &g, &err) && show_model(m, g, what, &out, &err) &&
-         buf_check(&out, "what there is to show", &err);
+    bool ok = m ? open_named(name, m, &g, &err) : err_nomem(&err, "a model");
+    ok = ok && show_model(m, g, what, &out, &err) && buf_check(&out, "what there is to show", &err);
     if (ok)
         fwrite(out.p, 1, out.n, stdout);
     gguf_close(g);
     buf_free(&out);
-    registry_close(r);
     free(m);
     return ok ? EXIT_OK : cli_fail(&err);
 }

@@ -232,7 +232,7 @@ static void put_json(const struct registry_model *m, const struct description *d
     json_put_bool(&w, "pinned", m->pinned);
     json_put_cstr(&w, "owner", registry_owner_names[m->owner]);
     json_put_cstr(&w, "source", m->source);
-    json_put_cstr(&w, "path", m->path);
+    json_put_cstr(&w, "path", m->path[0] ? m->path : NULL);
     json_close_object(&w);
     buf_char(out, '\n');
 }

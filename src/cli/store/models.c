@@ -10,7 +10,6 @@
 #include "cli/progress.h"
 #include "gateway/config.h"
 
-#define STARTER "starter"
 
 static bool is_path(const char *name)
 {
@@ -40,16 +39,16 @@ bool cli_open_registry(const char *config_path, struct registry **ret, struct er
 
 static bool not_found(const char *name, const struct config *c, struct err *err)
 {
-    char names[200] = STARTER;
+    char names[200] = CLI_STARTER;
     size_t n = strlen(names);
     for (int i = 0; i < c->n_models && n < sizeof names; i++)
-        if (c->models[i].file && strcmp(c->models[i].name, STARTER) != 0)
+        if (c->models[i].file && strcmp(c->models[i].name, CLI_STARTER) != 0)
             n += (size_t)snprintf(names + n, sizeof names - n, ", %s", c->models[i].name);
     return err_set(err, ERR_NOT_FOUND, "there is no model '%.80s' here; rung pull %.80s fetches it where a host has "
                                        "it. %.100s names %s; rung list shows the store", name, name, c->path, names);
 }
 
-/* What the configuration says of a name: the model's file as a name for the registry, or STARTER; *context and
+/* What the configuration says of a name: the model's file as a name for the registry, or CLI_STARTER; *context and
  * *threads get the configuration's where they are 0. */
 static bool look_up(const char *name, const struct config *c, struct cli_model_options *o, const char **ret_file,
                     struct err *err)
@@ -67,7 +66,7 @@ static bool look_up(const char *name, const struct config *c, struct cli_model_o
                        name, m->base_url);
     if (o->context == 0)
         o->context = m->context;
-    bool here = strcmp(m->file, STARTER) == 0 || access(m->file, F_OK) == 0;
+    bool here = strcmp(m->file, CLI_STARTER) == 0 || access(m->file, F_OK) == 0;
     *ret_file = here ? m->file : m->file_as_given;
     return true;
 }
@@ -99,14 +98,21 @@ static bool find_file(const char *name, const struct config *c, char path[REGIST
     return ok;
 }
 
+bool cli_open_starter(struct gguf **ret, struct err *err)
+{
+    struct str bytes = cli_starter();
+    struct filemap *map;
+    return filemap_memory(CLI_STARTER, bytes.p, bytes.n, &map, err) && gguf_open_map(map, ret, err);
+}
+
 static bool load(const char *name, const char *file, const struct cli_model_options *o, struct cli_model *ret,
                  struct err *err)
 {
-    struct cli_model m = {.starter = strcmp(file, STARTER) == 0};
+    struct cli_model m = {.starter = strcmp(file, CLI_STARTER) == 0};
     struct local_model_options options = {.context = o->context};
     struct str bytes = cli_starter();
     struct filemap *map;
-    bool ok = m.starter ? filemap_memory(STARTER, bytes.p, bytes.n, &map, err) : filemap_open(file, &map, err);
+    bool ok = m.starter ? filemap_memory(CLI_STARTER, bytes.p, bytes.n, &map, err) : filemap_open(file, &map, err);
     if (!ok)
         return false;
     if (!runtime_open(o->threads, &m.rt, err)) {
@@ -126,10 +132,10 @@ bool cli_open_model(const char *name, const struct cli_model_options *options, s
     struct cli_model_options o = *options;
     struct config *c = NULL;
     struct err why = ERR_INIT;
-    char path[REGISTRY_MAX_PATH] = STARTER;
+    char path[REGISTRY_MAX_PATH] = CLI_STARTER;
     const char *file = name;
     bool ok = is_path(name) || (config_load(o.config_path, &c, &why) && look_up(name, c, &o, &file, &why));
-    ok = ok && (strcmp(file, STARTER) == 0 || find_file(file, c, path, &why)) && load(name, path, &o, ret, &why);
+    ok = ok && (strcmp(file, CLI_STARTER) == 0 || find_file(file, c, path, &why)) && load(name, path, &o, ret, &why);
     if (!ok && why.code == ERR_NOT_FOUND && c && file == name)
         not_found(name, c, &why);
     if (!ok && err)

@@ -5,6 +5,8 @@
 #include "registry/registry.h"
 #include "runtime/runtime.h"
 
+#define CLI_STARTER "starter"   /* names the embedded model */
+
 struct cli_model_options {
     const char *config_path;   /* NULL: where config_load looks */
     int threads;               /* 0: the configuration's, else one per CPU */
@@ -21,6 +23,9 @@ struct cli_model {
  * there are; an upstream is ERR_UNSUPPORTED. */
 bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err);
 void cli_close_model(struct cli_model *m);
+
+/* The embedded model's file. */
+bool cli_open_starter(struct gguf **ret, struct err *err);
 
 /* The store, with the rung.lock beside the configuration (NULL: where config_load looks), else in the working
  * directory. */
