@@ -16,12 +16,17 @@ cleanup() {
 trap cleanup EXIT
 cd "$work" || exit 1
 export HOME=$work
-unset XDG_DATA_HOME XDG_STATE_HOME
+unset XDG_DATA_HOME XDG_STATE_HOME OLLAMA_MODELS
+export RUNG_MODELS=$work/store
 export ASAN_OPTIONS=detect_leaks=0 # the leak checker does not work under strace
 cases='serve_with_defaults_connects_to_nothing run_starter_connects_to_nothing dry_run_connects_to_nothing
        private_requests_connect_to_nothing routed_requests_connect_to_their_upstream_only
        serve_connects_to_its_upstream_only upstream_counted_the_same_connections
-       a_taken_port_is_asked_at_its_own_address'
+       a_taken_port_is_asked_at_its_own_address pull_reaches_the_host_named_only
+       pull_of_what_is_pinned_and_here_connects_to_nothing run_of_a_stored_model_connects_to_nothing
+       list_connects_to_nothing show_connects_to_nothing fit_connects_to_nothing doctor_connects_to_nothing
+       serve_of_a_stored_model_connects_to_nothing ps_reaches_its_server_only stop_reaches_its_server_only
+       a_private_request_whose_model_is_broken_connects_to_nothing'
 
 if ! command -v strace >/dev/null || ! strace -f -qq -o probe -e trace=connect true 2>/dev/null; then
     for name in $cases; do echo "skip $name: strace is not here or may not trace"; done
@@ -135,3 +140,36 @@ fi
 # shellcheck disable=SC2016
 command_ a_taken_port_is_asked_at_its_own_address "$to_upstream" \
     sh -c '! "$0" serve --listen "127.0.0.1:$1"' "$B/rung" "$upstream"
+
+# Models of the store: only pull leaves the machine, and only for the host that is named.
+"$B/tests/registry_standin" --file "$root/models/starter.gguf" --log registry.log >registry.out &
+pids+=($!)
+wait_port registry.out || { echo "not ok registry did not start"; exit 1; }
+model=http://127.0.0.1:$port/library/tiny:4b
+to_host="sin_port=htons\\($port\\), sin_addr=inet_addr\\(\"127\\.0\\.0\\.1\"\\)"
+command_ pull_reaches_the_host_named_only "$to_host" "$B/rung" pull --lock "$model"
+command_ pull_of_what_is_pinned_and_here_connects_to_nothing '' "$B/rung" pull "$model"
+command_ run_of_a_stored_model_connects_to_nothing '' "$B/rung" run "$model" --max-tokens 2 hi
+command_ list_connects_to_nothing '' "$B/rung" list
+command_ show_connects_to_nothing '' "$B/rung" show "$model"
+command_ fit_connects_to_nothing '' "$B/rung" fit
+cat >stored.yaml <<EOF
+models:
+  stored: {file: "$model"}
+  upper: {base_url: "http://127.0.0.1:$upstream/v1"}
+tiers:
+  - {name: local, model: stored}
+  - {name: frontier, model: upper}
+ledger: {path: $work/ledger.db}
+EOF
+command_ doctor_connects_to_nothing '' "$B/rung" doctor --config stored.yaml
+serve_ serve_of_a_stored_model_connects_to_nothing '' stored --config stored.yaml
+to_server='sin_port=htons\(9\), sin_addr=inet_addr\("127\.0\.0\.1"\)'
+# shellcheck disable=SC2016
+command_ ps_reaches_its_server_only "$to_server" sh -c '! "$0" ps --url http://127.0.0.1:9' "$B/rung"
+# shellcheck disable=SC2016
+command_ stop_reaches_its_server_only "$to_server" sh -c '! "$0" stop stored --url http://127.0.0.1:9' "$B/rung"
+printf 'broken' | dd of="$(find store/blobs -name 'sha256-*' -size +1M)" bs=1 seek=5000000 conv=notrunc 2>/dev/null
+# shellcheck disable=SC2016
+command_ a_private_request_whose_model_is_broken_connects_to_nothing '' \
+    sh -c '"$0" route private.jsonl --config stored.yaml 2>why; grep -q "was changed" why' "$B/rung"
