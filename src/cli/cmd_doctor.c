@@ -41,8 +41,10 @@ static void print_text(const struct doctor *d)
     bool color = cli_color(STDOUT_FILENO);
     for (int i = 0; i < d->n; i++)
         print_finding(&d->findings[i], color);
-    printf("\n%d ok, %d notes, %d warnings, %d problems\n", d->n_of[FINDING_OK], d->n_of[FINDING_NOTE],
-           d->n_of[FINDING_WARNING], d->n_of[FINDING_PROBLEM]);
+    printf("\n%d ok", d->n_of[FINDING_OK]);
+    for (int level = FINDING_NOTE; level <= FINDING_PROBLEM; level++)
+        printf(", %d %s%s", d->n_of[level], finding_level_names[level], d->n_of[level] == 1 ? "" : "s");
+    puts("");
 }
 
 static void print_json(const struct doctor *d)

@@ -75,6 +75,13 @@ say doctor_names_a_missing_model_and_key $? "$(cat said)"
 "$rung" doctor --json > said 2>&1
 [ $? -eq 1 ] && grep -q '"level":"problem"' said && grep -q '"todo"' said
 say doctor_speaks_json $? "$(cat said)"
+printf 'models:\n  s: {file: starter, adapters: [{name: ad, file: ./gone.gguf}]}\ntiers: [{name: local, model: s}]\n' > rung.yaml
+"$rung" doctor > said 2>&1
+[ $? -eq 1 ] && grep -q "^problem  *model .*adapter .*gone.gguf" said && grep -q "mend 'file' of adapter 'ad'" said
+say doctor_names_a_missing_adapter $? "$(cat said)"
+"$rung" doctor --config nowhere.yaml > said 2>&1
+[ $? -eq 1 ] && grep -q 'check the path' said && grep -q ', 1 problem$' said
+say doctor_knows_a_missing_configuration_from_a_bad_one $? "$(cat said)"
 printf 'models: [\n' > rung.yaml
 "$rung" doctor > said 2>&1
 [ $? -eq 1 ] && grep -q '^problem  *config' said && grep -q 'rung.yaml:' said

@@ -16,7 +16,9 @@ void doctor_check_config(struct doctor *d, const char *path, struct config **ret
         doctor_add(d, FINDING_OK, "config", NULL, "%s: models %d, tiers %d, routes %d", (*ret)->path, (*ret)->n_models,
                    (*ret)->n_tiers, (*ret)->n_routes);
     else
-        doctor_add_err(d, FINDING_PROBLEM, "config", "mend that line; man rung.yaml explains every key", &err);
+        doctor_add_err(d, FINDING_PROBLEM, "config",
+                       err.line ? "mend that line; man rung.yaml explains every key"
+                                : "check the path and who may read it; rung init writes a configuration", &err);
 }
 
 void doctor_check_keys(struct doctor *d, const struct config *c)

@@ -1,5 +1,6 @@
 /* The store, and every model that is to run here: its file, whether Rung runs it, whether it fits the memory, whether
  * it is what it should be. Digests are read again only of files that changed since. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -52,12 +53,35 @@ static void check_file(struct doctor *d, struct registry *r, const char *name, c
     gguf_close(g);
 }
 
+/* Whether it fits its base is seen when both are loaded. */
+static void check_adapter(struct doctor *d, const struct config *c, const struct config_model *m)
+{
+    char todo[300];
+    if (access(m->adapter, R_OK) == 0) {
+        doctor_add(d, FINDING_OK, "model", NULL, "%s: an adapter beside %s", m->name, c->models[m->base].name);
+        return;
+    }
+    snprintf(todo, sizeof todo, "mend 'file' of adapter '%.40s'", m->name);
+    doctor_add(d, FINDING_PROBLEM, "model", todo, "cannot read the adapter %s: %s", m->adapter, strerror(errno));
+}
+
+static void check_missing(struct doctor *d, const struct config_model *m, const struct err *err)
+{
+    struct model_name name;
+    char todo[300];
+    bool a_file = !model_name_parse(m->file, &name, NULL) || name.source == SOURCE_FILE;
+    if (a_file)
+        snprintf(todo, sizeof todo, "mend 'file' of model '%.40s'", m->name);
+    else
+        snprintf(todo, sizeof todo, "rung pull %.200s, or mend 'file' of model '%.40s'", m->file, m->name);
+    doctor_add_err(d, FINDING_PROBLEM, "model", todo, err);
+}
+
 void doctor_check_models(struct doctor *d, const struct config *c)
 {
     struct err err = ERR_INIT;
     struct registry *r;
     static struct registry_model model;
-    char todo[300];
     if (!registry_open(NULL, &r, &err)) {
         doctor_add_err(d, FINDING_PROBLEM, "models", "mend rung.lock, or remove it to unpin", &err);
         return;
@@ -67,16 +91,14 @@ void doctor_check_models(struct doctor *d, const struct config *c)
         err = ERR_INIT;
         if (!m->file)
             continue;
-        if (str_is(str_of(m->file), "starter")) {
+        if (m->adapter)
+            check_adapter(d, c, m);
+        else if (str_is(str_of(m->file), "starter"))
             doctor_add(d, FINDING_OK, "model", NULL, "%s: the embedded starter model", m->name);
-            continue;
-        }
-        if (registry_find(r, m->file, &model, &err)) {
+        else if (registry_find(r, m->file, &model, &err))
             check_file(d, r, m->name, &model, m->context);
-            continue;
-        }
-        snprintf(todo, sizeof todo, "rung pull %.200s, or mend 'file' of model '%.40s'", m->file, m->name);
-        doctor_add_err(d, FINDING_PROBLEM, "model", todo, &err);
+        else
+            check_missing(d, m, &err);
     }
     registry_close(r);
 }
