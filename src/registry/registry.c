@@ -330,12 +330,6 @@ bool registry_file_digest(const struct registry *r, const char *path, const stru
     return ok;
 }
 
-bool registry_digest(struct registry *r, const struct registry_model *m, const struct remote_progress *progress,
-                     char ret[DIGEST_HEX + 1], struct err *err)
-{
-    return registry_file_digest(r, m->path, progress, ret, err);
-}
-
 bool registry_verify(struct registry *r, const struct registry_model *m, const struct remote_progress *progress,
                      struct err *err)
 {

@@ -48,9 +48,6 @@ bool registry_find(struct registry *r, const char *name, struct registry_model *
  * in Rung's store, so the bytes are read again only when those change. progress (NULL allowed) is told of reading. */
 bool registry_verify(struct registry *r, const struct registry_model *m, const struct remote_progress *progress,
                      struct err *err);
-/* The digest of the model's file as it is, remembered likewise; for files that nothing pins. */
-bool registry_digest(struct registry *r, const struct registry_model *m, const struct remote_progress *progress,
-                     char ret[DIGEST_HEX + 1], struct err *err);
 /* Every model of every store by name, Rung's own first; a name that an earlier store has is left out. each returning
  * false ends it, and that is no error. Broken manifests are left out. */
 bool registry_each(struct registry *r, bool (*each)(void *ctx, const struct registry_model *m), void *ctx,

@@ -575,11 +575,6 @@ void runtime_limit(struct runtime *rt, const struct runtime_limits *limits)
     pthread_mutex_unlock(&rt->lock);
 }
 
-int64_t runtime_memory_bytes(const struct runtime *rt)
-{
-    return rt->memory_bytes;
-}
-
 int runtime_loaded(struct runtime *rt, struct local_model_state *ret, int max)
 {
     int n = 0;

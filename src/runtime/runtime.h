@@ -33,7 +33,6 @@ struct runtime_limits {
     int max_waiting;          /* requests that wait for models at once */
 };
 void runtime_limit(struct runtime *rt, const struct runtime_limits *limits);
-int64_t runtime_memory_bytes(const struct runtime *rt);   /* the budget; INT64_MAX where the machine does not say */
 
 /* Where a model's bytes are. */
 struct model_file {
