@@ -21,7 +21,7 @@ const struct command commands[] = {
     {"rm", "remove models from the store", cmd_rm, "--help"},
     {"cp", "give a model another name", cmd_cp, "--help"},
     {"ps", "which models the running server has loaded", cmd_ps, "--json --url --config --help"},
-    {"stop", "drop models from the running server's memory", cmd_stop, "--url --config --help"},
+    {"stop", "drop models that the running server has loaded", cmd_stop, "--url --config --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"quantize", "write a model file again in smaller types", cmd_quantize,

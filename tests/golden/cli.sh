@@ -43,6 +43,10 @@ case_ completion_bash 0 "complete -o filenames" "$rung" completion bash
 case_ completion_of_unknown_shell 2 "bash, zsh or fish" "$rung" completion tcsh
 "$rung" completion bash > c.bash
 case_ completion_bash_is_valid 0 "" bash -n c.bash
+"$rung" completion zsh > c.zsh
+case_ completion_zsh_has_balanced_quotes 0 "" bash -n c.zsh
+"$rung" completion fish > c.fish
+case_ completion_fish_has_balanced_quotes 0 "" sh -n c.fish
 rm -f rung.yaml
 # completes NAME EXPECTED WORD...: what bash offers for the last word.
 completes() {
