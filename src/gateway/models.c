@@ -3,6 +3,7 @@
 #include "gateway/models.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ struct stored {
 struct models {
     struct registry *registry;
     pthread_mutex_t registry_lock;       /* one thread at a time in there */
+    struct registry *loaders;            /* the loader thread's own: it reads whole files, and nobody waits for that */
+    atomic_bool closing;
     pthread_mutex_t grow_lock;           /* while an entry is added */
     struct stored *stored[CONFIG_MAX_MODELS];   /* NULL: the embedded model, or an upstream */
 };
@@ -48,14 +51,19 @@ static bool find_stored(struct models *models, const char *name, struct stored *
     return ok;
 }
 
+static bool goes_on(void *models, int64_t done, int64_t total)
+{
+    (void)done;
+    (void)total;
+    return !atomic_load(&((struct models *)models)->closing);
+}
+
 /* Before each load, on the loader's thread. */
 static bool check_stored(void *stored, struct err *err)
 {
     struct stored *s = stored;
-    pthread_mutex_lock(&s->models->registry_lock);
-    bool ok = registry_verify(s->models->registry, &s->model, NULL, err);
-    pthread_mutex_unlock(&s->models->registry_lock);
-    return ok;
+    const struct remote_progress progress = {.ctx = s->models, .step = goes_on};
+    return registry_verify(s->models->loaders, &s->model, &progress, err);
 }
 
 static bool declare(struct gateway *g, int i, const struct model_file *file, struct err *err)
@@ -123,7 +131,8 @@ static bool open_registry(struct gateway *g, struct err *err)
     pthread_mutex_init(&g->models->registry_lock, NULL);
     pthread_mutex_init(&g->models->grow_lock, NULL);
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
-    return registry_open(folder[0] ? folder : NULL, &g->models->registry, err);
+    return registry_open(folder[0] ? folder : NULL, &g->models->registry, err) &&
+           registry_open(folder[0] ? folder : NULL, &g->models->loaders, err);
 }
 
 bool models_open(struct gateway *g, struct str starter, struct err *err)
@@ -144,8 +153,10 @@ void models_close(struct gateway *g)
 {
     if (!g->models)
         return;
+    atomic_store(&g->models->closing, true);
     runtime_close(g->runtime);
     registry_close(g->models->registry);
+    registry_close(g->models->loaders);
     for (int i = 0; i < CONFIG_MAX_MODELS; i++)
         free(g->models->stored[i]);
     pthread_mutex_destroy(&g->models->registry_lock);
