@@ -144,3 +144,19 @@ void manifest_write(struct buf *out, const struct layer *weights, const char *so
     json_close_object(&w);
     buf_char(out, '\n');
 }
+
+bool manifest_note_source(struct buf *manifest, const char *source, struct err *err)
+{
+    json_t *root, *notes;
+    if (!json_parse_object(buf_view(manifest), "the manifest", &root, err))
+        return false;
+    notes = json_object_get(root, "annotations");
+    bool ok = notes || json_object_set_new(root, "annotations", notes = json_object()) == 0;
+    if (ok && !json_object_get(notes, ANNOTATION))
+        ok = json_object_set_new(notes, ANNOTATION, json_string(source)) == 0;
+    buf_clear(manifest);
+    struct json_writer w = JSON_WRITER(manifest);
+    json_value(&w, root);
+    json_decref(root);
+    return ok || err_nomem(err, "a manifest");
+}

@@ -36,5 +36,7 @@ bool manifest_parse(struct str json, const char *name, struct manifest *ret, str
 enum layer_kind layer_kind_of(struct str media_type);
 /* A manifest for weights that came without one. source: what list and lock show, "" for none. */
 void manifest_write(struct buf *out, const struct layer *weights, const char *source);
+/* The same manifest with a note of its source, where it has none. */
+bool manifest_note_source(struct buf *manifest, const char *source, struct err *err);
 
 #endif

@@ -172,6 +172,8 @@ bool registry_bring_in(struct registry *r, const struct registry_model *m, const
     bool ok = m->owner == OWNER_FILE ? bring_file(r, m, progress, &manifest, err) : read_body(r, m, &manifest, err);
     if (ok && m->owner == OWNER_OLLAMA)
         ok = bring_layers(r, m, progress, err);
+    if (ok && m->owner != OWNER_FILE)   /* its new name does not tell where it came from */
+        ok = manifest_note_source(&manifest, m->source, err);
     ok = ok && buf_check(&manifest, "the manifest", err) &&
          model_store_write(&r->stores[0], kept_as, buf_view(&manifest), err);
     buf_free(&manifest);

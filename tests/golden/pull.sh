@@ -70,7 +70,9 @@ does pull_fetches_from_hugging_face 'is here' pull --quiet hf.co/org/repo:q4_k_m
 does pull_fetches_a_url 'is here' pull --quiet "http://$host/files/x.gguf"
 does a_url_is_a_name 'architecture   qwen3' show "http://$host/files/x.gguf"
 does cp_names_it_again 'mine:latest' cp "$tiny" mine
+does a_copy_knows_where_it_came_from "$host/library/tiny:4b" list
 does rm_keeps_what_is_shared '0 B freed' rm "$tiny"
+does a_copy_still_knows_it "$host/library/tiny:4b" list
 does a_copy_stays 'architecture   qwen3' show mine
 "$rung" list --json > list.json && python3 -c 'import json; assert len(json.load(open("list.json"))) == 3' 2> /dev/null
 say list_json_is_json $? "$(head -c 600 list.json)"
