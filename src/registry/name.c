@@ -157,6 +157,7 @@ static bool take_registry(const struct str *parts, int count, struct model_name 
     if (!host_is_valid(host) || !model_part_is_valid(space) || !take_model(parts[count - 1], n))
         return false;
     n->source = SOURCE_OLLAMA;
+    n->plain_http = model_host_is_loopback(host);
     put(n->host, host);
     put(n->space, space);
     if (!n->tag_given)
@@ -256,7 +257,8 @@ bool model_name_parse(const char *text, struct model_name *ret, struct err *err)
 
 const char *model_name_show(const struct model_name *n, char *buf, size_t size)
 {
-    const char *scheme = n->plain_http ? "http://" : "";
+    bool here = n->source == SOURCE_OLLAMA && model_host_is_loopback(str_of(n->host));
+    const char *scheme = here && !n->plain_http ? "https://" : "";
     if (n->source == SOURCE_URL || n->source == SOURCE_FILE)
         snprintf(buf, size, "%s", n->location);
     else if (n->source == SOURCE_HUGGING_FACE || strcmp(n->host, MODEL_NAME_HOST) != 0)

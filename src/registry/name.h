@@ -30,7 +30,7 @@ struct model_name {
     char host[MODEL_NAME_MAX_PART + 1], space[MODEL_NAME_MAX_PART + 1], model[MODEL_NAME_MAX_PART + 1],
         tag[MODEL_NAME_MAX_PART + 1];
     bool tag_given;
-    bool plain_http;                     /* http:// stood before a registry's host: loopback only */
+    bool plain_http;                     /* a registry on this machine, unless https:// stood before its host */
     char location[MODEL_NAME_MAX];       /* SOURCE_URL, SOURCE_FILE: the URL or path */
     char digest[DIGEST_HEX + 1];         /* lower-case hex, or "" */
 };

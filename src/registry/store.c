@@ -142,8 +142,7 @@ struct walk {
 static bool name_from_parts(char parts[LEVELS][MODEL_NAME_MAX_PART + 1], struct model_name *ret)
 {
     char text[LEVELS * (MODEL_NAME_MAX_PART + 2) + 16];
-    bool plain = model_host_is_loopback(str_of(parts[0]));
-    snprintf(text, sizeof text, "%s%s/%s/%s:%s", plain ? "http://" : "", parts[0], parts[1], parts[2], parts[3]);
+    snprintf(text, sizeof text, "%s/%s/%s:%s", parts[0], parts[1], parts[2], parts[3]);
     if (!model_name_parse(text, ret, NULL) || ret->source == SOURCE_URL || ret->source == SOURCE_FILE)
         return false;
     snprintf(ret->tag, sizeof ret->tag, "%s", parts[3]);

@@ -55,6 +55,8 @@ static void test_a_host_may_have_a_port_and_plain_http_only_here(void **state)
     assert_string_equal(n.host, "127.0.0.1:8080");
     assert_false(parse("example.org:5000/a/b:c").plain_http);
     assert_string_equal(parse("localhost:5000/b").host, "localhost:5000");
+    assert_true(parse("localhost:5000/b").plain_http);
+    assert_false(parse("https://localhost:5000/a/b:c").plain_http);
     refuses("http://example.org/a/b:c");
     refuses("http://127.0.0.1.example.org/a/b:c");
     refuses("http://example.org/x.gguf");
