@@ -4,7 +4,8 @@
  * is, and an output matrix that makes the next word the most likely. Any token outside the script is followed by the
  * first word, so the answer begins wherever the prompt ends.
  *
- * SCRIPT.json: {"words": ["<think>", "Let me see. ", ...], "control": ["<|im_start|>", ...], "end": "<|im_end|>"}.
+ * SCRIPT.json: {"words": ["<think>", "Let me see. ", ...], "control": ["<|im_start|>", ...], "end": "<|im_end|>",
+ * "sure": 10}. sure: how certain the model is of its next word; at 0.4 about a third.
  * words come in order, must differ, and are longer than a byte; those listed in control, and the end, are control tokens, the others plain. */
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 #define HEADS 4
 #define FF 32
 #define CONTEXT 8192
-#define CERTAIN 10.0f
+#define CERTAIN 10.0
 
 struct playback {
     char *names[MAX_TOKENS];       /* as a byte-level vocabulary spells them */
@@ -31,6 +32,7 @@ struct playback {
     int n;
     int32_t end, words[MAX_WORDS + 1];
     int n_words;
+    float sure;
 };
 
 /* The printable character that stands for a byte in byte-level vocabularies (GPT-2). */
@@ -82,7 +84,8 @@ static struct str text_of(const json_t *v)
 static bool read_script(const json_t *script, struct playback *p, struct err *err)
 {
     const json_t *words = json_object_get(script, "words"), *control = json_object_get(script, "control");
-    const json_t *end = json_object_get(script, "end");
+    const json_t *end = json_object_get(script, "end"), *sure = json_object_get(script, "sure");
+    p->sure = (float)(json_is_number(sure) ? json_number_value(sure) : CERTAIN);
     if (!json_is_array(words) || json_array_size(words) > MAX_WORDS || json_array_size(control) > MAX_WORDS ||
         !json_is_string(end))
         return err_set(err, ERR_INVALID, "the script needs at most %d words, and an end", MAX_WORDS);
@@ -167,7 +170,7 @@ static bool write_weights(struct gguf_writer *w, const struct playback *p, struc
         float row[EMBD] = {0};
         for (int i = 0; i <= p->n_words; i++)
             if (p->words[i] == t)
-                row[i] = CERTAIN;
+                row[i] = p->sure;
         if (!gguf_write_data(w, row, sizeof row, err))
             return false;
     }

@@ -12,8 +12,8 @@ if [ ! -d "$templates" ]; then
     exit 0
 fi
 work=$(mktemp -d)
-server=
-trap '[ -n "$server" ] && kill $server 2>/dev/null && wait $server 2>/dev/null; rm -rf "$work"' EXIT
+server= upper=
+trap '[ -n "$server" ] && kill $server 2>/dev/null && wait $server 2>/dev/null; [ -n "$upper" ] && kill $upper; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export HOME=$work
 
@@ -51,7 +51,20 @@ family gptoss openai-gpt-oss-120b.jinja '{"control": ["<|start|>", "<|end|>", "<
     "end": "<|call|>", "words": ["<|channel|>", "commentary", " to=functions.", "get_weather ", "<|constrain|>", "json", "<|message|>",
     "{\"city\": ", "\"Bern\"}"]}'
 
-printf 'listen: 127.0.0.1:0\nledger: {path: ledger.db}\ntiers:\n  - {name: local, model: qwen3}\n' >> rung.yaml
+family unsure Qwen-Qwen2.5-7B-Instruct.jinja '{"control": ["<|im_start|>"], "end": "<|im_end|>", "sure": 0.4,
+    "words": ["Let me look. ", "<tool_call>\n", "{\"name\": \"get_weather\", \"arguments\": ", "{\"city\": \"Bern\"}}", "\n</tool_call>"]}'
+families=${families% unsure}
+
+"$B/tests/standin" --answer 'from above' > upper.txt &
+upper=$!
+for _ in $(seq 100); do
+    port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' upper.txt)
+    [ -n "$port" ] && break
+    sleep 0.1
+done
+printf '  upper: {base_url: "http://127.0.0.1:%s/v1"}\n' "$port" >> rung.yaml
+printf 'listen: 127.0.0.1:0\nledger: {path: ledger.db}\nconfidence: {default: 0.9}\ntiers:\n' >> rung.yaml
+printf '  - {name: local, model: unsure}\n  - {name: frontier, model: upper}\n' >> rung.yaml
 "$B/rung" serve --config rung.yaml > serve.log 2>&1 &
 server=$!
 for _ in $(seq 100); do
@@ -93,4 +106,14 @@ for name in qwen3 ministral; do
     chat "$name" "$ask" '' > reply.json
     grep -q '"reasoning_content":"I need the weather' reply.json && ! grep -q 'content":"[^"]*need the weather.*"content"' reply.json
     say "${name}_parts_its_reasoning" $? "$(cut -c1-600 reply.json)"
+done
+
+for more in '' ', "stream": true'; do
+    chat auto "$ask" "$more" > reply.txt
+    grep -q 'get_weather\|Let me' reply.txt
+    [ $? -eq 1 ] && grep -q above reply.txt
+    say "an_unsure_call_climbs_whole${more:+_while_streaming}" $? "$(cut -c1-600 reply.txt)"
+    chat auto "$ask" "$more, \"metadata\": {\"privacy\": \"local\"}" > reply.txt
+    grep -q get_weather reply.txt
+    say "a_private_unsure_call_stays${more:+_while_streaming}" $? "$(cut -c1-600 reply.txt)"
 done
