@@ -20,10 +20,13 @@ void gateway_error_body(int status, const char *message, struct buf *out)
     openai_write_error(status, message, NULL, NULL, out);
 }
 
-/* Every sentence of the parser names its field in quotes first: that is `param`. */
+/* Every sentence of the parser names its field in quotes first, with the kind of content behind it in parentheses: the
+ * field is `param`. */
 static const char *param_of(const char *message, char *param, size_t size)
 {
-    const char *end = message[0] == '\'' ? strchr(message + 1, '\'') : NULL;
+    const char *end = message[0] == '\'' ? strchr(message + 1, '\'') : NULL, *kind = end ? strstr(message, " (") : NULL;
+    if (kind && kind < end)
+        end = kind;
     if (!end || (size_t)(end - message) > size)
         return NULL;
     snprintf(param, size, "%.*s", (int)(end - message - 1), message + 1);

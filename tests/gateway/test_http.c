@@ -181,13 +181,19 @@ static void test_http_alias_and_named_model_answer(void **state)
 static void test_http_refuses_what_no_tier_can_do_by_name(void **state)
 {
     (void)state;
-    struct plain_reply r;
-    house_chat(&house, ask_starter("x", "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"), &r);
-    json_t *v = reply_json(&r);
-    assert_int_equal(r.status, 400);
-    assert_string_equal(json_at(v, "error.param"), "tools");
-    json_decref(v);
-    plain_free(&r);
+    static const char *const asked[][2] = {
+        {"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", "tools"},
+        {"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":\"required\"", "tool_choice"},
+    };
+    for (int i = 0; i < 2; i++) {
+        struct plain_reply r;
+        house_chat(&house, ask_starter("x", asked[i][0]), &r);
+        json_t *v = reply_json(&r);
+        assert_int_equal(r.status, 400);
+        assert_string_equal(json_at(v, "error.param"), asked[i][1]);
+        json_decref(v);
+        plain_free(&r);
+    }
 }
 
 static void test_http_prompt_that_fits_no_tier_is_unanswered(void **state)

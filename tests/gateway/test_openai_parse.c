@@ -228,10 +228,10 @@ static void test_parse_notes_what_only_an_upstream_can_do(void **state)
     r = parse(HEAD ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}");
     assert_string_equal(r.needs_upstream, "response_format");
     r = parse(HEAD "," WEATHER ",\"tool_choice\":\"required\"}");
-    assert_string_equal(r.needs_upstream, "tool_choice");
+    assert_string_equal(r.needs_upstream, "tool_choice (required)");
     request_free(&r);
     r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"weather\"}}}");
-    assert_string_equal(r.needs_upstream, "tool_choice");
+    assert_string_equal(r.needs_upstream, "tool_choice (a tool by name)");
     request_free(&r);
     r = parse(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]}");
     assert_string_equal(r.needs_upstream, "tools[0].function.strict");

@@ -76,7 +76,7 @@ bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const j
     if (choice && strcmp(choice, "none") == 0)
         p->no_tools = true;
     else if (!choice || strcmp(choice, "required") == 0)
-        openai_needs_upstream(p, "tool_choice");
+        openai_needs_upstream(p, "tool_choice (%s)", choice ? choice : "a tool by name");
     else if (strcmp(choice, "auto") != 0)
         return err_set(p->err, ERR_INVALID,
                        "'tool_choice' is '%.40s'; it must be none, auto, required or an object that names a tool",
