@@ -35,11 +35,11 @@ void house_close(struct house *h)
     char path[80];
     http_server_close(h->server, 1000);
     gateway_close(h->gateway);
-    unlink(h->ledger);
-    snprintf(path, sizeof path, "%s-wal", h->ledger);
-    unlink(path);
-    snprintf(path, sizeof path, "%s-shm", h->ledger);
-    unlink(path);
+    static const char *const beside[] = {"", "-wal", "-shm", "-owners"};
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        snprintf(path, sizeof path, "%s%s", h->ledger, beside[i]);
+        unlink(path);
+    }
 }
 
 void house_chat(struct house *h, const char *body, struct plain_reply *ret)
