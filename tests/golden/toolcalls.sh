@@ -12,7 +12,8 @@ if [ ! -d "$templates" ]; then
     exit 0
 fi
 work=$(mktemp -d)
-server= upper=
+server=
+upper=
 trap '[ -n "$server" ] && kill $server 2>/dev/null && wait $server 2>/dev/null; [ -n "$upper" ] && kill $upper; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export HOME=$work
