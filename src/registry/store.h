@@ -39,8 +39,11 @@ bool model_store_read(const struct model_store *s, const struct model_name *name
 bool model_store_each(const struct model_store *s, bool (*each)(void *ctx, const struct model_name *name), void *ctx,
                       struct err *err);
 
+/* ERR_INVALID when another user could change what lies there; a folder that is not there yet is no fault. */
+bool model_store_is_safe(const char *root, struct err *err);
+
 /* ---- writing: Rung's own store only, under its lock ---- */
-/* Makes the folders. ERR_INVALID when another user could write there. */
+/* Makes the folders, and asks model_store_is_safe. */
 bool model_store_make(const struct model_store *s, struct err *err);
 /* ERR_BUSY when it is held the other way; *ret is for model_store_unlock. */
 bool model_store_lock(const struct model_store *s, bool alone, int *ret, struct err *err);

@@ -34,22 +34,26 @@ static bool make_folders(const char *path, struct err *err)
     return true;
 }
 
+bool model_store_is_safe(const char *root, struct err *err)
+{
+    struct stat st;
+    if (stat(root, &st) != 0)
+        return errno == ENOENT || err_errno(err, ERR_IO, "cannot read the folder %s", root);
+    return !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX) ||
+           err_set(err, ERR_INVALID, "anybody can change the models in %s: chmod o-w it, or set RUNG_MODELS to "
+                                     "another folder", root);
+}
+
 bool model_store_make(const struct model_store *s, struct err *err)
 {
     static const char *const folders[] = {"manifests", "blobs"};
     char path[MODEL_STORE_MAX_PATH];
-    struct stat st;
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", s->root, folders[i]);
         if (!make_folders(path, err))
             return false;
     }
-    if (stat(s->root, &st) != 0)
-        return err_errno(err, ERR_IO, "cannot read the folder %s", s->root);
-    if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
-        return err_set(err, ERR_INVALID, "anybody can change the models in %s: chmod o-w it, or set RUNG_MODELS to "
-                                         "another folder", s->root);
-    return true;
+    return model_store_is_safe(s->root, err);
 }
 
 bool model_store_lock(const struct model_store *s, bool alone, int *ret, struct err *err)

@@ -79,6 +79,10 @@ printf 'models:\n  s: {file: starter, adapters: [{name: ad, file: ./gone.gguf}]}
 "$rung" doctor > said 2>&1
 [ $? -eq 1 ] && grep -q "^problem  *model .*adapter .*gone.gguf" said && grep -q "mend 'file' of adapter 'ad'" said
 say doctor_names_a_missing_adapter $? "$(cat said)"
+mkdir open && chmod 777 open
+RUNG_MODELS=$PWD/open "$rung" doctor > said 2>&1
+[ $? -eq 1 ] && grep -q 'anybody can change the models' said
+say doctor_names_a_store_that_anybody_can_change $? "$(cat said)"
 "$rung" doctor --config nowhere.yaml > said 2>&1
 [ $? -eq 1 ] && grep -q 'check the path' said && grep -q ', 1 problem$' said
 say doctor_knows_a_missing_configuration_from_a_bad_one $? "$(cat said)"

@@ -10,6 +10,7 @@
 #include "cli/doctor/doctor.h"
 #include "engine/fit.h"
 #include "registry/registry.h"
+#include "registry/store.h"
 
 #define GB 1e9
 #define LITTLE_DISK INT64_C(5000000000)
@@ -142,6 +143,8 @@ void doctor_check_store(struct doctor *d)
     int64_t room = free_bytes(root);
     if (!registry_each(r, count_model, &n, &err))
         doctor_add_err(d, FINDING_PROBLEM, "store", "check the folder and who owns it", &err);
+    else if (!model_store_is_safe(root, &err))
+        doctor_add_err(d, FINDING_PROBLEM, "store", "until then nothing is pulled into it", &err);
     else if (there && access(root, W_OK) != 0)
         doctor_add(d, FINDING_WARNING, "store", "make it writable, or set RUNG_MODELS to another folder",
                    "%s cannot be written, so nothing can be pulled into it", root);
