@@ -16,9 +16,10 @@
 
 bool remote_next_event(struct http_call *call, const atomic_bool *stop, struct http_event *ret, struct err *err)
 {
-    while (!http_call_next(call, SLICE_MS, ret))
+    do {   /* also while one event follows the other: a fast host is stopped too */
         if (stop && atomic_load(stop))
             return err_set(err, ERR_CANCELLED, "stopped");
+    } while (!http_call_next(call, SLICE_MS, ret));
     return true;
 }
 
