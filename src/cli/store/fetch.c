@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/store/models.h"
 #include "cli/progress.h"
+#include "cli/run/run.h"
 #include "cli/store/store.h"
 
 struct bar {
@@ -17,6 +18,7 @@ static bool step(void *ctx, int64_t done, int64_t total)
 {
     struct bar *b = ctx;
     if (!b->begun) {
+        run_catch_interrupts();   /* from here on there is something to say */
         progress_start_bytes(&b->progress, "fetching", total);
         b->begun = true;
         if (done > 0 && done < total) {
@@ -27,7 +29,7 @@ static bool step(void *ctx, int64_t done, int64_t total)
     }
     b->progress.total = total;
     progress_step(&b->progress, done);
-    return true;
+    return !run_interrupted();
 }
 
 bool store_pull(struct registry *r, const char *name, const struct pull_options *options, bool quiet,
@@ -40,6 +42,8 @@ bool store_pull(struct registry *r, const char *name, const struct pull_options 
     bool ok = registry_pull(r, name, &o, ret, err);
     if (bar.begun)
         progress_hide(&bar.progress);
+    if (!ok && run_interrupted())
+        err_set(err, ERR_CANCELLED, "stopped by Ctrl-C; what has come is kept, and the next pull goes on from there");
     return ok;
 }
 
