@@ -44,8 +44,9 @@ static bool not_found(const char *name, const struct config *c, struct err *err)
     for (int i = 0; i < c->n_models && n < sizeof names; i++)
         if (c->models[i].file && strcmp(c->models[i].name, CLI_STARTER) != 0)
             n += (size_t)snprintf(names + n, sizeof names - n, ", %s", c->models[i].name);
-    return err_set(err, ERR_NOT_FOUND, "there is no model '%.80s' here; rung pull %.80s fetches it where a host has "
-                                       "it. Named in %.100s: %s; rung list shows the store", name, name, c->path, names);
+    return err_set(err, ERR_NOT_FOUND,
+                   "there is no model '%.80s' here; rung pull %.80s fetches it where a host has it. Named in %.100s: "
+                   "%s; rung list shows the store", name, name, c->path, names);
 }
 
 /* What the configuration says of a name: the model's file as a name for the registry, or CLI_STARTER; *context and
