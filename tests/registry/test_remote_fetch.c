@@ -363,8 +363,8 @@ static void test_fetch_stops_when_the_caller_says_so(void **state)
     struct host h;
     struct err err = ERR_INIT;
     struct stopper s = {0};
-    host_make(&h, 24 * MIB);
-    host_start(&h, "--rate", "512", NULL);
+    host_make(&h, 48 * MIB);
+    host_start(&h, "--rate", "2048", NULL);   /* a piece every 30 ms on each connection */
     struct remote *r = remote_impatient();
     struct remote_layer layer = weights_of(&h);
     const struct remote_progress progress = {.ctx = &s, .step = stop_soon};
