@@ -123,7 +123,7 @@ test: $(TESTS) $(REPLAYS) $(B)/rung $(HELPERS) tools man
 
 FUZZ_SECONDS ?= 60
 fuzz:
-	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+	$(Q)LIBS='$(LIBS)' tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 # Real models from their hosts: needs the internet, and says so.
 .PHONY: test-real

@@ -27,7 +27,7 @@ build() { # NAME
     { $make $B/lib/libkernels.a && $make CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,$CHECKS -fno-sanitize-recover=all" \
         $floors $B/obj/tests/fuzz/fuzz_"$1".o; } >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; return 1; }
     clang -fsanitize=fuzzer,$CHECKS $B/obj/tests/fuzz/fuzz_"$1".o -Wl,--start-group $floors -Wl,--end-group \
-        $(pkg-config --libs libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libpcre2-8 libutf8proc libedit) -lm -pthread \
+        ${LIBS:?the libraries to link: call this by make fuzz} \
         -o $B/bin/fuzz_"$1"
 }
 
