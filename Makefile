@@ -152,15 +152,21 @@ $(B)/man/%: man/%.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
+# Pages that tell of several commands are found by each of their names.
+MAN1 := $(DESTDIR)$(PREFIX)/share/man/man1
+MAN_ALIASES := rung-rm:rung-list rung-cp:rung-list rung-stop:rung-ps
+
 install: $(B)/rung man
 	install -Dm755 $(B)/rung $(DESTDIR)$(PREFIX)/bin/rung
-	for m in $(wildcard $(B)/man/*.1); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$$(basename $$m); done
+	for m in $(wildcard $(B)/man/*.1); do install -Dm644 $$m $(MAN1)/$$(basename $$m); done
+	for a in $(if $(wildcard $(B)/man/*.1),$(MAN_ALIASES)); do ln -sf $${a#*:}.1 $(MAN1)/$${a%:*}.1; done
 	for m in $(wildcard $(B)/man/*.5); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man5/$$(basename $$m); done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(B)/rung completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rung
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/rung $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rung \
+	      $(foreach a,$(MAN_ALIASES),$(MAN1)/$(firstword $(subst :, ,$(a))).1) \
 	      $(foreach m,$(notdir $(MANPAGES)),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(m))
 
 clean:
