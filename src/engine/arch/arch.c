@@ -1,8 +1,17 @@
-/* What all architectures share: the table of those known, the widths of slots, and the names that files give to
- * weights. What a model does with them stands in its own list beside this file. */
+/* What architectures share: how most of them begin and end, the table of those known, the widths of slots, and the
+ * names that files give to weights. What a model does with them stands in its own list beside this file. */
 #include <stdio.h>
 
 #include "engine/arch/arch.h"
+
+const struct op arch_plain_input[1] = {
+    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
+};
+
+const struct op arch_plain_output[2] = {
+    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
+    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
+};
 
 static const struct arch *const archs[] = {
     &arch_llama, &arch_qwen2, &arch_qwen3, &arch_gemma3, &arch_phi3, &arch_qwen3moe, &arch_gemma2, &arch_mistral3,

@@ -239,6 +239,9 @@ bool layers_have(struct layers layers, int layer);
 /* What the attention of this layer keeps; STATE_NONE when the block has none. */
 enum state_kind arch_state(const struct arch *arch, const struct hparams *h, int layer);
 
+/* How most begin, with the token's row, and end, with a norm and the product that makes logits. */
+extern const struct op arch_plain_input[1], arch_plain_output[2];
+
 extern const struct arch arch_llama, arch_qwen2, arch_qwen3, arch_gemma3, arch_phi3, arch_qwen3moe, arch_gemma2,
     arch_mistral3, arch_smollm3, arch_granite, arch_olmo2, arch_gpt_oss, arch_gptoss;
 

@@ -3,10 +3,6 @@
  * gives nothing; gates are clamped. */
 #include "engine/arch/arch.h"
 
-static const struct op input[] = {
-    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
-};
-
 static const struct op block[] = {
     {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_ATTN_NORM},
     {OP_MATMUL, .dst = SLOT_Q, .a = SLOT_NORMED, .w = WEIGHT_ATTN_Q, .bias = WEIGHT_ATTN_Q_BIAS},
@@ -32,20 +28,15 @@ static const struct op block[] = {
     {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
 };
 
-static const struct op output[] = {
-    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
-    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
-};
-
 const struct arch arch_gpt_oss = {
     .name = "gpt-oss",
     .rope = ROPE_NEOX,
     .roped = {1, 1},
     .windowed = {1, 2},
     .traits = TRAIT_WINDOW | TRAIT_EXPERTS,
-    .input = OP_LIST(input),
+    .input = OP_LIST(arch_plain_input),
     .block = OP_LIST(block),
-    .output = OP_LIST(output),
+    .output = OP_LIST(arch_plain_output),
 };
 
 static const struct role_name names_of_ollama[] = {
@@ -64,7 +55,7 @@ const struct arch arch_gptoss = {
     .traits = TRAIT_WINDOW | TRAIT_EXPERTS,
     .defaults = {.yarn = true},
     .other_names = {names_of_ollama, sizeof names_of_ollama / sizeof names_of_ollama[0]},
-    .input = OP_LIST(input),
+    .input = OP_LIST(arch_plain_input),
     .block = OP_LIST(block),
-    .output = OP_LIST(output),
+    .output = OP_LIST(arch_plain_output),
 };

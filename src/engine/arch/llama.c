@@ -3,10 +3,6 @@
  * long-context frequency divisors of 3.1 and later stand in a tensor of their own. */
 #include "engine/arch/arch.h"
 
-static const struct op input[] = {
-    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
-};
-
 static const struct op block[] = {
     {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_ATTN_NORM},
     {OP_MATMUL, .dst = SLOT_Q, .a = SLOT_NORMED, .w = WEIGHT_ATTN_Q, .bias = WEIGHT_ATTN_Q_BIAS, .bias_optional = true},
@@ -27,16 +23,11 @@ static const struct op block[] = {
     {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
 };
 
-static const struct op output[] = {
-    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
-    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
-};
-
 const struct arch arch_llama = {
     .name = "llama",
     .rope = ROPE_INTERLEAVED,
     .roped = {1, 1},
-    .input = OP_LIST(input),
+    .input = OP_LIST(arch_plain_input),
     .block = OP_LIST(block),
-    .output = OP_LIST(output),
+    .output = OP_LIST(arch_plain_output),
 };

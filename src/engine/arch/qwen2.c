@@ -1,10 +1,6 @@
 /* Qwen2 and Qwen2.5: "Qwen2 Technical Report" (2024). Llama with biases on Q, K and V. */
 #include "engine/arch/arch.h"
 
-static const struct op input[] = {
-    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
-};
-
 static const struct op block[] = {
     {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_ATTN_NORM},
     {OP_MATMUL, .dst = SLOT_Q, .a = SLOT_NORMED, .w = WEIGHT_ATTN_Q, .bias = WEIGHT_ATTN_Q_BIAS},
@@ -24,16 +20,11 @@ static const struct op block[] = {
     {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
 };
 
-static const struct op output[] = {
-    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
-    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
-};
-
 const struct arch arch_qwen2 = {
     .name = "qwen2",
     .rope = ROPE_NEOX,
     .roped = {1, 1},
-    .input = OP_LIST(input),
+    .input = OP_LIST(arch_plain_input),
     .block = OP_LIST(block),
-    .output = OP_LIST(output),
+    .output = OP_LIST(arch_plain_output),
 };

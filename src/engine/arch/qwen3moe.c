@@ -3,10 +3,6 @@
  * one. */
 #include "engine/arch/arch.h"
 
-static const struct op input[] = {
-    {OP_EMBED, .dst = SLOT_X, .w = WEIGHT_TOKEN_EMBD},
-};
-
 static const struct op block[] = {
     {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_ATTN_NORM},
     {OP_MATMUL, .dst = SLOT_Q, .a = SLOT_NORMED, .w = WEIGHT_ATTN_Q},
@@ -31,17 +27,12 @@ static const struct op block[] = {
     {OP_ADD, .dst = SLOT_X, .a = SLOT_X, .b = SLOT_BRANCH},
 };
 
-static const struct op output[] = {
-    {OP_NORM, .dst = SLOT_NORMED, .a = SLOT_X, .w = WEIGHT_OUTPUT_NORM},
-    {OP_MATMUL, .dst = SLOT_LOGITS, .a = SLOT_NORMED, .w = WEIGHT_OUTPUT},
-};
-
 const struct arch arch_qwen3moe = {
     .name = "qwen3moe",
     .rope = ROPE_NEOX,
     .roped = {1, 1},
     .traits = TRAIT_EXPERTS,
-    .input = OP_LIST(input),
+    .input = OP_LIST(arch_plain_input),
     .block = OP_LIST(block),
-    .output = OP_LIST(output),
+    .output = OP_LIST(arch_plain_output),
 };
