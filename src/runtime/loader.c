@@ -443,8 +443,9 @@ bool local_model_acquire(struct local_model *m, const struct load_wait *wait, st
     pthread_mutex_unlock(&rt->lock);
     if (loaded)
         return true;
-    if (!identify(m, &identity, err))
-        return false;
+    if (!identify(m, &identity, err)) /* those who ask are not told where files lie */
+        return err_set(err, ERR_NOT_FOUND,
+                       "the file of %.100s is gone: fetch it again, or start Rung again if its name moved", m->name);
     pthread_mutex_lock(&rt->lock);
     bool ok = wait_and_pin(rt, m, &identity, wait, err);
     pthread_mutex_unlock(&rt->lock);

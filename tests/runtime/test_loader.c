@@ -217,7 +217,7 @@ static void test_a_failed_load_says_why_and_may_be_tried_again(void **state)
     assert_int_equal(truncate(m->path, 100000), 0);
     assert_acquire_fails(m, &plain_wait, ERR_CORRUPT, "");
     assert_int_equal(unlink(m->path), 0);
-    assert_acquire_fails(m, &plain_wait, ERR_NOT_FOUND, "cannot open");
+    assert_acquire_fails(m, &plain_wait, ERR_NOT_FOUND, "mended is gone");
     copy_starter(m->path);
     use_once(m);
     remove_copies();
