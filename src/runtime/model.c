@@ -1,5 +1,5 @@
 /* What a model is made of: its file's map, tokenizer, template and engine; what its header tells before they exist; and
- * the runtime's own life, which starts the engine thread (scheduler.c) and the loader thread (loader.c). When parts
+ * the runtime's own life, which starts the engine thread (schedule/) and the loader thread (loader.c). When parts
  * come and go is the loader's business. */
 #include <stdlib.h>
 #include <time.h>

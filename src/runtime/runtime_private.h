@@ -186,7 +186,7 @@ bool generation_take(struct generation *g, const struct token_record *record, en
 /* Gives the last event and lets go of g; err is for FINISH_ERROR. */
 void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err);
 
-/* ---- scheduler.c ---- */
+/* ---- schedule/scheduler.c ---- */
 void *scheduler_run(void *runtime);
 /* ERR_BUSY when too many generations are live. */
 bool scheduler_submit(struct runtime *rt, struct generation *g, struct err *err);
