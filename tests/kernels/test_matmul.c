@@ -118,8 +118,10 @@ static void long_rows(const struct kernels *ref, const struct kernels *fast, enu
 {
     int blocks = tensor_type_info(type)->block == 256 ? 9 : tensor_type_info(type)->block == 32 ? 67 : 60;
     struct trial one = {type, 70, some_k(type, blocks), 1, FILL_PLAIN, FILL_PLAIN, false, 8};
-    struct trial many = {type, 70, some_k(type, blocks), 9, FILL_PLAIN, FILL_PLAIN, true, 40};
+    struct trial few = {type, 70, some_k(type, blocks), 9, FILL_PLAIN, FILL_PLAIN, true, 40};
+    struct trial many = {type, 70, some_k(type, blocks), 23, FILL_PLAIN, FILL_PLAIN, false, 24};
     compare(ref, fast, &one, state);
+    compare(ref, fast, &few, state);
     compare(ref, fast, &many, state);
     struct trial prompt = {type, 3, some_k(type, 2), 300, FILL_PLAIN, FILL_PLAIN, false, 0};
     compare(ref, fast, &prompt, state);
@@ -136,7 +138,7 @@ static void test_one_token_equals_itself_among_many(void **state)
     (void)state;
     enum {
         N = 33,
-        TOKENS = 11
+        TOKENS = 19
     };
     uint64_t seed = 3;
     const struct kernels *best = kernels_get();

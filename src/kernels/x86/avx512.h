@@ -286,8 +286,8 @@ struct kind_32 {
     int offset;     /* what the unsigned bytes are above the weights */
     bool has_min;
     __m512 (*scale)(__m512i first_dword);
-    __m512i (*pair)(const uint8_t *a, const uint8_t *b);
-    __m512i (*named)(__m512i nibbles); /* the bytes that the nibbles stand for */
+    __m512i (*pair)(const uint8_t *a, const uint8_t *b); /* the weights of two blocks, or NULL: */
+    __m512i (*named)(__m512i nibbles);                   /* the bytes that the nibbles stand for */
 };
 
 /* 2^(e - 128) as the product of two powers: the smallest are subnormal. */
@@ -339,26 +339,6 @@ INLINE __m512i named_mxfp4(__m512i nibbles)
     return named_bytes(nibbles, tensor_mxfp4_halves, 12);
 }
 
-INLINE __m512i pair_q4_0(const uint8_t *a, const uint8_t *b)
-{
-    return pair_nibbles(a + 2, b + 2);
-}
-
-INLINE __m512i pair_q4_1(const uint8_t *a, const uint8_t *b)
-{
-    return pair_nibbles(a + 4, b + 4);
-}
-
-INLINE __m512i pair_iq4_nl(const uint8_t *a, const uint8_t *b)
-{
-    return named_iq4(pair_nibbles(a + 2, b + 2));
-}
-
-INLINE __m512i pair_mxfp4(const uint8_t *a, const uint8_t *b)
-{
-    return named_mxfp4(pair_nibbles(a + 1, b + 1));
-}
-
 INLINE __m512i pair_q5_0(const uint8_t *a, const uint8_t *b)
 {
     return pair_fifth_bits(pair_nibbles(a + 6, b + 6), a + 2, b + 2);
@@ -376,13 +356,13 @@ INLINE __m512i pair_q8_0(const uint8_t *a, const uint8_t *b)
     return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
 }
 
-#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 2, 8, false, low_half, pair_q4_0, named_themselves})
-#define KIND_Q4_1 ((struct kind_32){sizeof(struct block_q4_1), 4, 0, true, low_half, pair_q4_1, named_themselves})
+#define KIND_Q4_0 ((struct kind_32){sizeof(struct block_q4_0), 2, 8, false, low_half, NULL, named_themselves})
+#define KIND_Q4_1 ((struct kind_32){sizeof(struct block_q4_1), 4, 0, true, low_half, NULL, named_themselves})
 #define KIND_Q5_0 ((struct kind_32){sizeof(struct block_q5_0), 0, 16, false, low_half, pair_q5_0, NULL})
 #define KIND_Q5_1 ((struct kind_32){sizeof(struct block_q5_1), 0, 0, true, low_half, pair_q5_1, NULL})
 #define KIND_Q8_0 ((struct kind_32){sizeof(struct block_q8_0), 0, 128, false, low_half, pair_q8_0, NULL})
-#define KIND_IQ4_NL ((struct kind_32){sizeof(struct block_iq4_nl), 2, 128, false, low_half, pair_iq4_nl, named_iq4})
-#define KIND_MXFP4 ((struct kind_32){sizeof(struct block_mxfp4), 1, 12, false, exponent_scale, pair_mxfp4, named_mxfp4})
+#define KIND_IQ4_NL ((struct kind_32){sizeof(struct block_iq4_nl), 2, 128, false, low_half, NULL, named_iq4})
+#define KIND_MXFP4 ((struct kind_32){sizeof(struct block_mxfp4), 1, 12, false, exponent_scale, NULL, named_mxfp4})
 
 /* ---- blocks of 256: 64 weights at a time ---- */
 
@@ -408,8 +388,7 @@ struct kind_256 {
     enum order order; /* of the steps; other than K's it needs headers */
     bool has_min;
     bool is_wide; /* a sum of two products passes 16 bits; steps 2 i and 2 i + 1 have the same scales */
-    __m512i (*quarter)(const uint8_t *block, int c);                           /* 64 weights in the order of K, */
-    __m512i (*step)(const uint8_t *block, int step);                           /* and in that of the steps */
+    __m512i (*step)(const uint8_t *block, int step);                           /* 64 weights */
     struct sixteen_headers (*headers)(const uint8_t *const *rows, int64_t at); /* NULL: as load_k_headers has it */
 };
 
@@ -424,7 +403,7 @@ INLINE __m512i shift_halves(__m512i v, int low, int high)
     return _mm512_srlv_epi64(v, _mm512_setr_epi64(low, low, low, low, high, high, high, high));
 }
 
-INLINE __m512i quarter_q4_k(const uint8_t *block, int c)
+INLINE __m512i step_q4_k(const uint8_t *block, int c)
 {
     return _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 16 + 32 * c), 0, 4), _mm512_set1_epi8(15));
 }
@@ -437,14 +416,14 @@ INLINE __mmask64 test_high_bits(const uint8_t *high, int first, int second)
     return _mm512_test_epi8_mask(broadcast_32_bytes(high), bit);
 }
 
-INLINE __m512i quarter_q5_k(const uint8_t *block, int c)
+INLINE __m512i step_q5_k(const uint8_t *block, int c)
 {
     __m512i v = _mm512_and_si512(shift_halves(broadcast_32_bytes(block + 48 + 32 * c), 0, 4), _mm512_set1_epi8(15));
     return _mm512_mask_add_epi8(v, test_high_bits(block + 16, 2 * c, 2 * c + 1), v, _mm512_set1_epi8(16));
 }
 
 /* Four bits from the low bytes; the two above them are rotated into place and picked from the high bytes. */
-INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
+INLINE __m512i step_q6_k(const uint8_t *block, int c)
 {
     const __m512i nibble = _mm512_set1_epi8(15), six = _mm512_set1_epi8(63);
     int first = c % 2 ? 0 : 4, second = c % 2 ? 62 : 2;
@@ -456,20 +435,9 @@ INLINE __m512i quarter_q6_k(const uint8_t *block, int c)
     return _mm512_and_si512(_mm512_ternarylogic_epi32(nibble, low, high, 0xca), six);
 }
 
-INLINE __m512i two_bits_quarter(const uint8_t *qs, int c)
-{
-    __m512i v = broadcast_32_bytes(qs + 32 * (c / 2));
-    return _mm512_and_si512(c % 2 ? shift_halves(v, 4, 6) : shift_halves(v, 0, 2), _mm512_set1_epi8(3));
-}
-
 INLINE __m512i two_bits_step(const uint8_t *qs, int step)
 {
     return _mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(qs), (unsigned)(2 * step)), _mm512_set1_epi8(3));
-}
-
-INLINE __m512i quarter_q2_k(const uint8_t *block, int c)
-{
-    return two_bits_quarter(block + 16, c);
 }
 
 INLINE __m512i step_q2_k(const uint8_t *block, int step)
@@ -477,21 +445,10 @@ INLINE __m512i step_q2_k(const uint8_t *block, int step)
     return two_bits_step(block + 16, step);
 }
 
-INLINE __m512i quarter_q3_k(const uint8_t *block, int c)
-{
-    __m512i v = two_bits_quarter(block + 32, c);
-    return _mm512_mask_add_epi8(v, test_high_bits(block, 2 * c, 2 * c + 1), v, _mm512_set1_epi8(4));
-}
-
 INLINE __m512i step_q3_k(const uint8_t *block, int step)
 {
     __m512i v = two_bits_step(block + 32, step);
     return _mm512_mask_add_epi8(v, test_high_bits(block, step, 4 + step), v, _mm512_set1_epi8(4));
-}
-
-INLINE __m512i quarter_iq4_xs(const uint8_t *block, int c)
-{
-    return named_iq4(pair_nibbles(block + 8 + 32 * c, block + 24 + 32 * c));
 }
 
 INLINE __m512i step_iq4_xs(const uint8_t *block, int step)
@@ -501,20 +458,16 @@ INLINE __m512i step_iq4_xs(const uint8_t *block, int step)
 }
 
 #define KIND_Q2_K                                                                                                      \
-    ((struct kind_256){sizeof(struct block_q2_k), 0, 0, ORDER_TWO_BITS, true, false, quarter_q2_k, step_q2_k,          \
-                       load_q2_headers})
+    ((struct kind_256){sizeof(struct block_q2_k), 0, 0, ORDER_TWO_BITS, true, false, step_q2_k, load_q2_headers})
 #define KIND_Q3_K                                                                                                      \
-    ((struct kind_256){sizeof(struct block_q3_k), 2, 0, ORDER_TWO_BITS, false, false, quarter_q3_k, step_q3_k,         \
-                       load_q3_headers})
+    ((struct kind_256){sizeof(struct block_q3_k), 2, 0, ORDER_TWO_BITS, false, false, step_q3_k, load_q3_headers})
 #define KIND_Q4_K                                                                                                      \
-    ((struct kind_256){sizeof(struct block_q4_k), 0, 0, ORDER_K, true, false, quarter_q4_k, quarter_q4_k, NULL})
+    ((struct kind_256){sizeof(struct block_q4_k), 0, 0, ORDER_K, true, false, step_q4_k, NULL})
 #define KIND_Q5_K                                                                                                      \
-    ((struct kind_256){sizeof(struct block_q5_k), 0, 0, ORDER_K, true, false, quarter_q5_k, quarter_q5_k, NULL})
+    ((struct kind_256){sizeof(struct block_q5_k), 0, 0, ORDER_K, true, false, step_q5_k, NULL})
 #define KIND_Q6_K                                                                                                      \
-    ((struct kind_256){sizeof(struct block_q6_k), 5, 192, ORDER_K, false, false, quarter_q6_k, quarter_q6_k,           \
-                       load_q6_headers})
+    ((struct kind_256){sizeof(struct block_q6_k), 5, 192, ORDER_K, false, false, step_q6_k, load_q6_headers})
 #define KIND_IQ4_XS                                                                                                    \
-    ((struct kind_256){sizeof(struct block_iq4_xs), 7, 0, ORDER_NIBBLES, false, true, quarter_iq4_xs, step_iq4_xs,     \
-                       load_iq4_headers})
+    ((struct kind_256){sizeof(struct block_iq4_xs), 7, 0, ORDER_NIBBLES, false, true, step_iq4_xs, load_iq4_headers})
 
 #endif

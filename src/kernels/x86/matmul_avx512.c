@@ -134,30 +134,10 @@ INLINE void float_tile(enum tensor_type type, const struct matmul *mm, int64_t r
     }
 }
 
-#define SHARED_ROWS 16 /* what the first few tokens leave in the cache for the next few */
-#define FEW_TOKENS (2 * DECODE_TOKENS)
-
-/* Blocks of 256 with five to eight tokens: cheaper streamed twice, the second time from the cache, than unpacked for
- * tiles that so few do not fill. */
-static void matmul_few(const struct matmul *mm, int64_t begin, int64_t end)
-{
-    size_t act_row = act_row_bytes(act_format_of(mm->type), mm->k);
-    for (int64_t row = begin; row < end; row += SHARED_ROWS)
-        for (int t = 0; t < mm->tokens; t += DECODE_TOKENS) {
-            struct matmul part = *mm;
-            part.act = (const char *)mm->act + (size_t)t * act_row;
-            part.y = mm->y + t * mm->y_stride;
-            part.tokens = mm->tokens - t < DECODE_TOKENS ? mm->tokens - t : DECODE_TOKENS;
-            decode_avx512(&part, row, end - row < SHARED_ROWS ? end : row + SHARED_ROWS);
-        }
-}
-
 static void matmul_quantised(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
 {
     if (mm->tokens <= DECODE_TOKENS)
         decode_avx512(mm, begin, end);
-    else if (mm->tokens <= FEW_TOKENS && act_format_of(mm->type) == ACT_Q8_256)
-        matmul_few(mm, begin, end);
     else
         tile_avx512(mm, begin, end, scratch);
 }

@@ -1,160 +1,30 @@
-/* Quantised products with many tokens: a panel of 32 rows and a stretch of K is unpacked, losslessly, into bytes that
- * lie four of K by row, and then meets the tokens in register tiles whose lanes are rows. A token's bytes are
- * broadcast, so that a tile's integer sums need no folding. Bound by the multipliers. */
-#include "kernels/x86/avx512.h"
+/* Quantised products with five tokens and more: a panel of unpacked weights (panel_avx512.h) meets the tokens in
+ * register tiles whose lanes are rows. A token's bytes are broadcast, so that a tile's integer sums need no folding.
+ * Many tokens share long panels and are bound by the multipliers; few take a panel for every 256 of K, whose unpacking
+ * and whose way from memory cost as much. The next rows are prefetched all the while. */
+#include "kernels/x86/panel_avx512.h"
 
-#define ROWS 32 /* of a panel: two vectors of sixteen */
-#define PANEL_K 2048
-#define PANEL_TOKENS 256
-#define MAX_TILE 6 /* tokens; 2 x 6 sums and as many block sums leave registers for the operands */
+#define FEW_TOKENS 16
+#define FEW_K 256
+#define MAX_TILE 8   /* tokens */
+#define MANY_TILE 6  /* 2 x 6 sums and as many block sums leave registers for the operands */
+#define TILE_LOOKS 8 /* ahead, for 256 of K */
 
-struct panel {
-    uint8_t q[PANEL_K / 4][ROWS][4];
-    float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
-    int32_t scale[PANEL_K / 16][ROWS];
-    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or of sixteen minima or scales */
-    float y[PANEL_TOKENS][ROWS];       /* sums so far */
-};
-_Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
-
-/* What a panel is cut from. */
-struct cut {
-    const struct matmul *mm;
-    int64_t row, end; /* rows [row, row + ROWS); past end the last one stands in */
-    int64_t k, k_end;
+/* What tiles know of a type. */
+struct shape {
+    bool has_sixteen; /* scales in a block of 256, not eight */
+    bool has_min;
+    int above; /* blocks of 32: what the bytes are above the weights; of 256, its logarithm */
 };
 
-/* ---- unpacking ---- */
-
-/* v[r] holds 64 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all sixteen. */
-INLINE void transpose(const __m512i v[16], uint8_t (*to)[ROWS][4])
-{
-    __m512i w[16];
-    UNROLL
-    for (int i = 0; i < 16; i += 4) {
-        __m512i a = _mm512_unpacklo_epi32(v[i], v[i + 1]), b = _mm512_unpacklo_epi32(v[i + 2], v[i + 3]);
-        __m512i c = _mm512_unpackhi_epi32(v[i], v[i + 1]), d = _mm512_unpackhi_epi32(v[i + 2], v[i + 3]);
-        w[i] = _mm512_unpacklo_epi64(a, b);
-        w[i + 1] = _mm512_unpackhi_epi64(a, b);
-        w[i + 2] = _mm512_unpacklo_epi64(c, d);
-        w[i + 3] = _mm512_unpackhi_epi64(c, d);
-    }
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m512i a = _mm512_shuffle_i32x4(w[i], w[i + 4], 0x88), b = _mm512_shuffle_i32x4(w[i], w[i + 4], 0xdd);
-        __m512i c = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88),
-                d = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
-        _mm512_store_si512(to[i], _mm512_shuffle_i32x4(a, c, 0x88));
-        _mm512_store_si512(to[i + 4], _mm512_shuffle_i32x4(b, d, 0x88));
-        _mm512_store_si512(to[i + 8], _mm512_shuffle_i32x4(a, c, 0xdd));
-        _mm512_store_si512(to[i + 12], _mm512_shuffle_i32x4(b, d, 0xdd));
-    }
-}
-
-/* Rows of the cut at its first block, and how far on the next panel's begin. */
-struct cut_rows {
-    const uint8_t *p[ROWS];
-    int64_t ahead;
+/* A panel's unpacked blocks and the tokens that meet them. */
+struct meeting {
+    struct panel *panel;
+    int blocks;
+    const char *act;  /* the first token's blocks, */
+    size_t act_bytes; /* and how far on the next one's are */
+    struct ahead ahead;
 };
-
-INLINE struct cut_rows cut_rows(const struct cut *cut, int block, int block_bytes)
-{
-    struct cut_rows rows;
-    int64_t bytes = (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
-    for (int r = 0; r < ROWS; r++) {
-        int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
-        rows.p[r] = (const uint8_t *)cut->mm->w + row * bytes + cut->k / block * block_bytes;
-    }
-    rows.ahead = ROWS * bytes;
-    return rows;
-}
-
-INLINE void store_rows(void *row_values, int first, __m512i v)
-{
-    _mm512_store_si512((int32_t *)row_values + first, v);
-}
-
-INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *p)
-{
-    struct cut_rows rows = cut_rows(cut, 32, kind.bytes);
-    int blocks = (int)((cut->k_end - cut->k) / 32);
-    for (int b = 0; b < blocks; b += 2) {
-        /* Of an odd number of blocks the last stands in for its neighbour, whose place in the panel nobody reads. */
-        int at = b * kind.bytes, next = b + 1 < blocks ? at + kind.bytes : at;
-        for (int r = 0; r < ROWS; r += 16) {
-            __m512i v[16], header[4];
-            UNROLL
-            for (int i = 0; i < 16; i++) {
-                prefetch_bytes(rows.p[r + i] + rows.ahead + at, 2 * kind.bytes);
-                v[i] = kind.pair(rows.p[r + i] + at, rows.p[r + i] + next);
-            }
-            transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
-            for (int i = 0; i < 2; i++) {
-                load_headers(rows.p + r, i ? next : at, header);
-                _mm512_store_ps(p->d[b + i] + r, kind.scale(header[0]));
-                if (kind.has_min)
-                    _mm512_store_ps(p->m[b + i] + r, high_half(header[0]));
-            }
-        }
-    }
-}
-
-/* Scales and minima of the sixteen rows from r on, block b. */
-INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
-{
-    struct k_headers header = load_k_headers(rows, at);
-    _mm512_store_ps(p->d[b] + r, header.d);
-    _mm512_store_ps(p->m[b] + r, header.m);
-    UNROLL
-    for (int i = 0; i < 8; i++)
-        store_rows(p->scale[8 * b + i], r,
-                   _mm512_and_si512(_mm512_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm512_set1_epi32(63)));
-    UNROLL
-    for (int i = 0; i < 4; i++)
-        store_rows(p->pairs[4 * b + i], r, min_words(header.min[i / 2], i % 2));
-}
-
-/* The same for sixteen scales, each in a lane of its own; in pairs stand the minima, or where there are none what
- * meets the sums of activations just so: the scales. */
-INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *rows, int64_t at, struct panel *p, int b,
-                                  int r)
-{
-    struct sixteen_headers header = kind.headers(rows, at);
-    _mm512_store_ps(p->d[b] + r, header.d);
-    if (kind.has_min)
-        _mm512_store_ps(p->m[b] + r, header.m);
-    UNROLL
-    for (int i = 0; i < 16; i++)
-        store_rows(p->scale[16 * b + i], r,
-                   _mm512_srai_epi32(_mm512_slli_epi32(header.scale[i / 4], 24 - i % 4 * 8), 24));
-    UNROLL
-    for (int i = 0; i < 8; i++)
-        store_rows(p->pairs[8 * b + i], r, byte_words(kind.has_min ? header.min[i / 2] : header.scale[i / 2], i % 2));
-}
-
-INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel *p)
-{
-    struct cut_rows rows = cut_rows(cut, 256, kind.bytes);
-    int blocks = (int)((cut->k_end - cut->k) / 256);
-    for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < ROWS; r += 16) {
-            int64_t at = b * kind.bytes;
-            for (int i = 0; i < 16; i++)
-                prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
-            if (kind.headers)
-                unpack_sixteen_header(kind, rows.p + r, at, p, b, r);
-            else
-                unpack_k_header(rows.p + r, at, p, b, r);
-            UNROLL
-            for (int c = 0; c < 4; c++) {
-                __m512i v[16];
-                UNROLL
-                for (int i = 0; i < 16; i++)
-                    v[i] = kind.quarter(rows.p[r + i] + at, c);
-                transpose(v, (uint8_t(*)[ROWS][4])p->q[64 * b + 16 * c][r]);
-            }
-        }
-}
 
 /* ---- tiles: [tile] tokens by 32 rows, sums[2 t + half] ---- */
 
@@ -164,7 +34,7 @@ INLINE __m512i rows_of(const void *row_values, int half)
 }
 
 /* sums += dot products of `steps` times four of K, of the panel's bytes from w on with each token's from q[t] on. */
-INLINE void add_dots(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, __m512i *sums)
+INLINE void add_dots(uint8_t (*w)[PANEL_ROWS][4], const int8_t *const *q, int steps, int tile, __m512i *sums)
 {
     UNROLL
     for (int i = 0; i < steps; i++) {
@@ -185,16 +55,20 @@ INLINE void add_term(float *y, const float *w_scale, __m512 act_scale, __m512i i
     _mm512_store_ps(y, _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(isum), _mm512_load_ps(y)));
 }
 
-INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const struct act_block_32 *const *acts, int tile,
-                    int token)
+INLINE void tile_32(struct shape shape, struct meeting *m, int tile, int token)
 {
-    for (int b = 0; b < blocks; b++) {
+    struct panel *p = m->panel;
+    const struct act_block_32 *acts[MAX_TILE];
+    for (int t = 0; t < tile; t++)
+        acts[t] = (const void *)(m->act + (size_t)(token + t) * m->act_bytes);
+    for (int b = 0; b < m->blocks; b++) {
         __m512i sums[2 * MAX_TILE];
         const int8_t *q[MAX_TILE];
+        look_ahead(&m->ahead);
         UNROLL
         for (int t = 0; t < tile; t++) {
             q[t] = acts[t][b].q;
-            sums[2 * t] = sums[2 * t + 1] = _mm512_set1_epi32(-kind.offset * acts[t][b].sum);
+            sums[2 * t] = sums[2 * t + 1] = _mm512_set1_epi32(-shape.above * acts[t][b].sum);
         }
         add_dots(&p->q[8 * b], q, 8, tile, sums);
         UNROLL
@@ -202,34 +76,23 @@ INLINE void tile_32(struct kind_32 kind, struct panel *p, int blocks, const stru
             const struct act_block_32 *a = &acts[i / 2][b];
             float *y = p->y[token + i / 2] + i % 2 * 16;
             add_term(y, p->d[b] + i % 2 * 16, _mm512_set1_ps(a->d), sums[i]);
-            if (kind.has_min)
+            if (shape.has_min)
                 add_term(y, p->m[b] + i % 2 * 16, _mm512_set1_ps(a->d), _mm512_set1_epi32(a->sum));
         }
     }
 }
 
-/* sums = the block's sums of scaled products of the unsigned bytes. */
-INLINE void scaled_sums(struct kind_256 kind, struct panel *p, int b, const struct act_block_256 *const *acts, int tile,
-                        __m512i *sums)
+/* sums += the scaled products of n elements of the panel's, which share a scale, with each token's from q[t] on. */
+INLINE void add_scaled(struct panel *p, int at, int n, const int8_t *const *q, int tile, __m512i *sums)
 {
-    int sub = kind.headers ? 16 : 32;
+    __m512i dots[2 * MAX_TILE];
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
-        sums[i] = _mm512_setzero_si512();
-    for (int s = 0; s < 256 / sub; s++) {
-        __m512i dots[2 * MAX_TILE];
-        const int8_t *q[MAX_TILE];
-        UNROLL
-        for (int t = 0; t < tile; t++) {
-            q[t] = acts[t][b].q + s * sub;
-            dots[2 * t] = dots[2 * t + 1] = _mm512_setzero_si512();
-        }
-        add_dots(&p->q[64 * b + s * sub / 4], q, sub / 4, tile, dots);
-        const int32_t *scale = p->scale[256 / sub * b + s];
-        UNROLL
-        for (int i = 0; i < 2 * tile; i++)
-            sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(dots[i], rows_of(scale, i % 2)));
-    }
+        dots[i] = _mm512_setzero_si512();
+    add_dots(&p->q[at / 4], q, n / 4, tile, dots);
+    UNROLL
+    for (int i = 0; i < 2 * tile; i++)
+        sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(dots[i], rows_of(p->scale[at / n], i % 2)));
 }
 
 /* sums[half] = the rows' word pairs, `n` from the block's first, times the token's words. */
@@ -244,116 +107,241 @@ INLINE void sum_pairs(struct panel *p, int first, int n, const int16_t *words, _
     }
 }
 
-INLINE void add_block_256(struct kind_256 kind, struct panel *p, int b, const struct act_block_256 *a,
+INLINE void add_block_256(struct shape shape, struct panel *p, int b, const struct act_block_256 *a,
                           const __m512i sums[2], float *y)
 {
     __m512i pairs[2];
     __m512 scale = _mm512_set1_ps(a->d), negated = _mm512_set1_ps(-a->d);
-    int n = kind.headers ? 8 : 4;
-    sum_pairs(p, n * b, n, kind.headers ? a->sums : a->pair_sums, pairs);
+    int n = shape.has_sixteen ? 8 : 4;
+    sum_pairs(p, n * b, n, shape.has_sixteen ? a->sums : a->pair_sums, pairs);
     UNROLL
     for (int half = 0; half < 2; half++) {
         __m512i isum = sums[half];
-        if (kind.shift > 0)
-            isum = _mm512_sub_epi32(isum, _mm512_slli_epi32(pairs[half], (unsigned)kind.shift));
+        if (!shape.has_min)
+            isum = _mm512_sub_epi32(isum, _mm512_slli_epi32(pairs[half], (unsigned)shape.above));
         add_term(y + 16 * half, p->d[b] + 16 * half, scale, isum);
-        if (kind.has_min)
+        if (shape.has_min)
             add_term(y + 16 * half, p->m[b] + 16 * half, negated, pairs[half]);
     }
 }
 
-INLINE void tile_256(struct kind_256 kind, struct panel *p, int blocks, const struct act_block_256 *const *acts,
-                     int tile, int token)
+INLINE void tile_256(struct shape shape, struct meeting *m, int tile, int token)
 {
-    for (int b = 0; b < blocks; b++) {
+    struct panel *p = m->panel;
+    const struct act_block_256 *acts[MAX_TILE];
+    for (int t = 0; t < tile; t++)
+        acts[t] = (const void *)(m->act + (size_t)(token + t) * m->act_bytes);
+    for (int b = 0; b < m->blocks; b++) {
         __m512i sums[2 * MAX_TILE];
-        scaled_sums(kind, p, b, acts, tile, sums);
+        UNROLL
+        for (int i = 0; i < 2 * tile; i++)
+            sums[i] = _mm512_setzero_si512();
+        for (int at = 0; at < 256; at += 32) {
+            const int8_t *q[MAX_TILE];
+            look_ahead(&m->ahead);
+            UNROLL
+            for (int t = 0; t < tile; t++)
+                q[t] = acts[t][b].q + at;
+            if (!shape.has_sixteen) {
+                add_scaled(p, 256 * b + at, 32, q, tile, sums);
+                continue;
+            }
+            add_scaled(p, 256 * b + at, 16, q, tile, sums);
+            UNROLL
+            for (int t = 0; t < tile; t++)
+                q[t] += 16;
+            add_scaled(p, 256 * b + at + 16, 16, q, tile, sums);
+        }
         UNROLL
         for (int t = 0; t < tile; t++)
-            add_block_256(kind, p, b, &acts[t][b], &sums[2 * t], p->y[token + t]);
+            add_block_256(shape, p, b, &acts[t][b], &sums[2 * t], p->y[token + t]);
     }
 }
 
 /* ---- from tokens to tiles ---- */
 
-/* The largest tile that `left` tokens fill. */
-INLINE int tile_size(int left)
+INLINE void tile_any(bool is_32, struct shape shape, struct meeting *m, int tile, int token)
 {
-    return left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    if (is_32)
+        tile_32(shape, m, tile, token);
+    else
+        tile_256(shape, m, tile, token);
 }
 
-INLINE const void *act_at(const struct matmul *mm, int64_t token, int64_t block, size_t block_bytes)
+/* How many of `left` tokens the next tile takes. */
+static int tile_size(int left)
 {
-    size_t row = act_row_bytes(act_format_of(mm->type), mm->k);
-    return (const char *)mm->act + (size_t)token * row + (size_t)block * block_bytes;
+    return left > FEW_TOKENS ? MANY_TILE : left > MAX_TILE ? (left + 1) / 2 : left;
 }
 
-INLINE void tiles_32(struct kind_32 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+INLINE void tiles(bool is_32, struct shape shape, struct meeting *m, int tokens)
 {
-    int blocks = (int)((cut->k_end - cut->k) / 32);
     for (int t = 0, tile; t < tokens; t += tile) {
-        const struct act_block_32 *acts[MAX_TILE];
         tile = tile_size(tokens - t);
-        for (int i = 0; i < tile; i++)
-            acts[i] = act_at(cut->mm, token + t + i, cut->k / 32, sizeof **acts);
-        if (tile == 6)
-            tile_32(kind, p, blocks, acts, 6, t);
-        else if (tile == 4)
-            tile_32(kind, p, blocks, acts, 4, t);
-        else if (tile == 2)
-            tile_32(kind, p, blocks, acts, 2, t);
-        else
-            tile_32(kind, p, blocks, acts, 1, t);
+        switch (tile) {
+        case 1:
+            tile_any(is_32, shape, m, 1, t);
+            break;
+        case 2:
+            tile_any(is_32, shape, m, 2, t);
+            break;
+        case 3:
+            tile_any(is_32, shape, m, 3, t);
+            break;
+        case 4:
+            tile_any(is_32, shape, m, 4, t);
+            break;
+        case 5:
+            tile_any(is_32, shape, m, 5, t);
+            break;
+        case 6:
+            tile_any(is_32, shape, m, 6, t);
+            break;
+        case 7:
+            tile_any(is_32, shape, m, 7, t);
+            break;
+        default:
+            tile_any(is_32, shape, m, 8, t);
+            break;
+        }
     }
 }
 
-INLINE void tiles_256(struct kind_256 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+/* Compiled once a shape, not once a type. */
+static void tiles_of(enum tensor_type type, struct meeting *m, int tokens)
 {
-    int blocks = (int)((cut->k_end - cut->k) / 256);
-    for (int t = 0, tile; t < tokens; t += tile) {
-        const struct act_block_256 *acts[MAX_TILE];
-        tile = tile_size(tokens - t);
-        for (int i = 0; i < tile; i++)
-            acts[i] = act_at(cut->mm, token + t + i, cut->k / 256, sizeof **acts);
-        if (tile == 6)
-            tile_256(kind, p, blocks, acts, 6, t);
-        else if (tile == 4)
-            tile_256(kind, p, blocks, acts, 4, t);
-        else if (tile == 2)
-            tile_256(kind, p, blocks, acts, 2, t);
-        else
-            tile_256(kind, p, blocks, acts, 1, t);
+    int above = 0;
+    switch (type) {
+    case TENSOR_Q4_1:
+    case TENSOR_Q5_1:
+        tiles(true, (struct shape){false, true, 0}, m, tokens);
+        return;
+    case TENSOR_Q4_K:
+    case TENSOR_Q5_K:
+        tiles(false, (struct shape){false, true, 0}, m, tokens);
+        return;
+    case TENSOR_Q2_K:
+        tiles(false, (struct shape){true, true, 0}, m, tokens);
+        return;
+    case TENSOR_Q4_0:
+        above = KIND_Q4_0.offset;
+        break;
+    case TENSOR_Q5_0:
+        above = KIND_Q5_0.offset;
+        break;
+    case TENSOR_Q8_0:
+        above = KIND_Q8_0.offset;
+        break;
+    case TENSOR_IQ4_NL:
+        above = KIND_IQ4_NL.offset;
+        break;
+    case TENSOR_MXFP4:
+        above = KIND_MXFP4.offset;
+        break;
+    case TENSOR_Q3_K:
+        above = KIND_Q3_K.shift;
+        break;
+    case TENSOR_IQ4_XS:
+        above = KIND_IQ4_XS.shift;
+        break;
+    default:
+        above = KIND_Q6_K.shift;
+        break;
     }
+    if (act_format_of(type) == ACT_Q8_32)
+        tiles(true, (struct shape){false, false, above}, m, tokens);
+    else
+        tiles(false, (struct shape){true, false, above}, m, tokens);
 }
 
-INLINE void run_cut_32(struct kind_32 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+/* ---- the walk over panels ---- */
+
+/* `tokens` tokens of a product from `token` on. */
+struct walk {
+    const struct matmul *mm;
+    int64_t token;
+    int tokens, tiles;
+    int block; /* of the type, */
+    int64_t block_bytes, row_bytes;
+    size_t act_bytes, act_block_bytes; /* of a token, of one of its blocks */
+};
+
+static struct walk walk_of(const struct matmul *mm, int64_t token)
 {
-    unpack_32(kind, cut, p);
-    tiles_32(kind, cut, p, token, tokens);
+    const struct tensor_type_info *info = tensor_type_info(mm->type);
+    struct walk w = {
+        .mm = mm,
+        .token = token,
+        .tokens = mm->tokens - token < PANEL_TOKENS ? (int)(mm->tokens - token) : PANEL_TOKENS,
+        .block = info->block,
+        .block_bytes = info->block_bytes,
+        .row_bytes = (int64_t)tensor_row_bytes(mm->type, mm->k),
+        .act_bytes = act_row_bytes(act_format_of(mm->type), mm->k),
+        .act_block_bytes = info->block == 32 ? sizeof(struct act_block_32) : sizeof(struct act_block_256),
+    };
+    for (int t = 0; t < w.tokens; t += tile_size(w.tokens - t))
+        w.tiles++;
+    return w;
 }
 
-INLINE void run_cut_256(struct kind_256 kind, const struct cut *cut, struct panel *p, int64_t token, int tokens)
+/* While [k, k_end) of the rows from `row` on is worked on, that share of the next rows' bytes comes from memory, in the
+ * order these have there. */
+static struct ahead ahead_of(const struct walk *w, int64_t row, int64_t k, int64_t k_end)
 {
-    unpack_256(kind, cut, p);
-    tiles_256(kind, cut, p, token, tokens);
+    int64_t block_bytes = PANEL_ROWS * w->block_bytes, looks = (UNPACK_LOOKS + TILE_LOOKS * w->tiles) * w->block;
+    const uint8_t *next = (const uint8_t *)w->mm->w + (row + PANEL_ROWS) * w->row_bytes;
+    return (struct ahead){
+        .at = next + k / w->block * block_bytes,
+        .end = next + k_end / w->block * block_bytes,
+        .bytes = (256 * block_bytes / looks + 63) / 64 * 64,
+    };
 }
 
-static void store_panel(const struct cut *cut, const struct panel *p, int64_t token, int tokens)
+static void store_panel(const struct walk *w, const struct panel *p, int64_t row, int64_t end)
 {
-    for (int t = 0; t < tokens; t++)
-        for (int r = 0; r < ROWS && cut->row + r < cut->end; r += 16) {
-            float *y = cut->mm->y + (token + t) * cut->mm->y_stride + cut->row + r;
-            __mmask16 mask = mask_of(cut->end - cut->row - r);
+    for (int t = 0; t < w->tokens; t++)
+        for (int r = 0; r < PANEL_ROWS && row + r < end; r += 16) {
+            float *y = w->mm->y + (w->token + t) * w->mm->y_stride + row + r;
+            __mmask16 mask = mask_of(end - row - r);
             __m512 sum = _mm512_load_ps(p->y[t] + r);
-            if (cut->mm->accumulate)
+            if (w->mm->accumulate)
                 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sum);
             _mm512_mask_storeu_ps(y, mask, sum);
         }
 }
 
-#include "kernels/x86/tile_any.h"
+/* The panel's rows from `row` on; past the end the last one stands in. */
+static void walk_rows(const struct walk *w, int64_t row, int64_t end, struct panel *p)
+{
+    enum tensor_type type = w->mm->type;
+    int64_t k_step = w->tokens > FEW_TOKENS ? PANEL_K : FEW_K;
+    struct source source;
+    for (int r = 0; r < PANEL_ROWS; r++)
+        source.rows[r] = (const uint8_t *)w->mm->w + (row + r < end ? row + r : end - 1) * w->row_bytes;
+    memset(p->y, 0, (size_t)w->tokens * sizeof p->y[0]);
+    for (int64_t k = 0, k_end; k < w->mm->k; k = k_end) {
+        k_end = w->mm->k - k < k_step ? w->mm->k : k + k_step;
+        source.at = k / w->block * w->block_bytes;
+        source.blocks = (int)(k_end - k) / w->block;
+        struct meeting m = {
+            .panel = p,
+            .blocks = source.blocks,
+            .act = (const char *)w->mm->act + (size_t)w->token * w->act_bytes +
+                   (size_t)(k / w->block) * w->act_block_bytes,
+            .act_bytes = w->act_bytes,
+            .ahead = ahead_of(w, row, k, k_end),
+        };
+        panel_unpack_avx512(type, &source, p, &m.ahead);
+        tiles_of(type, &m, w->tokens);
+    }
+    store_panel(w, p, row, end);
+}
 
 void tile_avx512(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
 {
-    tile_any(mm, begin, end, scratch);
+    for (int64_t token = 0; token < mm->tokens; token += PANEL_TOKENS) {
+        struct walk w = walk_of(mm, token);
+        for (int64_t row = begin; row < end; row += PANEL_ROWS)
+            walk_rows(&w, row, end, scratch);
+    }
 }
