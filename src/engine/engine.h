@@ -51,6 +51,11 @@ struct session;
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);
+/* Bytes of keys and values that no other session holds: what closing it frees. */
+int64_t session_own_bytes(const struct session *s);
+/* Sessions with the same one understand each other's state: model, adapter, rotation and kv type. It tells models
+ * apart, not forgeries, and is the same after a restart. */
+uint64_t session_fingerprint(const struct session *s);
 /* A second session with the same state; whole pages are shared, the last partial one is copied when either side
  * writes. */
 bool session_fork(const struct session *s, struct session **ret, struct err *err);

@@ -156,6 +156,18 @@ int64_t session_length(const struct session *s)
     return s->length;
 }
 
+int64_t session_own_bytes(const struct session *s)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < s->engine->n_groups; i++) {
+        const struct layer_group *group = &s->groups[i];
+        for (int64_t j = group->first_page; j < group->n_pages; j++)
+            if (page_of(group->pages[j])->refs == 1)
+                bytes += (int64_t)group->heap->page_bytes;
+    }
+    return bytes;
+}
+
 bool session_fork(const struct session *s, struct session **ret, struct err *err)
 {
     struct session *fork;

@@ -49,6 +49,12 @@ static uint64_t fingerprint(const struct session *s)
     return s->engine->fingerprint + s->long_rope + adapter_fingerprint(s->adapter);
 }
 
+uint64_t session_fingerprint(const struct session *s)
+{
+    const uint64_t parts[] = {fingerprint(s), (uint64_t)s->kv_type};
+    return str_hash((struct str){(const char *)parts, sizeof parts});
+}
+
 static size_t payload_bytes(const struct session *s, int64_t length)
 {
     const struct engine *e = s->engine;
