@@ -112,14 +112,9 @@ void engine_close(struct engine *e)
 {
     if (!e)
         return;
-    for (int i = 0; i < e->n_groups; i++) {
-        for (int size = 0; size < KV_SIZES; size++) {
-            for (struct kv_page *page = e->groups[i].heaps[size].free, *next; page; page = next) {
-                next = page->next;
-                free(page);
-            }
-        }
-    }
+    for (int i = 0; i < e->n_groups; i++)
+        for (int size = 0; size < KV_SIZES; size++)
+            kv_heap_close(&e->groups[i].heaps[size]);
     for (int i = 0; e->sample_scratch && i < e->threads; i++)
         sample_scratch_close(e->sample_scratch[i]);
     arena_free(&e->memory.arena);

@@ -41,6 +41,8 @@ const struct engine_info *engine_info(const struct engine *e);
 /* Bytes of a session's keys and values at so many tokens, at F16: layers with a window hold it, a page beside it, and
  * ENGINE_WINDOW_SLACK tokens behind it. */
 int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens);
+/* Bytes of pages that sessions hold now; those that several share count once. */
+int64_t engine_kv_bytes(const struct engine *e);
 /* Bytes of the largest step, beside the sessions. */
 int64_t engine_step_bytes(const struct engine *e);
 
@@ -51,6 +53,9 @@ struct session;
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);
+/* The most that engine_kv_bytes grows by while n tokens are appended, step by step: new pages, and copies of shared
+ * ones. */
+int64_t session_growth_bytes(const struct session *s, int64_t n);
 /* Bytes of keys and values that no other session holds: what closing it frees. */
 int64_t session_own_bytes(const struct session *s);
 /* Sessions with the same one understand each other's state: model, adapter, rotation and kv type. It tells models

@@ -93,6 +93,7 @@ struct kv_page {
 struct kv_heap {
     size_t page_bytes;
     struct kv_page *free;
+    int64_t n_free, n_held;        /* pages in the free list; pages that sessions hold, a shared one once */
 };
 
 enum kv_size { KV_F16, KV_F32, KV_SIZES };
@@ -119,6 +120,7 @@ struct session {
     bool in_step;
 };
 
+void kv_heap_close(struct kv_heap *heap);   /* no session holds a page */
 /* Makes positions [length, length + n) writable: pages exist and are this session's alone. */
 bool session_reserve(struct session *s, int64_t n, struct err *err);
 /* Gives back pages past the length, and those that no window will reach again. */

@@ -1,10 +1,15 @@
 /* Session state: for each layer group a table of pages of KV_PAGE positions. Pages are counted: a fork shares them
- * all, and whoever writes into a shared one takes a copy first. Pages that nobody holds wait in the engine's free
- * lists; what they hold then is never read, because the kernels read positions below the length only. */
+ * all, and whoever writes into a shared one takes a copy first. A few pages that nobody holds wait in the engine's free
+ * lists, the others go back to the system; what they hold is never read, because the kernels read positions below the
+ * length only. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/internal.h"
+
+/* Pages kept for the next session that grows; more than that is memory an idle server would hold for nothing. */
+#define KV_RESERVE_BYTES ((int64_t)32 << 20)
 
 size_t kv_element_bytes(enum tensor_type kv_type)
 {
@@ -23,19 +28,34 @@ static struct kv_page *page_of(const char *bytes)
     return (struct kv_page *)(bytes - offsetof(struct kv_page, bytes));
 }
 
+static size_t page_span(const struct kv_heap *heap)
+{
+    return sizeof(struct kv_page) + heap->page_bytes;
+}
+
+/* From the system itself: what malloc gets back it keeps, and a server's memory would never fall. */
+static struct kv_page *page_map(const struct kv_heap *heap, struct err *err)
+{
+    void *page = mmap(NULL, page_span(heap), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED)
+        return page;
+    err_nomem(err, "the key-value cache");
+    return NULL;
+}
+
 static struct kv_page *page_take(struct kv_heap *heap, struct err *err)
 {
     struct kv_page *page = heap->free;
     if (page) {
         heap->free = page->next;
+        heap->n_free--;
     } else {
-        page = aligned_alloc(_Alignof(struct kv_page), sizeof *page + heap->page_bytes);
-        if (!page) {
-            err_nomem(err, "the key-value cache");
+        page = page_map(heap, err);
+        if (!page)
             return NULL;
-        }
     }
     page->refs = 1;
+    heap->n_held++;
     return page;
 }
 
@@ -44,8 +64,24 @@ static void page_drop(struct kv_heap *heap, const char *bytes)
     struct kv_page *page = page_of(bytes);
     if (--page->refs > 0)
         return;
+    heap->n_held--;
+    if ((heap->n_free + 1) * (int64_t)heap->page_bytes > KV_RESERVE_BYTES) {
+        munmap(page, page_span(heap));
+        return;
+    }
     page->next = heap->free;
     heap->free = page;
+    heap->n_free++;
+}
+
+void kv_heap_close(struct kv_heap *heap)
+{
+    for (struct kv_page *page = heap->free, *next; page; page = next) {
+        next = page->next;
+        munmap(page, page_span(heap));
+    }
+    heap->free = NULL;
+    heap->n_free = 0;
 }
 
 static void group_trim(struct layer_group *group, int64_t n_pages)
@@ -112,6 +148,40 @@ void session_trim(struct session *s)
         group_trim(&s->groups[i], pages_for(s->length));
         group_forget(&s->groups[i], first > 0 ? first / KV_PAGE : 0);
     }
+}
+
+/* ---- bytes ---- */
+
+int64_t engine_kv_bytes(const struct engine *e)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < e->n_groups; i++)
+        for (int size = 0; size < KV_SIZES; size++)
+            bytes += e->groups[i].heaps[size].n_held * (int64_t)e->groups[i].heaps[size].page_bytes;
+    return bytes;
+}
+
+/* New pages, but of a window no more than are held at once; and copies of shared ones that are written to. */
+static int64_t group_growth(const struct session *s, int i, int64_t n)
+{
+    const struct layer_group *group = &s->groups[i];
+    int64_t pages = pages_for(s->length + n) - group->n_pages;
+    int64_t first = s->length / KV_PAGE;
+    if (s->engine->groups[i].kind == STATE_WINDOW) {
+        int64_t held = pages_for(s->engine->model.h.window + ENGINE_WINDOW_SLACK + ENGINE_MAX_STEP_TOKENS) + 1;
+        pages = pages < held ? pages : held;
+    }
+    for (int64_t j = first > group->first_page ? first : group->first_page; n > 0 && j < group->n_pages; j++)
+        pages += page_of(group->pages[j])->refs > 1;
+    return pages;
+}
+
+int64_t session_growth_bytes(const struct session *s, int64_t n)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < s->engine->n_groups; i++)
+        bytes += group_growth(s, i, n) * (int64_t)s->groups[i].heap->page_bytes;
+    return bytes;
 }
 
 /* ---- the sessions ---- */
