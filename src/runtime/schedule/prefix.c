@@ -221,15 +221,15 @@ void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int
 /* ---- giving memory back ---- */
 
 /* Gives back the end of a prompt, page by page until `bytes` are free or the place before it is reached, which then
- * takes the session over unless it has one. What comes after a node, or lies on disk, needs no state here: then all of
- * it goes. Returns the bytes freed. */
+ * takes the session over unless it has one. Where something comes after the node, or it lies on disk, its session goes
+ * as a whole. Returns the bytes freed. */
 static int64_t shrink(struct prefix_cache *c, struct prefix_node *node, int64_t bytes)
 {
     struct session *s = node->session;
     struct prefix_node *parent = node->parent;
     int64_t own = session_own_bytes(s), left = own, length = node->depth;
     bool whole = node->child || node->file;
-    while (!whole && length > parent->depth && own - left < bytes) {
+    while (!whole && length > parent->depth && left > 0 && own - left < bytes) {
         int64_t back = (length - 1) / PREFIX_TRIM_TOKENS * PREFIX_TRIM_TOKENS;
         length = back > parent->depth ? back : parent->depth;
         whole = length < PREFIX_MIN_TOKENS || !session_truncate(s, length, NULL);
