@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/siphash.h"
 #include "runtime/runtime_private.h"
 
 #define GENERATION_MAX_TEXT_BYTES (256u << 20)
@@ -115,6 +116,8 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
     if (!prompt_build(m, req, &g->ids, &inside, err))
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
+    g->prefix_key = (struct prefix_key){.adapter = m->adapter, .salt = siphash(m->rt->secret, req->owner)};
+    g->off_disk = req->off_disk;
     g->gone = req->gone;
     g->gone_ctx = req->gone_ctx;
     bool at_start = g->n_prompt > 0 && tokenizer_type(m->tokenizer, g->ids.p[g->n_prompt - 1]) == TOKEN_CONTROL;

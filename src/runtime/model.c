@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/machine.h"
+#include "base/rng.h"
 #include "engine/fit.h"
 #include "runtime/runtime_private.h"
 #include "runtime/vocab.h"
@@ -36,6 +37,8 @@ static void runtime_init(struct runtime *rt)
     pthread_cond_init(&rt->load_wake, &monotonic);
     pthread_cond_init(&rt->model_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    for (int i = 0; i < 2; i++)
+        rt->secret[i] = rng_entropy();
     rt->memory_bytes = default_memory();
     rt->load_timeout_ms = RUNTIME_LOAD_TIMEOUT_MS;
     rt->max_waiting = RUNTIME_MAX_WAITING;
@@ -162,7 +165,7 @@ static bool still_the_same(const struct local_model *m, struct err *err)
 bool model_open_parts(struct local_model *m, struct err *err)
 {
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
-        open_template(m, err))
+        open_template(m, err) && prefix_open(m->engine, m->info.context, TENSOR_F16, &m->prefixes, err))
         return true;
     model_close_parts(m);
     return false;
@@ -170,9 +173,11 @@ bool model_open_parts(struct local_model *m, struct err *err)
 
 void model_close_parts(struct local_model *m)
 {
+    prefix_close(m->prefixes);
     engine_close(m->engine);
     template_free(m->template);
     tokenizer_close(m->tokenizer);
+    m->prefixes = NULL;
     m->engine = NULL;
     m->template = NULL;
     m->tokenizer = NULL;

@@ -7,6 +7,7 @@
 
 #include "runtime/answer.h"
 #include "runtime/generate.h"
+#include "runtime/schedule/prefix.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -50,6 +51,7 @@ struct local_model {
     struct tokenizer *tokenizer;
     struct template *template;   /* NULL: the file has none */
     struct engine *engine;
+    struct prefix_cache *prefixes;   /* the engine thread's; a base model's own, NULL in adapters */
     const struct reasoning_format *reasoning;   /* how answers mark their reasoning; NULL: they do not */
     const struct toolcall_syntax *calls;        /* how answers call tools; NULL: they do not */
     bool folds_results;                         /* the template reads results in the message of their calls */
@@ -80,6 +82,7 @@ struct turn {
 
 struct runtime {
     struct pool *pool;
+    uint64_t secret[2];                /* turns owners of prompts into salts */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;               /* something came in, or stop */
@@ -138,6 +141,8 @@ struct generation {
     bool done;
     int64_t n_prompt;
     int64_t start_us;
+    struct prefix_key prefix_key;
+    bool off_disk;
 
     /* The engine thread's, from admission on. */
     struct session *session;
