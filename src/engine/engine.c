@@ -127,10 +127,12 @@ const struct engine_info *engine_info(const struct engine *e)
     return &e->model.info;
 }
 
-int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens)
+int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv_type, int64_t tokens)
 {
     int64_t held = info->window + ENGINE_WINDOW_SLACK + ENGINE_MAX_STEP_TOKENS;
     tokens = (tokens + KV_PAGE - 1) / KV_PAGE * KV_PAGE;
     held = (held + KV_PAGE - 1) / KV_PAGE * KV_PAGE + KV_PAGE;
-    return info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
+    int64_t bytes =
+        info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
+    return bytes / (int64_t)kv_element_bytes(TENSOR_F16) * (int64_t)kv_element_bytes(kv_type);
 }

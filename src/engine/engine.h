@@ -38,9 +38,9 @@ struct engine_info {
 bool engine_open(const struct gguf *g, struct pool *pool, struct engine **ret, struct err *err);
 void engine_close(struct engine *e);     /* after its sessions */
 const struct engine_info *engine_info(const struct engine *e);
-/* Bytes of a session's keys and values at so many tokens, at F16: layers with a window hold it, a page beside it, and
+/* Bytes of a session's keys and values at so many tokens: layers with a window hold it, a page beside it, and
  * ENGINE_WINDOW_SLACK tokens behind it. */
-int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens);
+int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv_type, int64_t tokens);
 /* Bytes of pages that sessions hold now; those that several share count once. */
 int64_t engine_kv_bytes(const struct engine *e);
 /* Bytes of the largest step, beside the sessions. */

@@ -330,8 +330,6 @@ static bool last_text(struct generation *g, struct gen_event *last)
 
 void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err)
 {
-    session_close(g->session);
-    g->session = NULL;
     g->usage.total_us = clock_us() - g->start_us;
     struct gen_event last = {.kind = GEN_DONE, .reasoning = answer_inside(&g->answer), .err = err ? *err : ERR_INIT};
     bool ok = answer_end(&g->answer, &last.err);

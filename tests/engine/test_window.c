@@ -160,7 +160,7 @@ static void test_session_bytes_cover_what_sessions_hold(void **state)
     struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
     for (int at = 0; at < TOKENS; at += 100) {
         continue_in_steps(x, s, at, at + 100, 100);
-        assert_in_range(engine_kv_bytes(x->rig.e), 1, engine_session_bytes(engine_info(x->rig.e), at + 100));
+        assert_in_range(engine_kv_bytes(x->rig.e), 1, engine_session_bytes(engine_info(x->rig.e), TENSOR_F16, at + 100));
     }
     session_close(s);
 }

@@ -261,6 +261,15 @@ int64_t prefix_evict(struct prefix_cache *c, int64_t bytes)
     return freed;
 }
 
+int64_t prefix_bytes(const struct prefix_cache *c)
+{
+    int64_t bytes = 0;
+    for (struct prefix_root *r = c->forest.roots; r; r = r->next_root)
+        for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
+            bytes += node->session ? session_own_bytes(node->session) : 0;
+    return bytes;
+}
+
 struct prefix_stats prefix_stats(const struct prefix_cache *c)
 {
     struct prefix_stats stats = c->stats;

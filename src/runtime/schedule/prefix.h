@@ -46,6 +46,8 @@ void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int
 /* Frees at least so many bytes of keys and values if it can, least recently used first and from the ends of prompts
  * towards their beginnings; returns how many. What live sessions hold too is left: it would free nothing. */
 int64_t prefix_evict(struct prefix_cache *c, int64_t bytes);
+/* What prefix_evict can free at least: bytes that one remembered prompt holds and nobody else. */
+int64_t prefix_bytes(const struct prefix_cache *c);
 
 struct prefix_stats {
     int64_t nodes, tokens;           /* in the tree */
