@@ -541,6 +541,7 @@ bool runtime_declare(struct runtime *rt, const char *name, const struct model_fi
 bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, const struct local_model_options *options,
                   struct local_model **ret, struct err *err)
 {
+    static const struct local_model_options plain;
     struct str bytes = filemap_bytes(map);
     struct local_model *m = model_new(rt, name, filemap_path(map));
     if (!m) {
@@ -551,7 +552,7 @@ bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, con
     if (!mapped_file_new(rt, map, &m->identity, &m->file, err))
         goto fail;
     m->g = m->file->g;
-    if (!model_read_header(m, m->g, options ? options : &(struct local_model_options){0}, err) || !model_open_parts(m, err))
+    if (!model_read_header(m, m->g, options ? options : &plain, err) || !model_open_parts(m, err))
         goto fail;
     m->state = MODEL_LOADED;
     m->pins = 1;   /* the runtime's own, so it stays */

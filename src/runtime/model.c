@@ -221,9 +221,9 @@ static bool fit_context_to_budget(struct local_model *m, const struct local_mode
     int64_t holds = context_within(m, o->kv_bytes, m->info.context);
     if (holds < m->info.context && (o->context || holds == 0))
         return err_set(err, ERR_INVALID,
-                       "%s: 'kv_memory' of %.1f MB holds %lld tokens, a context of %lld needs %.1f MB; raise it, take a "
-                       "smaller context, or 8-bit keys and values ('kv_cache: q8_0')", m->name,
-                       (double)o->kv_bytes / 1e6, (long long)holds, (long long)m->info.context,
+                       "%s: 'kv_memory' of %.1f MB holds %lld tokens, a context of %lld needs %.1f MB; raise it, or "
+                       "take a smaller context or 8-bit keys and values ('kv_cache: q8_0')",
+                       m->name, (double)o->kv_bytes / 1e6, (long long)holds, (long long)m->info.context,
                        (double)context_bytes(m, m->info.context) / 1e6);
     m->info.context = holds;
     m->kv_bytes = o->kv_bytes;

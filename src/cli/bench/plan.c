@@ -10,7 +10,7 @@
 /* Bytes of keys and values at so many positions, as stored. */
 static double kv_bytes(const struct bench *b, enum tensor_type kv, int64_t tokens)
 {
-    double f16 = (double)engine_needs_kv(&b->needs, tokens);
+    double f16 = (double)engine_needs_kv(&b->needs, TENSOR_F16, tokens);
     return f16 * (double)tensor_row_bytes(kv, b->head_dim) / ((double)b->head_dim * 2);
 }
 
