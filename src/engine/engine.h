@@ -48,8 +48,8 @@ int64_t engine_step_bytes(const struct engine *e);
 
 /* ---- session state: a list of layer groups, each a table of reference-counted pages of KV_PAGE positions ---- */
 struct session;
-/* context: most positions it may hold. kv_type TENSOR_F16 (or TENSOR_F32 for conformance tools). Pages are taken as
- * positions come. */
+/* context: most positions it may hold. kv_type TENSOR_F16, TENSOR_Q8_0 where heads are a multiple of 32 elements (half
+ * the bytes, other numbers), or TENSOR_F32 for conformance tools. Pages are taken as positions come. */
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);

@@ -11,9 +11,24 @@
 /* Pages kept for the next session that grows; more than that is memory an idle server would hold for nothing. */
 #define KV_RESERVE_BYTES ((int64_t)32 << 20)
 
-size_t kv_element_bytes(enum tensor_type kv_type)
+size_t kv_layer_bytes(const struct hparams *h, enum tensor_type kv_type)
 {
-    return kv_type == TENSOR_F16 ? 2 : 4;
+    return (size_t)h->n_kv_head * kv_head_bytes(kv_type, h->head_dim);
+}
+
+static enum kv_heap_kind heap_of(enum tensor_type kv_type)
+{
+    return kv_type == TENSOR_F16 ? KV_F16 : kv_type == TENSOR_F32 ? KV_F32 : KV_Q8_0;
+}
+
+static bool check_kv_type(const struct engine *e, enum tensor_type kv_type, struct err *err)
+{
+    if (kv_type_fits(kv_type, e->model.h.head_dim))
+        return true;
+    if (kv_type == TENSOR_Q8_0)
+        return err_set(err, ERR_UNSUPPORTED, "a key-value cache of Q8_0 needs heads of a multiple of %d elements; this "
+                       "model's have %d: use F16", KV_BLOCK, e->model.h.head_dim);
+    return err_set(err, ERR_UNSUPPORTED, "the key-value cache holds F16, Q8_0 or F32, not type %d", (int)kv_type);
 }
 
 static int64_t pages_for(int64_t positions)
@@ -156,8 +171,8 @@ int64_t engine_kv_bytes(const struct engine *e)
 {
     int64_t bytes = 0;
     for (int i = 0; i < e->n_groups; i++)
-        for (int size = 0; size < KV_SIZES; size++)
-            bytes += e->groups[i].heaps[size].n_held * (int64_t)e->groups[i].heaps[size].page_bytes;
+        for (int kind = 0; kind < KV_HEAPS; kind++)
+            bytes += e->groups[i].heaps[kind].n_held * (int64_t)e->groups[i].heaps[kind].page_bytes;
     return bytes;
 }
 
@@ -191,15 +206,15 @@ bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, s
     if (context < 1 || context > ENGINE_MAX_CONTEXT)
         return err_set(err, ERR_LIMIT, "a context of %lld tokens is not between 1 and %d", (long long)context,
                        ENGINE_MAX_CONTEXT);
-    if (kv_type != TENSOR_F16 && kv_type != TENSOR_F32)
-        return err_set(err, ERR_UNSUPPORTED, "the key-value cache holds F16 or F32, not type %d", (int)kv_type);
+    if (!check_kv_type(e, kv_type, err))
+        return false;
     struct session *s = calloc(1, sizeof *s);
     if (!s)
         return err_nomem(err, "a session");
     *s = (struct session){.engine = e, .context = context, .kv_type = kv_type};
     s->long_rope = e->model.rope_freq[ROPE_LONG] && context > e->model.h.n_ctx_original;
     for (int i = 0; i < e->n_groups; i++) {
-        s->groups[i].heap = &e->groups[i].heaps[kv_type == TENSOR_F16 ? KV_F16 : KV_F32];
+        s->groups[i].heap = &e->groups[i].heaps[heap_of(kv_type)];
         s->groups[i].pages = calloc((size_t)pages_for(context), sizeof *s->groups[i].pages);
         if (!s->groups[i].pages) {
             session_close(s);
