@@ -1,8 +1,8 @@
-/* The compute pool. A job is a row of units (grains); every thread begins with a contiguous share of it, takes pieces from
- * its front, so that what it reads lies one behind the other, and then takes over half of what the slowest has left.
- * One word, the gate, says whether a job is open and how many workers are inside: a job is over when nothing is left,
- * the gate is shut and the last worker has gone. What the pieces compute, and that it does not depend on their borders,
- * is the callers' business. */
+/* The compute pool. A job is a row of units (grains); every thread begins with a contiguous share of it, takes pieces
+ * from its front, so that what it reads lies one behind the other, and then takes over half of what the slowest has
+ * left. One word, the gate, says whether a job is open and how many workers are inside: a job is over when nothing is
+ * left, the gate is shut and the last worker has gone. What the pieces compute, and that it does not depend on their
+ * borders, is the callers' business. */
 #include "base/pool.h"
 
 #include <limits.h>
