@@ -1,7 +1,7 @@
 /* How fast the kernels are, beside what the machine allows: read bandwidth; decode (one token) as a share of it, the
  * two measured in turns so that a drift of the machine meets both; several tokens at the cost of one; prefill (512
- * tokens) in multiply-adds; attention over a long context. Shapes are those of Qwen3-4B. RUNG_CPU chooses the level;
- * names of types as arguments choose these alone. */
+ * tokens) in multiply-adds; attention over 8,192 and 32,768 positions. Shapes are those of Qwen3-4B. RUNG_CPU chooses
+ * the level; names of types as arguments choose these alone, and any other word attention alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ struct bench {
     char *weights;
     char *act; /* prepared rows */
     float *x, *y;
-    char *scratch[MAX_THREADS];
+    float *q;
+    char *scratch[MAX_THREADS], *attention_scratch[MAX_THREADS];
     const char *slice;          /* what read_lines reads */
     uint64_t sums[MAX_THREADS]; /* what it found; nobody asks */
     const char *threads;        /* how many, in words */
@@ -199,43 +200,87 @@ static void report_prefill(struct bench *b, enum tensor_type type)
     printf(" G multiply-adds/s\n");
 }
 
+/* ---- attention ---- */
+
+#define HEADS 32
+#define KV_HEADS 8
+#define HEAD_DIM 128
+#define MAX_POSITIONS 32768
+
+struct attending {
+    struct bench *b;
+    struct attention a;
+};
+
 static void attend(void *ctx, int64_t begin, int64_t end, int thread)
 {
-    const struct product *p = ctx;
-    struct bench *b = p->b;
-    enum {
-        PAGES = 64
-    };
-    const char *pages[PAGES];
-    size_t half = (size_t)8 * KV_PAGE * 128 * 2;
-    for (int i = 0; i < PAGES; i++)
-        pages[i] = b->weights + (size_t)i * 2 * half;
-    struct attention a = {.q = b->x,
-                          .out = b->y + thread * 4096,
-                          .q_stride = 4096,
-                          .out_stride = 4096,
-                          .pages = pages,
-                          .v_offset = half,
-                          .kv_type = TENSOR_F16,
-                          .n_head = 32,
-                          .n_kv_head = 8,
-                          .head_dim = 128,
-                          .pos0 = PAGES * KV_PAGE - 1,
-                          .scale = 0.088f,
-                          .tokens = 1};
-    b->kernels->attention.attention(&a, begin, end);
+    const struct attending *p = ctx;
+    p->b->kernels->attention.attention(&p->a, begin, end, p->b->attention_scratch[thread]);
 }
 
-/* One token of one layer at 4,096 positions; the layer's cache (16 MiB) stays in the last-level cache. */
+/* The last `tokens` of so many positions of one layer; the caches of several layers lie one behind the other. */
+static double attention_seconds(struct bench *b, enum tensor_type type, int tokens, int positions, int layer)
+{
+    static const char *pages[MAX_POSITIONS / KV_PAGE];
+    size_t half = KV_HEADS * kv_head_bytes(type, HEAD_DIM), n = (size_t)positions / KV_PAGE;
+    for (size_t i = 0; i < n; i++)
+        pages[i] = b->weights + ((size_t)layer * n + i) * 2 * half;
+    struct attending p = {b,
+                          {.q = b->q,
+                           .out = b->y,
+                           .q_stride = HEADS * HEAD_DIM,
+                           .out_stride = HEADS * HEAD_DIM,
+                           .pages = pages,
+                           .v_offset = half,
+                           .kv_type = type,
+                           .n_head = HEADS,
+                           .n_kv_head = KV_HEADS,
+                           .head_dim = HEAD_DIM,
+                           .pos0 = positions - tokens,
+                           .scale = 0.088f,
+                           .tokens = tokens}};
+    return seconds_of(b, attention_units(HEADS, KV_HEADS, HEAD_DIM, tokens), 1, attend, &p);
+}
+
+/* One token, the caches from memory, beside the read loop. */
+static void report_attention_decode(struct bench *b, enum tensor_type type, int positions)
+{
+    size_t layer_bytes = 2 * KV_HEADS * kv_head_bytes(type, HEAD_DIM) * (size_t)positions / KV_PAGE;
+    int layers = (int)(WEIGHT_BYTES / layer_bytes);
+    double best = 1e9, read = 1e9;
+    for (int round = 0; round < ROUNDS; round++) {
+        best = smaller(best, attention_seconds(b, type, 1, positions, round % layers));
+        b->slice = b->weights + (size_t)(2 * round % SLICES) * SLICE_BYTES;
+        read = smaller(read, seconds_of(b, SLICE_BYTES / 64, 4096, read_lines, b));
+    }
+    double gb = (double)layer_bytes / best * 1e-9, gb_read = (double)SLICE_BYTES / read * 1e-9;
+    printf("  attention %-4s %s  one token at %5d: %6.0f us a layer, %5.1f GB/s of %5.1f read: share %.2f\n",
+           tensor_type_name(type), b->threads, positions, best * 1e6, gb, gb_read, gb / gb_read);
+}
+
+static void report_attention_prefill(struct bench *b, enum tensor_type type, int positions)
+{
+    double best = 1e9, pairs = PREFILL_TOKENS * (positions - PREFILL_TOKENS + (PREFILL_TOKENS + 1) / 2.0);
+    for (int round = 0; round < 5; round++)
+        best = smaller(best, attention_seconds(b, type, PREFILL_TOKENS, positions, 0));
+    printf("  attention %-4s %s  %d tokens to %5d: %7.2f ms a layer, %6.1f G multiply-adds/s\n",
+           tensor_type_name(type), b->threads, PREFILL_TOKENS, positions, best * 1e3,
+           2 * pairs * HEADS * HEAD_DIM / best * 1e-9);
+}
+
 static void report_attention(struct bench *b)
 {
-    struct product p = {.b = b};
-    double best = 1e9, bytes = 2.0 * 8 * 4096 * 128 * 2;
-    memset(b->weights, 0x2c, (size_t)bytes);
-    for (int round = 0; round < ROUNDS; round++)
-        best = smaller(best, seconds_of(b, 8, 1, attend, &p));
-    printf("  attention, 4096 positions, %s  %6.1f GB/s of cache, %.0f us a layer\n", b->threads, bytes / best * 1e-9,
-           best * 1e6);
+    static const enum tensor_type kv_types[] = {TENSOR_F16, TENSOR_Q8_0};
+    memset(b->weights, 0x2c, WEIGHT_BYTES);
+    for (int64_t i = 0; i < PREFILL_TOKENS * HEADS * HEAD_DIM; i++)
+        b->q[i] = (float)(i % 97 - 48) * 0.02f;
+    for (int i = 0; i < 2; i++) {
+        for (int positions = 8192; positions <= MAX_POSITIONS; positions *= 4)
+            report_attention_decode(b, kv_types[i], positions);
+        report_attention_prefill(b, kv_types[i], PREFILL_TOKENS);
+        for (int positions = 8192; positions <= MAX_POSITIONS; positions *= 4)
+            report_attention_prefill(b, kv_types[i], positions);
+    }
 }
 
 static bool is_wanted(enum tensor_type type, int argc, char **argv)
@@ -254,8 +299,11 @@ int main(int argc, char **argv)
     b.act = allocate((size_t)PREFILL_TOKENS * act_row_bytes(ACT_F32, 9728));
     b.x = allocate(9728 * sizeof *b.x);
     b.y = allocate((size_t)WEIGHT_BYTES / 64);
-    for (int t = 0; t < MAX_THREADS; t++)
+    b.q = allocate(PREFILL_TOKENS * HEADS * HEAD_DIM * sizeof *b.q);
+    for (int t = 0; t < MAX_THREADS; t++) {
         b.scratch[t] = allocate(MATMUL_SCRATCH_BYTES);
+        b.attention_scratch[t] = allocate(ATTENTION_SCRATCH_BYTES);
+    }
     printf("kernels: %s\n", b.kernels->level);
     for (int threads = 1; threads <= MAX_THREADS; threads++) {
         struct err err = ERR_INIT;

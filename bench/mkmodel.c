@@ -1,16 +1,20 @@
-/* mkmodel SHAPE TYPE OUT.gguf: a model file of a real shape with random weights, for measuring. Shapes, metadata and
- * the mixture of element types are those of published files; the vocabulary is 256 bytes, a few merges and names
+/* mkmodel [--layers N] [--pure] SHAPE TYPE OUT.gguf: a model file of a real shape with random weights, for measuring.
+ * Shapes and metadata are those of published files, and so is what a mixture gives each tensor (quantize's own rules);
+ * --pure gives every matrix the one type, --layers cuts the model. The vocabulary is 256 bytes, a few merges and names
  * nobody uses, padded to the real size. Weights stand at about N(0, 0.02), so that logits are finite; what the model
  * says is noise. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/rng.h"
 #include "model/gguf_write.h"
+#include "model/quantize/mixture.h"
 
 #define WEIGHT_STD 0.02
-#define POOL_BLOCKS 16381        /* prime, so that tiles do not fall in step with rows */
+#define POOL_ROWS 4093           /* prime, so that tiles do not fall in step with rows */
+#define POOL_ROW 256             /* weights: a whole block of every type */
 #define SEED 2026
 #define MAX_FLOATS 8192          /* the longest norm or factor vector */
 
@@ -58,17 +62,12 @@ static const struct shape shapes[] = {
      .specials = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}},
 };
 
-/* A quantisation: what most matrices are, what the sensitive ones are, and what the (tied) embedding is. */
-struct mixture {
-    const char *name;
-    uint32_t file_type;          /* general.file_type of the format */
-    enum tensor_type base, more, embd;
-};
-
-static const struct mixture mixtures[] = {
-    {"Q4_K_M", 15, TENSOR_Q4_K, TENSOR_Q6_K, TENSOR_Q6_K}, {"Q5_K_M", 17, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_Q6_K},
-    {"Q8_0", 7, TENSOR_Q8_0, TENSOR_Q8_0, TENSOR_Q8_0},    {"Q4_0", 2, TENSOR_Q4_0, TENSOR_Q4_0, TENSOR_Q6_K},
-    {"F16", 1, TENSOR_F16, TENSOR_F16, TENSOR_F16},
+/* What was asked for. */
+struct wish {
+    struct shape shape;
+    struct mixture mixture;
+    uint32_t file_type;
+    enum tensor_type pure;       /* TENSOR_TYPES: the mixture decides */
 };
 
 /* ---- vocabulary ---- */
@@ -135,7 +134,7 @@ static bool write_vocabulary(struct gguf_writer *w, const struct shape *s, struc
     return true;
 }
 
-static void write_metadata(struct gguf_writer *w, const struct shape *s, const struct mixture *mix)
+static void write_metadata(struct gguf_writer *w, const struct shape *s, uint32_t file_type)
 {
     const struct {
         const char *name;
@@ -151,7 +150,7 @@ static void write_metadata(struct gguf_writer *w, const struct shape *s, const s
     char key[64];
     gguf_write_str(w, "general.architecture", str_of(s->arch));
     gguf_write_str(w, "general.name", str_of(s->name));
-    gguf_write_u32(w, "general.file_type", mix->file_type);
+    gguf_write_u32(w, "general.file_type", file_type);
     gguf_write_u32(w, "general.quantization_version", 2);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         snprintf(key, sizeof key, "%s.%s", s->arch, numbers[i].name);
@@ -164,112 +163,36 @@ static void write_metadata(struct gguf_writer *w, const struct shape *s, const s
     gguf_write_f32(w, key, s->norm_eps);
 }
 
-/* ---- random blocks ---- */
+/* ---- random rows of each type ---- */
 struct pool {
     char *bytes;
-    size_t n;
+    size_t row_bytes;
 };
 
-static uint64_t drawn; /* how many numbers the pools took so far */
+static uint64_t drawn; /* how many numbers were taken so far */
 
-static uint64_t draw(void)
+/* About normal: the sum of four uniform ones, whose deviation is 1 / sqrt(3). */
+static float random_weight(void)
 {
-    return rng_u64(SEED, 0, drawn++);
-}
-
-static void fill_random(void *p, size_t n)
-{
-    for (size_t at = 0; at < n; at += sizeof(uint64_t)) {
-        uint64_t v = draw();
-        memcpy((char *)p + at, &v, n - at < sizeof v ? n - at : sizeof v);
-    }
-}
-
-/* Either sign, so that the half-step bias of symmetric codes cancels. */
-static uint16_t signed_scale(double d)
-{
-    return f32_to_f16((float)(draw() & 1 ? d : -d));
-}
-
-/* Standard deviation of the uniform codes 0 .. n - 1. */
-#define CODES_STD_16 4.61
-#define CODES_STD_32 9.23
-#define CODES_STD_64 18.47
-#define CODES_STD_255 73.6
-
-/* Eight 6-bit scales, with the minima equal to them: then dmin = d * (mean code) centres the weights. */
-static void pack_k_scales(uint8_t scales[12])
-{
-    uint8_t sc[8];
-    for (int j = 0; j < 8; j++)
-        sc[j] = (uint8_t)(32 + draw() % 32);
-    for (int j = 0; j < 4; j++) {
-        scales[j] = scales[j + 4] = (uint8_t)(sc[j] | sc[j + 4] >> 4 << 6);
-        scales[j + 8] = (uint8_t)((sc[j + 4] & 15) | sc[j + 4] << 4);
-    }
-}
-#define K_SCALE_MEAN 47.5
-
-static void fill_q4_k(struct block_q4_k *b)
-{
-    const double d = WEIGHT_STD / CODES_STD_16 / K_SCALE_MEAN;
-    fill_random(b->qs, sizeof b->qs);
-    pack_k_scales(b->scales);
-    b->d = f32_to_f16((float)d);
-    b->dmin = f32_to_f16((float)(d * 7.5));
-}
-
-static void fill_q5_k(struct block_q5_k *b)
-{
-    const double d = WEIGHT_STD / CODES_STD_32 / K_SCALE_MEAN;
-    fill_random(b->qh, sizeof b->qh);
-    fill_random(b->qs, sizeof b->qs);
-    pack_k_scales(b->scales);
-    b->d = f32_to_f16((float)d);
-    b->dmin = f32_to_f16((float)(d * 15.5));
-}
-
-static void fill_q6_k(struct block_q6_k *b)
-{
-    fill_random(b->ql, sizeof b->ql);
-    fill_random(b->qh, sizeof b->qh);
-    for (int j = 0; j < 16; j++)
-        b->scales[j] = (int8_t)((8 + (int)(draw() % 24)) * (draw() & 1 ? 1 : -1));
-    b->d = f32_to_f16((float)(WEIGHT_STD / CODES_STD_64 / 19.5));
-}
-
-static void fill_block(enum tensor_type type, void *p)
-{
-    struct block_q8_0 *q8 = p;
-    struct block_q4_0 *q4 = p;
-    uint16_t *half = p;
-    switch (type) {
-    case TENSOR_Q4_K: fill_q4_k(p); break;
-    case TENSOR_Q5_K: fill_q5_k(p); break;
-    case TENSOR_Q6_K: fill_q6_k(p); break;
-    case TENSOR_Q8_0:
-        fill_random(q8->qs, sizeof q8->qs);
-        q8->d = signed_scale(WEIGHT_STD / CODES_STD_255);
-        break;
-    case TENSOR_Q4_0:
-        fill_random(q4->qs, sizeof q4->qs);
-        q4->d = signed_scale(WEIGHT_STD / CODES_STD_16);
-        break;
-    default: /* F16: uniform of the same deviation */
-        *half = f32_to_f16((float)((rng_unit(SEED, 1, drawn++) * 2 - 1) * WEIGHT_STD * 1.732));
-    }
+    double sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += rng_unit(SEED, 0, drawn++) - 0.5;
+    return (float)(sum * WEIGHT_STD * 1.732);
 }
 
 static bool make_pool(enum tensor_type type, struct pool *ret, struct err *err)
 {
-    size_t size = (size_t)tensor_type_info(type)->block_bytes;
-    size_t blocks = type == TENSOR_F16 ? (size_t)POOL_BLOCKS * 64 : POOL_BLOCKS;
-    char *bytes = malloc(blocks * size);
+    size_t row_bytes = tensor_row_bytes(type, POOL_ROW);
+    char *bytes = malloc(POOL_ROWS * row_bytes);
+    float x[POOL_ROW];
     if (!bytes)
-        return err_nomem(err, "a pool of random blocks");
-    for (size_t i = 0; i < blocks; i++)
-        fill_block(type, bytes + i * size);
-    *ret = (struct pool){bytes, blocks * size};
+        return err_nomem(err, "a pool of random rows");
+    for (size_t row = 0; row < POOL_ROWS; row++) {
+        for (int i = 0; i < POOL_ROW; i++)
+            x[i] = random_weight();
+        quantize_row(type, x, NULL, bytes + row * row_bytes, POOL_ROW);
+    }
+    *ret = (struct pool){bytes, row_bytes};
     return true;
 }
 
@@ -277,37 +200,43 @@ static bool make_pool(enum tensor_type type, struct pool *ret, struct err *err)
 struct planned {
     enum tensor_type type;
     uint64_t bytes;
-    float first, step;           /* of F32 vectors: first + i * step */
+    bool is_vector;
+    float first, step;           /* of vectors: first + i * step */
 };
 
 struct plan {
     struct gguf_writer *w;
+    struct wish *wish;
     struct planned *tensors;
     int n;
 };
 
-static void add_matrices(struct plan *p, const char *name, enum tensor_type type, uint32_t k, uint32_t rows,
-                         uint32_t count)
+static enum tensor_type type_of(struct wish *wish, const struct tensor *t)
 {
-    gguf_write_tensor(p->w, name, type, count > 1 ? 3 : 2, (const int64_t[]){k, rows, count});
+    if (!mixture_quantises(t))
+        return TENSOR_F32;
+    enum tensor_type type = wish->pure < TENSOR_TYPES ? wish->pure : mixture_type(&wish->mixture, t);
+    return mixture_fallback(type, t->ne[0]);
+}
+
+/* `count` matrices of `rows` rows of k in one tensor. */
+static void add_matrices(struct plan *p, const char *name, uint32_t k, uint32_t rows, uint32_t count)
+{
+    struct tensor t = {.name = name, .n_dims = count > 1 ? 3 : 2, .ne = {k, rows, count, 1}};
+    enum tensor_type type = type_of(p->wish, &t);
+    gguf_write_tensor(p->w, name, type, t.n_dims, t.ne);
     p->tensors[p->n++] = (struct planned){.type = type, .bytes = (uint64_t)count * rows * tensor_row_bytes(type, k)};
 }
 
-static void add_matrix(struct plan *p, const char *name, enum tensor_type type, uint32_t k, uint32_t rows)
+static void add_matrix(struct plan *p, const char *name, uint32_t k, uint32_t rows)
 {
-    add_matrices(p, name, type, k, rows, 1);
+    add_matrices(p, name, k, rows, 1);
 }
 
 static void add_vector(struct plan *p, const char *name, uint32_t n, float first, float step)
 {
     gguf_write_tensor(p->w, name, TENSOR_F32, 1, (const int64_t[]){n});
-    p->tensors[p->n++] = (struct planned){TENSOR_F32, n * sizeof(float), first, step};
-}
-
-/* The rule of published K-mixtures: the first and last eighth of the layers, and every third between. */
-static bool use_more_bits(uint32_t layer, uint32_t layers)
-{
-    return layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+    p->tensors[p->n++] = (struct planned){TENSOR_F32, n * sizeof(float), true, first, step};
 }
 
 /* "blk.I.SUFFIX.weight", good until the next call. */
@@ -318,19 +247,18 @@ static const char *in_layer(uint32_t i, const char *suffix)
     return name;
 }
 
-static void add_attention(struct plan *p, const struct shape *s, enum tensor_type base, enum tensor_type more,
-                          uint32_t i)
+static void add_attention(struct plan *p, const struct shape *s, uint32_t i)
 {
     uint32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
     add_vector(p, in_layer(i, "attn_norm"), s->embd, 1, 0);
     if (s->fused) {
-        add_matrix(p, in_layer(i, "attn_qkv"), base, s->embd, q + 2 * kv);
+        add_matrix(p, in_layer(i, "attn_qkv"), s->embd, q + 2 * kv);
     } else {
-        add_matrix(p, in_layer(i, "attn_q"), base, s->embd, q);
-        add_matrix(p, in_layer(i, "attn_k"), base, s->embd, kv);
-        add_matrix(p, in_layer(i, "attn_v"), more, s->embd, kv);
+        add_matrix(p, in_layer(i, "attn_q"), s->embd, q);
+        add_matrix(p, in_layer(i, "attn_k"), s->embd, kv);
+        add_matrix(p, in_layer(i, "attn_v"), s->embd, kv);
     }
-    add_matrix(p, in_layer(i, "attn_output"), base, q, s->embd);
+    add_matrix(p, in_layer(i, "attn_output"), q, s->embd);
     if (s->qk_norm) {
         add_vector(p, in_layer(i, "attn_q_norm"), s->head_dim, 1, 0);
         add_vector(p, in_layer(i, "attn_k_norm"), s->head_dim, 1, 0);
@@ -339,26 +267,25 @@ static void add_attention(struct plan *p, const struct shape *s, enum tensor_typ
         add_vector(p, in_layer(i, "post_attention_norm"), s->embd, 1, 0);
 }
 
-static void add_experts(struct plan *p, const struct shape *s, enum tensor_type base, enum tensor_type more, uint32_t i)
+static void add_experts(struct plan *p, const struct shape *s, uint32_t i)
 {
-    add_matrix(p, in_layer(i, "ffn_gate_inp"), TENSOR_F16, s->embd, s->experts);
-    add_matrices(p, in_layer(i, "ffn_gate_exps"), base, s->embd, s->expert_ffn, s->experts);
-    add_matrices(p, in_layer(i, "ffn_up_exps"), base, s->embd, s->expert_ffn, s->experts);
-    add_matrices(p, in_layer(i, "ffn_down_exps"), more, s->expert_ffn, s->embd, s->experts);
+    add_matrix(p, in_layer(i, "ffn_gate_inp"), s->embd, s->experts);
+    add_matrices(p, in_layer(i, "ffn_gate_exps"), s->embd, s->expert_ffn, s->experts);
+    add_matrices(p, in_layer(i, "ffn_up_exps"), s->embd, s->expert_ffn, s->experts);
+    add_matrices(p, in_layer(i, "ffn_down_exps"), s->expert_ffn, s->embd, s->experts);
 }
 
-static void add_layer(struct plan *p, const struct shape *s, const struct mixture *mix, uint32_t i)
+static void add_layer(struct plan *p, const struct shape *s, uint32_t i)
 {
-    enum tensor_type more = use_more_bits(i, s->layers) ? mix->more : mix->base;
-    add_attention(p, s, mix->base, more, i);
+    add_attention(p, s, i);
     add_vector(p, in_layer(i, "ffn_norm"), s->embd, 1, 0);
     if (s->experts > 0) {
-        add_experts(p, s, mix->base, more, i);
+        add_experts(p, s, i);
     } else {
         if (!s->fused)
-            add_matrix(p, in_layer(i, "ffn_gate"), mix->base, s->embd, s->ffn);
-        add_matrix(p, in_layer(i, "ffn_up"), mix->base, s->embd, s->fused ? 2 * s->ffn : s->ffn);
-        add_matrix(p, in_layer(i, "ffn_down"), more, s->ffn, s->embd);
+            add_matrix(p, in_layer(i, "ffn_gate"), s->embd, s->ffn);
+        add_matrix(p, in_layer(i, "ffn_up"), s->embd, s->fused ? 2 * s->ffn : s->ffn);
+        add_matrix(p, in_layer(i, "ffn_down"), s->ffn, s->embd);
     }
     if (s->post_norms)
         add_vector(p, in_layer(i, "post_ffw_norm"), s->embd, 1, 0);
@@ -373,14 +300,13 @@ static bool write_vector(struct gguf_writer *w, const struct planned *t, struct 
     return gguf_write_data(w, v, n * sizeof *v, err);
 }
 
-/* Pieces of the pool from random blocks on: no two stretches of the file repeat in step. */
+/* Pieces of the pool from random rows on: no two stretches of the file repeat in step. */
 static bool write_matrix(struct gguf_writer *w, const struct planned *t, const struct pool *pool, struct err *err)
 {
-    size_t size = (size_t)tensor_type_info(t->type)->block_bytes;
     for (uint64_t left = t->bytes; left > 0;) {
-        size_t at = (size_t)(draw() % (pool->n / size)) * size;
-        size_t n = pool->n - at < left ? pool->n - at : (size_t)left;
-        if (!gguf_write_data(w, pool->bytes + at, n, err))
+        size_t first = (size_t)(rng_u64(SEED, 1, drawn++) % POOL_ROWS);
+        size_t n = (POOL_ROWS - first) * pool->row_bytes < left ? (POOL_ROWS - first) * pool->row_bytes : (size_t)left;
+        if (!gguf_write_data(w, pool->bytes + first * pool->row_bytes, n, err))
             return false;
         left -= n;
     }
@@ -394,7 +320,7 @@ static bool write_tensors(const struct plan *p, struct err *err)
     for (int i = 0; ok && i < p->n; i++) {
         const struct planned *t = &p->tensors[i];
         struct pool *pool = &pools[t->type];
-        if (t->type == TENSOR_F32)
+        if (t->is_vector)
             ok = write_vector(p->w, t, err);
         else
             ok = (pool->bytes || make_pool(t->type, pool, err)) && write_matrix(p->w, t, pool, err);
@@ -404,10 +330,11 @@ static bool write_tensors(const struct plan *p, struct err *err)
     return ok;
 }
 
-static bool make_model(const struct shape *s, const struct mixture *mix, const char *path, struct err *err)
+static bool make_model(struct wish *wish, const char *path, struct err *err)
 {
+    const struct shape *s = &wish->shape;
     struct arena arena = ARENA_INIT(256u << 20);
-    struct plan p = {.tensors = calloc(4 + 13 * (size_t)s->layers, sizeof *p.tensors)};
+    struct plan p = {.wish = wish, .tensors = calloc(4 + 13 * (size_t)s->layers, sizeof *p.tensors)};
     bool ok = false;
     if (!p.tensors) {
         err_nomem(err, "the tensor plan");
@@ -415,16 +342,16 @@ static bool make_model(const struct shape *s, const struct mixture *mix, const c
     }
     if (!gguf_writer_open(path, &p.w, err))
         goto out;
-    write_metadata(p.w, s, mix);
+    write_metadata(p.w, s, wish->file_type);
     if (!write_vocabulary(p.w, s, &arena, err))
         goto out;
-    add_matrix(&p, "token_embd.weight", s->untied ? mix->base : mix->embd, s->embd, s->vocab);
+    add_matrix(&p, "token_embd.weight", s->embd, s->vocab);
     if (s->untied)
-        add_matrix(&p, "output.weight", mix->embd, s->embd, s->vocab);
+        add_matrix(&p, "output.weight", s->embd, s->vocab);
     if (s->rope_factors)
         add_vector(&p, "rope_freqs.weight", s->head_dim / 2, 1, 1);
     for (uint32_t i = 0; i < s->layers; i++)
-        add_layer(&p, s, mix, i);
+        add_layer(&p, s, i);
     add_vector(&p, "output_norm.weight", s->embd, 1, 0);
     ok = write_tensors(&p, err) && gguf_writer_finish(p.w, err);
 out:
@@ -436,30 +363,64 @@ out:
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: mkmodel SHAPE TYPE OUT.gguf\n  SHAPE:");
+    fprintf(stderr, "usage: mkmodel [--layers N] [--pure] SHAPE TYPE OUT.gguf\n  SHAPE:");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         fprintf(stderr, " %s", shapes[i].name);
     fprintf(stderr, "\n  TYPE:");
-    for (size_t i = 0; i < sizeof mixtures / sizeof mixtures[0]; i++)
-        fprintf(stderr, " %s", mixtures[i].name);
-    fprintf(stderr, "\n");
+    for (int i = 0; i < QUANTIZE_MIXES; i++)
+        fprintf(stderr, " %s", quantize_mix_info((enum quantize_mix)i)->name);
+    fprintf(stderr, "; an element type with --pure\n");
     return 2;
+}
+
+static bool find_shape(const char *name, struct shape *ret, struct err *err)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        if (strcmp(name, shapes[i].name) == 0) {
+            *ret = shapes[i];
+            return true;
+        }
+    }
+    return err_set(err, ERR_INVALID, "there is no shape '%s'", name);
+}
+
+static bool read_wish(const char *shape, const char *type, bool pure, int64_t layers, struct wish *ret, struct err *err)
+{
+    enum quantize_mix mix;
+    *ret = (struct wish){.pure = TENSOR_TYPES};
+    if (!find_shape(shape, &ret->shape, err) || !quantize_mix_find(type, &mix, err) ||
+        (pure && !quantize_type_find(type, &ret->pure, err)))
+        return false;
+    struct shape *s = &ret->shape;
+    if (layers > 0 && layers < s->layers)
+        s->layers = (uint32_t)layers;
+    ret->file_type = quantize_mix_info(mix)->file_type;
+    ret->mixture = (struct mixture){.mix = mix, .tied = !s->untied, .n_layers = (int)s->layers,
+                                    .n_experts = (int)s->experts, .queries_per_kv = (int)(s->heads / s->kv_heads),
+                                    .n_values = (int)s->layers};
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    const struct shape *s = NULL;
-    const struct mixture *mix = NULL;
-    for (size_t i = 0; argc == 4 && i < sizeof shapes / sizeof shapes[0]; i++)
-        if (strcmp(argv[1], shapes[i].name) == 0)
-            s = &shapes[i];
-    for (size_t i = 0; argc == 4 && i < sizeof mixtures / sizeof mixtures[0]; i++)
-        if (strcmp(argv[2], mixtures[i].name) == 0)
-            mix = &mixtures[i];
-    if (!s || !mix)
-        return usage();
+    static const struct option options[] = {{"layers", required_argument, NULL, 'l'}, {"pure", no_argument, NULL, 'p'},
+                                            {0}};
+    struct wish wish;
     struct err err = ERR_INIT;
-    if (make_model(s, mix, argv[3], &err))
+    int64_t layers = 0;
+    bool pure = false;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (o == 'l' && (!str_to_i64(str_of(optarg), &layers) || layers < 1))
+            return usage();
+        if (o == '?')
+            return usage();
+        pure = pure || o == 'p';
+    }
+    if (argc - optind != 3)
+        return usage();
+    bool ok = read_wish(argv[optind], argv[optind + 1], pure, layers, &wish, &err) &&
+              make_model(&wish, argv[optind + 2], &err);
+    if (ok)
         return 0;
     char text[900];
     fprintf(stderr, "mkmodel: %s\n", err_format(&err, text, sizeof text));

@@ -33,7 +33,7 @@ if [ "${memory:-0}" -lt "$NEEDED_KIB" ] || [ "${disk:-0}" -lt "$NEEDED_KIB" ]; t
     echo "skipped: needs 6 GiB of free memory (here $((${memory:-0} / 1048576))) and of free disk in $work" \
         "(here $((${disk:-0} / 1048576)))"
 else
-    measure "$B/bench/mkmodel" qwen3-4b Q4_K_M "$work/model.gguf" && measure "$B/bench/engine" "$work/model.gguf"
+    measure "$B/bench/mkmodel" qwen3-4b Q4_K_M "$work/model.gguf" && measure "$B/rung" bench "$work/model.gguf"
     rm -f "$work/model.gguf"
 fi
 

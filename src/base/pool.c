@@ -1,7 +1,8 @@
-/* The compute pool. A job is a number of pieces not yet handed out (`left`) and not yet finished (`open`). Whoever
- * lowers `left` owns a piece; the job's fields change only while `open` is 0, so a worker that comes late simply
- * takes a piece of the next job. What the pieces compute, and that it does not depend on their borders, is the
- * callers' business. */
+/* The compute pool. A job is a row of units (grains); every thread begins with a contiguous share of it, takes pieces
+ * from its front, so that what it reads lies one behind the other, and then takes over half of what the slowest has
+ * left. One word, the gate, says whether a job is open and how many workers are inside: a job is over when nothing is
+ * left, the gate is shut and the last worker has gone. What the pieces compute, and that it does not depend on their
+ * borders, is the callers' business. */
 #include "base/pool.h"
 
 #include <limits.h>
@@ -16,24 +17,33 @@
 
 #include "base/clock.h"
 
-#define POOL_PIECES_PER_THREAD 4   /* evens out threads of uneven speed; each begins with a wait for memory */
+#define POOL_PIECES_PER_THREAD 16  /* of its share; the last ones even out threads of uneven speed */
 #define POOL_SPIN_NS 40000         /* between the steps of a decode; longer than waking a parked thread */
 #define POOL_SPINS_PER_CLOCK 32
 
+/* The gate: the job's number, a bit while it is open, the workers inside. */
+#define GATE_INSIDE 0x1ffu
+#define GATE_OPEN 0x200u
+#define GATE_JOB 0x400u
+
+/* Units not yet taken: from the low half to before the high half. */
+struct share {
+    _Alignas(64) _Atomic uint64_t left;
+};
+
 struct pool {
     int threads;
-    /* the job */
+    /* the job: changes only while the gate is shut and nobody inside */
     pool_fn *fn;
     void *ctx;
-    int64_t n, piece, pieces;
-    /* shared counters, apart so that polling one does not slow the other */
-    _Alignas(64) _Atomic uint32_t left;
-    _Alignas(64) _Atomic uint32_t open;
+    int64_t n, grain, piece;
+    struct share *shares; /* [threads] */
+    pthread_t *handles;   /* [threads - 1] */
+    /* apart, so that polling one does not slow the other */
+    _Alignas(64) _Atomic uint32_t gate;
+    _Alignas(64) _Atomic uint32_t parked;
     _Atomic uint32_t caller_parked;
-    _Alignas(64) _Atomic uint32_t epoch; /* one more for every job, and for the end */
-    _Atomic uint32_t parked;
     atomic_bool stop;
-    pthread_t *handles; /* [threads - 1] */
 };
 
 struct pool_worker {
@@ -60,13 +70,110 @@ static void futex_wake(_Atomic uint32_t *word, int threads)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 }
 
-/* Poll until *word differs from `from`; false when the spin time is over. */
-static bool spin_while(_Atomic uint32_t *word, uint32_t from)
+/* ---- shares ---- */
+
+static uint64_t share_of(int64_t begin, int64_t end)
+{
+    return (uint64_t)begin | (uint64_t)end << 32;
+}
+
+static int64_t share_begin(uint64_t share)
+{
+    return (int64_t)(share & UINT32_MAX);
+}
+
+static int64_t share_end(uint64_t share)
+{
+    return (int64_t)(share >> 32);
+}
+
+static void run_units(const struct pool *p, int64_t begin, int64_t end, int thread)
+{
+    begin *= p->grain;
+    end *= p->grain;
+    p->fn(p->ctx, begin, end < p->n ? end : p->n, thread);
+}
+
+/* Take pieces from the front of one's own share until it is empty. */
+static void work_share(struct pool *p, int thread)
+{
+    _Atomic uint64_t *left = &p->shares[thread].left;
+    uint64_t now = atomic_load_explicit(left, memory_order_acquire);
+    while (share_begin(now) < share_end(now)) {
+        int64_t begin = share_begin(now), end = share_end(now);
+        int64_t to = end - begin < p->piece ? end : begin + p->piece;
+        if (!atomic_compare_exchange_weak_explicit(left, &now, share_of(to, end), memory_order_acq_rel,
+                                                   memory_order_acquire))
+            continue;
+        run_units(p, begin, to, thread);
+        now = atomic_load_explicit(left, memory_order_acquire);
+    }
+}
+
+/* Take over the back half of the largest share; false when none is left. */
+static bool take_over(struct pool *p, int thread)
+{
+    for (;;) {
+        uint64_t most = 0;
+        int victim = -1;
+        for (int i = 0; i < p->threads; i++) {
+            uint64_t now = atomic_load_explicit(&p->shares[i].left, memory_order_acquire);
+            int64_t units = share_end(now) - share_begin(now);
+            if (units > 0 && (victim < 0 || units > share_end(most) - share_begin(most))) {
+                victim = i;
+                most = now;
+            }
+        }
+        if (victim < 0)
+            return false;
+        int64_t begin = share_begin(most), end = share_end(most), middle = begin + (end - begin) / 2;
+        if (!atomic_compare_exchange_strong(&p->shares[victim].left, &most, share_of(begin, middle)))
+            continue;
+        /* one's own is empty, and nobody else touches an empty share */
+        atomic_store_explicit(&p->shares[thread].left, share_of(middle, end), memory_order_release);
+        return true;
+    }
+}
+
+static void pool_work(struct pool *p, int thread)
+{
+    do
+        work_share(p, thread);
+    while (take_over(p, thread));
+}
+
+/* ---- the gate ---- */
+
+/* A job is open that came after the one that `seen` was read from. */
+static bool is_new_job(uint32_t gate, uint32_t seen)
+{
+    return (gate & GATE_OPEN) && (gate ^ seen) >= GATE_JOB;
+}
+
+/* Nothing keeps a worker from coming late: it goes in only while the job is open. */
+static bool enter(struct pool *p, uint32_t gate)
+{
+    while (gate & GATE_OPEN)
+        if (atomic_compare_exchange_weak(&p->gate, &gate, gate + 1))
+            return true;
+    return false;
+}
+
+static void leave(struct pool *p)
+{
+    uint32_t before = atomic_fetch_sub(&p->gate, 1);
+    if ((before & (GATE_OPEN | GATE_INSIDE)) == 1 && atomic_load(&p->caller_parked))
+        futex_wake(&p->gate, INT_MAX);
+}
+
+/* Poll for a new job; false when the spin time is over. */
+static bool spin_for_job(struct pool *p, uint32_t seen, uint32_t *ret_gate)
 {
     int64_t until = 0;
     for (;;) {
         for (int i = 0; i < POOL_SPINS_PER_CLOCK; i++) {
-            if (atomic_load_explicit(word, memory_order_acquire) != from)
+            *ret_gate = atomic_load_explicit(&p->gate, memory_order_acquire);
+            if (is_new_job(*ret_gate, seen))
                 return true;
             relax();
         }
@@ -78,21 +185,14 @@ static bool spin_while(_Atomic uint32_t *word, uint32_t from)
     }
 }
 
-/* Take pieces until none is left. */
-static void pool_work(struct pool *p, int thread)
+static uint32_t park_for_job(struct pool *p, uint32_t seen)
 {
-    uint32_t left = atomic_load_explicit(&p->left, memory_order_acquire);
-    while (left > 0) {
-        if (!atomic_compare_exchange_weak_explicit(&p->left, &left, left - 1, memory_order_acq_rel,
-                                                   memory_order_acquire))
-            continue;
-        int64_t begin = (p->pieces - left) * p->piece;
-        int64_t end = p->n - begin < p->piece ? p->n : begin + p->piece;
-        p->fn(p->ctx, begin, end, thread);
-        if (atomic_fetch_sub(&p->open, 1) == 1 && atomic_load(&p->caller_parked))
-            futex_wake(&p->open, 1);
-        left = atomic_load_explicit(&p->left, memory_order_acquire);
-    }
+    uint32_t gate;
+    atomic_fetch_add(&p->parked, 1);
+    while (!is_new_job(gate = atomic_load(&p->gate), seen) && !atomic_load(&p->stop))
+        futex_wait(&p->gate, gate);
+    atomic_fetch_sub(&p->parked, 1);
+    return gate;
 }
 
 static void *pool_thread(void *arg)
@@ -100,39 +200,53 @@ static void *pool_thread(void *arg)
     struct pool_worker worker = *(struct pool_worker *)arg;
     free(arg);
     struct pool *p = worker.pool;
-    uint32_t seen = 0;
+    uint32_t seen = 0, gate;
     while (!atomic_load_explicit(&p->stop, memory_order_acquire)) {
-        pool_work(p, worker.thread);
-        if (!spin_while(&p->epoch, seen)) {
-            atomic_fetch_add(&p->parked, 1);
-            while (atomic_load(&p->epoch) == seen)
-                futex_wait(&p->epoch, seen);
-            atomic_fetch_sub(&p->parked, 1);
+        if (!spin_for_job(p, seen, &gate))
+            gate = park_for_job(p, seen);
+        if (enter(p, gate)) {
+            pool_work(p, worker.thread);
+            leave(p);
         }
-        seen = atomic_load_explicit(&p->epoch, memory_order_acquire);
+        seen = gate;
     }
     return NULL;
 }
 
-static void pool_call(struct pool *p)
+static void wake_parked(struct pool *p)
 {
-    atomic_fetch_add(&p->epoch, 1);
     if (atomic_load(&p->parked) > 0)
-        futex_wake(&p->epoch, INT_MAX);
+        futex_wake(&p->gate, INT_MAX);
 }
 
-/* All pieces are handed out; wait for those still being worked on. */
-static void pool_wait(struct pool *p)
+/* Shuts the gate and waits for those inside. */
+static void finish(struct pool *p)
 {
-    uint32_t open;
-    while ((open = atomic_load_explicit(&p->open, memory_order_acquire)) != 0) {
-        if (spin_while(&p->open, open))
+    uint32_t gate = atomic_fetch_and(&p->gate, ~GATE_OPEN);
+    int64_t until = 0;
+    for (int i = 0; gate & GATE_INSIDE; i++) {
+        relax();
+        gate = atomic_load_explicit(&p->gate, memory_order_acquire);
+        if (i % POOL_SPINS_PER_CLOCK > 0)
+            continue;
+        int64_t now = clock_ns();
+        if (until == 0)
+            until = now + POOL_SPIN_NS;
+        if (now < until)
             continue;
         atomic_store(&p->caller_parked, 1);
-        while ((open = atomic_load(&p->open)) != 0)
-            futex_wait(&p->open, open);
+        while ((gate = atomic_load(&p->gate)) & GATE_INSIDE)
+            futex_wait(&p->gate, gate);
         atomic_store(&p->caller_parked, 0);
     }
+}
+
+/* Units as large as the words of a share allow. */
+static int64_t units_of(int64_t n, int64_t *grain)
+{
+    int64_t units = (n - 1) / *grain + 1, fold = (units - 1) / INT32_MAX + 1;
+    *grain *= fold;
+    return (n - 1) / *grain + 1;
 }
 
 void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx)
@@ -141,24 +255,24 @@ void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx)
         return;
     if (grain < 1)
         grain = 1;
-    int64_t grains = (n - 1) / grain + 1;
-    int64_t most = (int64_t)p->threads * POOL_PIECES_PER_THREAD;
-    int64_t piece = grain * ((grains - 1) / most + 1);
-    int64_t pieces = (n - 1) / piece + 1;
-    if (p->threads == 1 || pieces == 1) {
+    int64_t units = units_of(n, &grain);
+    if (p->threads == 1 || units == 1) {
         fn(ctx, 0, n, 0);
         return;
     }
     p->fn = fn;
     p->ctx = ctx;
     p->n = n;
-    p->piece = piece;
-    p->pieces = pieces;
-    atomic_store_explicit(&p->open, (uint32_t)pieces, memory_order_relaxed);
-    atomic_store_explicit(&p->left, (uint32_t)pieces, memory_order_release);
-    pool_call(p);
+    p->grain = grain;
+    p->piece = (units - 1) / (p->threads * POOL_PIECES_PER_THREAD) + 1;
+    for (int i = 0; i < p->threads; i++)
+        atomic_store_explicit(&p->shares[i].left, share_of(units * i / p->threads, units * (i + 1) / p->threads),
+                              memory_order_relaxed);
+    uint32_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
+    atomic_store(&p->gate, gate + GATE_JOB + GATE_OPEN);
+    wake_parked(p);
     pool_work(p, 0);
-    pool_wait(p);
+    finish(p);
 }
 
 static int cpus_of_process(void)
@@ -200,12 +314,14 @@ bool pool_open(int threads, struct pool **ret_pool, struct err *err)
         return err_set(err, ERR_INVALID, "%d threads are not between 1 and %d", threads, POOL_THREADS_MAX);
     struct pool *p = aligned_alloc(_Alignof(struct pool), sizeof *p);
     pthread_t *handles = calloc((size_t)threads, sizeof *handles);
-    if (!p || !handles) {
+    struct share *shares = aligned_alloc(_Alignof(struct share), (size_t)threads * sizeof *shares);
+    if (!p || !handles || !shares) {
         free(p);
         free(handles);
+        free(shares);
         return err_nomem(err, "the compute pool");
     }
-    *p = (struct pool){.threads = 1, .handles = handles};
+    *p = (struct pool){.threads = 1, .handles = handles, .shares = shares};
     for (int i = 1; i < threads; i++) {
         if (!pool_start(p, i, err)) {
             pool_close(p);
@@ -221,11 +337,13 @@ void pool_close(struct pool *p)
 {
     if (!p)
         return;
-    atomic_store_explicit(&p->stop, true, memory_order_release);
-    pool_call(p);
+    atomic_store(&p->stop, true);
+    atomic_fetch_add(&p->gate, GATE_JOB); /* nobody falls asleep over a gate that changed */
+    futex_wake(&p->gate, INT_MAX);
     for (int i = 1; i < p->threads; i++)
         pthread_join(p->handles[i - 1], NULL);
     free(p->handles);
+    free(p->shares);
     free(p);
 }
 

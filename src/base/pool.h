@@ -15,8 +15,8 @@ typedef void pool_fn(void *ctx, int64_t begin, int64_t end, int thread);
 bool pool_open(int threads, struct pool **ret_pool, struct err *err);  /* threads 0: one per CPU of this process */
 void pool_close(struct pool *p);
 int pool_threads(const struct pool *p);
-/* Split n units into pieces that are multiples of `grain` (the last may be shorter) handed to threads as they come
- * free. */
+/* Split n units into pieces that are multiples of `grain` (the last may be shorter). Each thread begins with a
+ * contiguous share and goes through it in order; one that is done takes over from the slowest. */
 void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx);
 
 #endif

@@ -27,6 +27,8 @@ const struct command commands[] = {
     {"quantize", "write a model file again in smaller types", cmd_quantize,
      "--imatrix --output-type --token-embedding-type --tensor-type --threads --dry-run --force --json --help"},
     {"fit", "will a model run here: memory, speed, which quantisation", cmd_fit, "--context --json --help"},
+    {"bench", "how fast a model runs here, and of what the machine allows", cmd_bench,
+     "--prompt --generate --streams --depth --kv --prefix --threads --repetitions --config --json --help"},
     {"doctor", "check machine, configuration, store and models", cmd_doctor, "--config --upstreams --json --help"},
     {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},
     {NULL, NULL, NULL, NULL},

@@ -74,7 +74,7 @@ static bool read_vocabulary(struct model *m, struct err *err)
 static void fill_info(struct model *m)
 {
     const struct hparams *h = &m->h;
-    int64_t layer_bytes = 2 * arch_width(h, WIDTH_KV) * (int64_t)kv_element_bytes(TENSOR_F16);
+    int64_t layer_bytes = 2 * (int64_t)kv_layer_bytes(h, TENSOR_F16) / KV_PAGE;
     m->info = (struct engine_info){
         .architecture = m->arch->name,
         .n_layer = h->n_layer,

@@ -32,9 +32,10 @@ static bool make_groups(struct engine *e, struct err *err)
         e->index_in_group[layer] = e->groups[group].n_layer++;
     }
     for (int i = 0; i < e->n_groups; i++) {
-        int64_t elements = 2 * (int64_t)e->groups[i].n_layer * arch_width(h, WIDTH_KV) * KV_PAGE;
-        e->groups[i].heaps[KV_F16].page_bytes = (size_t)elements * kv_element_bytes(TENSOR_F16);
-        e->groups[i].heaps[KV_F32].page_bytes = (size_t)elements * kv_element_bytes(TENSOR_F32);
+        size_t layers = 2 * (size_t)e->groups[i].n_layer;
+        e->groups[i].heaps[KV_F16].page_bytes = layers * kv_layer_bytes(h, TENSOR_F16);
+        e->groups[i].heaps[KV_F32].page_bytes = layers * kv_layer_bytes(h, TENSOR_F32);
+        e->groups[i].heaps[KV_Q8_0].page_bytes = layers * kv_layer_bytes(h, TENSOR_Q8_0);
     }
     return true;
 }
@@ -43,12 +44,14 @@ static bool make_scratch(struct engine *e, struct err *err)
 {
     e->threads = pool_threads(e->pool);
     e->matmul_scratch = arena_array(&e->arena, (size_t)e->threads, sizeof *e->matmul_scratch);
+    e->attention_scratch = arena_array(&e->arena, (size_t)e->threads, sizeof *e->attention_scratch);
     e->sample_scratch = arena_array(&e->arena, (size_t)e->threads, sizeof *e->sample_scratch);
-    if (!e->matmul_scratch || !e->sample_scratch)
+    if (!e->matmul_scratch || !e->attention_scratch || !e->sample_scratch)
         return err_nomem(err, "the engine");
     for (int i = 0; i < e->threads; i++) {
         e->matmul_scratch[i] = arena_alloc_aligned(&e->arena, MATMUL_SCRATCH_BYTES, 64);
-        if (!e->matmul_scratch[i])
+        e->attention_scratch[i] = arena_alloc_aligned(&e->arena, ATTENTION_SCRATCH_BYTES, 64);
+        if (!e->matmul_scratch[i] || !e->attention_scratch[i])
             return err_nomem(err, "the engine");
         if (!sample_scratch_open(e->model.h.n_vocab, &e->sample_scratch[i], err))
             return false;
@@ -112,14 +115,9 @@ void engine_close(struct engine *e)
 {
     if (!e)
         return;
-    for (int i = 0; i < e->n_groups; i++) {
-        for (int size = 0; size < KV_SIZES; size++) {
-            for (struct kv_page *page = e->groups[i].heaps[size].free, *next; page; page = next) {
-                next = page->next;
-                free(page);
-            }
-        }
-    }
+    for (int i = 0; i < e->n_groups; i++)
+        for (int kind = 0; kind < KV_HEAPS; kind++)
+            kv_heap_close(&e->groups[i].heaps[kind]);
     for (int i = 0; e->sample_scratch && i < e->threads; i++)
         sample_scratch_close(e->sample_scratch[i]);
     arena_free(&e->memory.arena);
@@ -132,10 +130,13 @@ const struct engine_info *engine_info(const struct engine *e)
     return &e->model.info;
 }
 
-int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens)
+int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv_type, int64_t tokens)
 {
     int64_t held = info->window + ENGINE_WINDOW_SLACK + ENGINE_MAX_STEP_TOKENS;
     tokens = (tokens + KV_PAGE - 1) / KV_PAGE * KV_PAGE;
     held = (held + KV_PAGE - 1) / KV_PAGE * KV_PAGE + KV_PAGE;
-    return info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
+    int64_t bytes =
+        info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
+    /* whole pages, hence whole heads of them */
+    return bytes / (int64_t)kv_head_bytes(TENSOR_F16, info->head_dim) * (int64_t)kv_head_bytes(kv_type, info->head_dim);
 }

@@ -38,19 +38,29 @@ struct engine_info {
 bool engine_open(const struct gguf *g, struct pool *pool, struct engine **ret, struct err *err);
 void engine_close(struct engine *e);     /* after its sessions */
 const struct engine_info *engine_info(const struct engine *e);
-/* Bytes of a session's keys and values at so many tokens, at F16: layers with a window hold it, a page beside it, and
+/* Bytes of a session's keys and values at so many tokens: layers with a window hold it, a page beside it, and
  * ENGINE_WINDOW_SLACK tokens behind it. */
-int64_t engine_session_bytes(const struct engine_info *info, int64_t tokens);
+int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv_type, int64_t tokens);
+/* Bytes of pages that sessions hold now; those that several share count once. */
+int64_t engine_kv_bytes(const struct engine *e);
 /* Bytes of the largest step, beside the sessions. */
 int64_t engine_step_bytes(const struct engine *e);
 
 /* ---- session state: a list of layer groups, each a table of reference-counted pages of KV_PAGE positions ---- */
 struct session;
-/* context: most positions it may hold. kv_type TENSOR_F16 (or TENSOR_F32 for conformance tools). Pages are taken as
- * positions come. */
+/* context: most positions it may hold. kv_type TENSOR_F16, TENSOR_Q8_0 where heads are a multiple of 32 elements (half
+ * the bytes, other numbers), or TENSOR_F32 for conformance tools. Pages are taken as positions come. */
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err);
 void session_close(struct session *s);
 int64_t session_length(const struct session *s);
+/* The most that engine_kv_bytes grows by while n tokens are appended, step by step: new pages, and copies of shared
+ * ones. */
+int64_t session_growth_bytes(const struct session *s, int64_t n);
+/* Bytes of keys and values that no other session holds: what closing it frees. */
+int64_t session_own_bytes(const struct session *s);
+/* Sessions with the same one understand each other's state: model, adapter, rotation and kv type. It tells models
+ * apart, not forgeries, and is the same after a restart. */
+uint64_t session_fingerprint(const struct session *s);
 /* A second session with the same state; whole pages are shared, the last partial one is copied when either side
  * writes. */
 bool session_fork(const struct session *s, struct session **ret, struct err *err);

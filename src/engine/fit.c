@@ -74,12 +74,12 @@ bool engine_needs_of(const struct gguf *g, int threads, struct engine_needs *ret
     return true;
 }
 
-int64_t engine_needs_kv(const struct engine_needs *n, int64_t context)
+int64_t engine_needs_kv(const struct engine_needs *n, enum tensor_type kv_type, int64_t context)
 {
     struct engine_info info = {
         .kv_bytes_per_token = n->kv_bytes_per_token,
         .window_bytes_per_token = n->window_bytes_per_token,
         .window = n->window,
     };
-    return engine_session_bytes(&info, context);
+    return engine_session_bytes(&info, kv_type, context);
 }

@@ -22,6 +22,6 @@ struct engine_needs {
 /* ERR_UNSUPPORTED and ERR_CORRUPT as engine_open would say them, as far as a header shows it. */
 bool engine_needs_of(const struct gguf *g, int threads, struct engine_needs *ret, struct err *err);
 /* The key-value cache at so many tokens. */
-int64_t engine_needs_kv(const struct engine_needs *n, int64_t context);
+int64_t engine_needs_kv(const struct engine_needs *n, enum tensor_type kv_type, int64_t context);
 
 #endif

@@ -65,7 +65,7 @@ enum stage_kind {
     STAGE_TOKENS,      /* any operations that need one token only; then what the next stage reads is prepared */
     STAGE_MATMULS,     /* matrix products with one common input, split by rows of the weights */
     STAGE_EXPERTS,     /* the same of chosen experts, split by rows of all of them */
-    STAGE_ATTENTION,   /* one attention, split by token and head */
+    STAGE_ATTENTION,   /* one attention, split by tokens and heads */
 };
 
 /* Invariant: a STAGE_TOKENS stands before every other kind. */
@@ -87,20 +87,21 @@ bool plan_make(struct op_list list, struct arena *arena, struct plan *ret, struc
 struct kv_page {
     struct kv_page *next;          /* in the free list */
     int64_t refs;                  /* sessions that hold it */
-    _Alignas(64) char bytes[];     /* [layers of the group] x (K, V) x [n_kv_head, KV_PAGE, head_dim] */
+    _Alignas(64) char bytes[];     /* [layers of the group] x (K, V) x n_kv_head x kv_head_bytes */
 };
 
 struct kv_heap {
     size_t page_bytes;
     struct kv_page *free;
+    int64_t n_free, n_held;        /* pages in the free list; pages that sessions hold, a shared one once */
 };
 
-enum kv_size { KV_F16, KV_F32, KV_SIZES };
+enum kv_heap_kind { KV_F16, KV_F32, KV_Q8_0, KV_HEAPS };
 
 struct group_info {
     enum state_kind kind;
     int n_layer;
-    struct kv_heap heaps[KV_SIZES];
+    struct kv_heap heaps[KV_HEAPS];
 };
 
 struct layer_group {
@@ -119,13 +120,15 @@ struct session {
     bool in_step;
 };
 
+void kv_heap_close(struct kv_heap *heap);   /* no session holds a page */
 /* Makes positions [length, length + n) writable: pages exist and are this session's alone. */
 bool session_reserve(struct session *s, int64_t n, struct err *err);
 /* Gives back pages past the length, and those that no window will reach again. */
 void session_trim(struct session *s);
 /* The first position that layers of the group read once `length` are there. */
 int64_t group_first_position(const struct engine *e, int group, int64_t length);
-size_t kv_element_bytes(enum tensor_type kv_type);
+/* A layer's keys in a page, and as many bytes of its values. */
+size_t kv_layer_bytes(const struct hparams *h, enum tensor_type kv_type);
 uint64_t adapter_fingerprint(const struct adapter *a);   /* NULL: 0 */
 
 /* ---- a row of logits ---- */
@@ -168,7 +171,7 @@ struct batch {
     const int *item_of;            /* [tokens] */
     const float *rotations[2];     /* [tokens, n_rot / 2, 2] cosine and sine; the second in arch.windowed layers */
     const struct batch_item *items;
-    const int64_t *attention_units; /* [n_items + 1] running sum of tokens * n_kv_head */
+    const int64_t *attention_units; /* [n_items + 1] running sum */
     int n_items;
 };
 
@@ -212,6 +215,7 @@ struct engine {
     uint64_t fingerprint;          /* of the model, for snapshots */
     int threads;
     char **matmul_scratch;         /* [threads] */
+    char **attention_scratch;      /* the same */
     struct sample_scratch **sample_scratch;   /* [threads] */
     struct step_memory memory;
 };

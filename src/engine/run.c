@@ -121,8 +121,7 @@ static void run_token_op(const struct run *r, const struct op *op, int64_t t)
 /* Where a layer's keys start inside a page of its group; its values follow. */
 static size_t page_offset(const struct run *r, enum tensor_type kv_type, bool values)
 {
-    size_t bytes = (size_t)arch_width(&r->e->model.h, WIDTH_KV) * KV_PAGE * kv_element_bytes(kv_type);
-    return bytes * (2 * (size_t)r->e->index_in_group[r->layer] + values);
+    return kv_layer_bytes(&r->e->model.h, kv_type) * (2 * (size_t)r->e->index_in_group[r->layer] + values);
 }
 
 static void store_kv(const struct run *r, const struct op *op, int64_t t)
@@ -133,10 +132,10 @@ static void store_kv(const struct run *r, const struct op *op, int64_t t)
     int slot = (int)(pos % KV_PAGE);
     /* session_reserve made this page the session's own */
     char *page = (char *)s->groups[r->e->group_of[r->layer]].pages[pos / KV_PAGE];
-    void (*store)(const float *, char *, enum tensor_type, int, int, int) = r->e->k->attention.kv_store;
+    const struct attention_kernels *kernels = &r->e->k->attention;
     char *k = page + page_offset(r, s->kv_type, false), *v = page + page_offset(r, s->kv_type, true);
-    store(row_of(r, op->b, t, 0), k, s->kv_type, h->n_kv_head, h->head_dim, slot);
-    store(row_of(r, op->c, t, 0), v, s->kv_type, h->n_kv_head, h->head_dim, slot);
+    kernels->store_k(row_of(r, op->b, t, 0), k, s->kv_type, h->n_kv_head, h->head_dim, slot);
+    kernels->store_v(row_of(r, op->c, t, 0), v, s->kv_type, h->n_kv_head, h->head_dim, slot);
 }
 
 /* The formats that the products of a stage read, each prepared once for all of them. */
@@ -228,7 +227,8 @@ static int64_t matmul_rows_of(const struct run *r)
 
 /* ---- attention ---- */
 
-static void attention_item(const struct run *r, const struct batch_item *item, int64_t begin, int64_t end)
+static void attention_item(const struct run *r, const struct batch_item *item, int64_t begin, int64_t end,
+                           int thread)
 {
     const struct hparams *h = &r->e->model.h;
     const struct op *op = r->stage->ops;
@@ -253,19 +253,18 @@ static void attention_item(const struct run *r, const struct batch_item *item, i
         .sinks = op->w == WEIGHT_NONE ? NULL : weight_of(r, op->w)->vector,
         .tokens = item->n,
     };
-    r->e->k->attention.attention(&a, begin, end);
+    r->e->k->attention.attention(&a, begin, end, r->e->attention_scratch[thread]);
 }
 
 static void attention_piece(void *ctx, int64_t begin, int64_t end, int thread)
 {
     const struct run *r = ctx;
     const int64_t *units = r->b->attention_units;
-    (void)thread;
     for (int i = 0; i < r->b->n_items && units[i] < end; i++) {
         int64_t from = begin > units[i] ? begin - units[i] : 0;
         int64_t to = (end < units[i + 1] ? end : units[i + 1]) - units[i];
         if (from < to)
-            attention_item(r, &r->b->items[i], from, to);
+            attention_item(r, &r->b->items[i], from, to, thread);
     }
 }
 

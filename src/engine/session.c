@@ -1,14 +1,34 @@
 /* Session state: for each layer group a table of pages of KV_PAGE positions. Pages are counted: a fork shares them
- * all, and whoever writes into a shared one takes a copy first. Pages that nobody holds wait in the engine's free
- * lists; what they hold then is never read, because the kernels read positions below the length only. */
+ * all, and whoever writes into a shared one takes a copy first. A few pages that nobody holds wait in the engine's free
+ * lists, the others go back to the system; what they hold is never read, because the kernels read positions below the
+ * length only. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/internal.h"
 
-size_t kv_element_bytes(enum tensor_type kv_type)
+/* Pages kept for the next session that grows; more than that is memory an idle server would hold for nothing. */
+#define KV_RESERVE_BYTES ((int64_t)32 << 20)
+
+size_t kv_layer_bytes(const struct hparams *h, enum tensor_type kv_type)
 {
-    return kv_type == TENSOR_F16 ? 2 : 4;
+    return (size_t)h->n_kv_head * kv_head_bytes(kv_type, h->head_dim);
+}
+
+static enum kv_heap_kind heap_of(enum tensor_type kv_type)
+{
+    return kv_type == TENSOR_F16 ? KV_F16 : kv_type == TENSOR_F32 ? KV_F32 : KV_Q8_0;
+}
+
+static bool check_kv_type(const struct engine *e, enum tensor_type kv_type, struct err *err)
+{
+    if (kv_type_fits(kv_type, e->model.h.head_dim))
+        return true;
+    if (kv_type == TENSOR_Q8_0)
+        return err_set(err, ERR_UNSUPPORTED, "a key-value cache of Q8_0 needs heads of a multiple of %d elements; this "
+                       "model's have %d: use F16", KV_BLOCK, e->model.h.head_dim);
+    return err_set(err, ERR_UNSUPPORTED, "the key-value cache holds F16, Q8_0 or F32, not type %d", (int)kv_type);
 }
 
 static int64_t pages_for(int64_t positions)
@@ -23,19 +43,34 @@ static struct kv_page *page_of(const char *bytes)
     return (struct kv_page *)(bytes - offsetof(struct kv_page, bytes));
 }
 
+static size_t page_span(const struct kv_heap *heap)
+{
+    return sizeof(struct kv_page) + heap->page_bytes;
+}
+
+/* From the system itself: what malloc gets back it keeps, and a server's memory would never fall. */
+static struct kv_page *page_map(const struct kv_heap *heap, struct err *err)
+{
+    void *page = mmap(NULL, page_span(heap), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED)
+        return page;
+    err_nomem(err, "the key-value cache");
+    return NULL;
+}
+
 static struct kv_page *page_take(struct kv_heap *heap, struct err *err)
 {
     struct kv_page *page = heap->free;
     if (page) {
         heap->free = page->next;
+        heap->n_free--;
     } else {
-        page = aligned_alloc(_Alignof(struct kv_page), sizeof *page + heap->page_bytes);
-        if (!page) {
-            err_nomem(err, "the key-value cache");
+        page = page_map(heap, err);
+        if (!page)
             return NULL;
-        }
     }
     page->refs = 1;
+    heap->n_held++;
     return page;
 }
 
@@ -44,8 +79,24 @@ static void page_drop(struct kv_heap *heap, const char *bytes)
     struct kv_page *page = page_of(bytes);
     if (--page->refs > 0)
         return;
+    heap->n_held--;
+    if ((heap->n_free + 1) * (int64_t)heap->page_bytes > KV_RESERVE_BYTES) {
+        munmap(page, page_span(heap));
+        return;
+    }
     page->next = heap->free;
     heap->free = page;
+    heap->n_free++;
+}
+
+void kv_heap_close(struct kv_heap *heap)
+{
+    for (struct kv_page *page = heap->free, *next; page; page = next) {
+        next = page->next;
+        munmap(page, page_span(heap));
+    }
+    heap->free = NULL;
+    heap->n_free = 0;
 }
 
 static void group_trim(struct layer_group *group, int64_t n_pages)
@@ -114,6 +165,40 @@ void session_trim(struct session *s)
     }
 }
 
+/* ---- bytes ---- */
+
+int64_t engine_kv_bytes(const struct engine *e)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < e->n_groups; i++)
+        for (int kind = 0; kind < KV_HEAPS; kind++)
+            bytes += e->groups[i].heaps[kind].n_held * (int64_t)e->groups[i].heaps[kind].page_bytes;
+    return bytes;
+}
+
+/* New pages, but of a window no more than are held at once; and copies of shared ones that are written to. */
+static int64_t group_growth(const struct session *s, int i, int64_t n)
+{
+    const struct layer_group *group = &s->groups[i];
+    int64_t pages = pages_for(s->length + n) - group->n_pages;
+    int64_t first = s->length / KV_PAGE;
+    if (s->engine->groups[i].kind == STATE_WINDOW) {
+        int64_t held = pages_for(s->engine->model.h.window + ENGINE_WINDOW_SLACK + ENGINE_MAX_STEP_TOKENS) + 1;
+        pages = pages < held ? pages : held;
+    }
+    for (int64_t j = first > group->first_page ? first : group->first_page; n > 0 && j < group->n_pages; j++)
+        pages += page_of(group->pages[j])->refs > 1;
+    return pages;
+}
+
+int64_t session_growth_bytes(const struct session *s, int64_t n)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < s->engine->n_groups; i++)
+        bytes += group_growth(s, i, n) * (int64_t)s->groups[i].heap->page_bytes;
+    return bytes;
+}
+
 /* ---- the sessions ---- */
 
 bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct session **ret, struct err *err)
@@ -121,15 +206,15 @@ bool session_open(struct engine *e, int64_t context, enum tensor_type kv_type, s
     if (context < 1 || context > ENGINE_MAX_CONTEXT)
         return err_set(err, ERR_LIMIT, "a context of %lld tokens is not between 1 and %d", (long long)context,
                        ENGINE_MAX_CONTEXT);
-    if (kv_type != TENSOR_F16 && kv_type != TENSOR_F32)
-        return err_set(err, ERR_UNSUPPORTED, "the key-value cache holds F16 or F32, not type %d", (int)kv_type);
+    if (!check_kv_type(e, kv_type, err))
+        return false;
     struct session *s = calloc(1, sizeof *s);
     if (!s)
         return err_nomem(err, "a session");
     *s = (struct session){.engine = e, .context = context, .kv_type = kv_type};
     s->long_rope = e->model.rope_freq[ROPE_LONG] && context > e->model.h.n_ctx_original;
     for (int i = 0; i < e->n_groups; i++) {
-        s->groups[i].heap = &e->groups[i].heaps[kv_type == TENSOR_F16 ? KV_F16 : KV_F32];
+        s->groups[i].heap = &e->groups[i].heaps[heap_of(kv_type)];
         s->groups[i].pages = calloc((size_t)pages_for(context), sizeof *s->groups[i].pages);
         if (!s->groups[i].pages) {
             session_close(s);
@@ -154,6 +239,18 @@ void session_close(struct session *s)
 int64_t session_length(const struct session *s)
 {
     return s->length;
+}
+
+int64_t session_own_bytes(const struct session *s)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < s->engine->n_groups; i++) {
+        const struct layer_group *group = &s->groups[i];
+        for (int64_t j = group->first_page; j < group->n_pages; j++)
+            if (page_of(group->pages[j])->refs == 1)
+                bytes += (int64_t)group->heap->page_bytes;
+    }
+    return bytes;
 }
 
 bool session_fork(const struct session *s, struct session **ret, struct err *err)

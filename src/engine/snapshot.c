@@ -5,7 +5,7 @@
 
 #include "engine/internal.h"
 
-#define SNAPSHOT_MAGIC 0x31304B43474E5552u   /* "RUNGCK01" */
+#define SNAPSHOT_MAGIC 0x32304B43474E5552u   /* "RUNGCK02" */
 
 /* Little endian, as Rung's machines are. */
 struct snapshot_header {
@@ -49,28 +49,54 @@ static uint64_t fingerprint(const struct session *s)
     return s->engine->fingerprint + s->long_rope + adapter_fingerprint(s->adapter);
 }
 
+uint64_t session_fingerprint(const struct session *s)
+{
+    const uint64_t parts[] = {fingerprint(s), (uint64_t)s->kv_type};
+    return str_hash((struct str){(const char *)parts, sizeof parts});
+}
+
 static size_t payload_bytes(const struct session *s, int64_t length)
 {
     const struct engine *e = s->engine;
-    size_t position = 2 * (size_t)arch_width(&e->model.h, WIDTH_KV) * kv_element_bytes(s->kv_type), n = 0;
+    size_t position = 2 * kv_layer_bytes(&e->model.h, s->kv_type) / KV_PAGE, n = 0;
     for (int i = 0; i < e->n_groups; i++)
         n += position * (size_t)e->groups[i].n_layer * (size_t)(length - first_page_at(s, i, length) * KV_PAGE);
     return n;
 }
 
-/* Every head's keys (and values) of a layer are one run of KV_PAGE positions, of which the first `used` count. */
+static void copy_bytes(char *in_page, size_t n, struct stream *stream)
+{
+    if (stream->into_pages)
+        memcpy(in_page, stream->at, n);
+    else
+        memcpy(stream->at, in_page, n);
+    stream->at += n;
+}
+
+/* One head's keys or values: of each run of KV_PAGE positions the first `used` count. */
+static char *copy_parts(const struct kv_part parts[KV_PARTS], char *in_page, size_t used, struct stream *stream)
+{
+    for (int i = 0; i < KV_PARTS; i++)
+        for (int64_t run = 0; run < parts[i].runs; run++) {
+            copy_bytes(in_page, parts[i].position_bytes * used, stream);
+            in_page += parts[i].position_bytes * KV_PAGE;
+        }
+    return in_page;
+}
+
 static void copy_page(const struct session *s, int n_layer, char *page, int64_t used, struct stream *stream)
 {
     const struct hparams *h = &s->engine->model.h;
-    size_t position = (size_t)h->head_dim * kv_element_bytes(s->kv_type), n = position * (size_t)used;
-    for (int64_t run = 0; run < 2 * (int64_t)n_layer * h->n_kv_head; run++) {
-        char *in_page = page + (size_t)run * position * KV_PAGE;
-        if (stream->into_pages)
-            memcpy(in_page, stream->at, n);
-        else
-            memcpy(stream->at, in_page, n);
-        stream->at += n;
+    struct kv_part keys[KV_PARTS], values[KV_PARTS];
+    if (used == KV_PAGE) {
+        copy_bytes(page, 2 * (size_t)n_layer * kv_layer_bytes(h, s->kv_type), stream);
+        return;
     }
+    kv_parts(s->kv_type, h->head_dim, false, keys);
+    kv_parts(s->kv_type, h->head_dim, true, values);
+    for (int half = 0; half < 2 * n_layer; half++)
+        for (int head = 0; head < h->n_kv_head; head++)
+            page = copy_parts(half % 2 ? values : keys, page, (size_t)used, stream);
 }
 
 static void copy_pages(const struct session *s, int64_t length, struct stream *stream)

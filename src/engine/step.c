@@ -155,7 +155,7 @@ int64_t engine_step_bytes(const struct engine *e)
         bytes += rows_of_slot(e, slot, n, true) * (size_t)arch_width(h, arch_slot_width(slot)) * sizeof(float);
     for (enum act_format f = ACT_F32; f < ACT_FORMATS; f++)
         bytes += n * act_bytes(f, e->model.act_k[f]) + rows * act_bytes(f, e->model.expert_act_k[f]);
-    return (int64_t)(bytes + (size_t)e->threads * MATMUL_SCRATCH_BYTES);
+    return (int64_t)(bytes + (size_t)e->threads * (MATMUL_SCRATCH_BYTES + ATTENTION_SCRATCH_BYTES));
 }
 
 /* ---- the batch ---- */
@@ -192,12 +192,15 @@ static void lay_rows(struct step_memory *m, const struct step_item *item, int fi
 static void lay_batch(struct engine *e, const struct step_item *items, int n_items, int tokens)
 {
     struct step_memory *m = &e->memory;
+    const struct hparams *h = &e->model.h;
     int at = 0;
     m->n_rows = 0;
+    m->attention_units[0] = 0;
     for (int i = 0; i < n_items; i++) {
         int64_t pos0 = items[i].session->length;
         m->items[i] = (struct batch_item){items[i].session, pos0, at, items[i].n};
-        m->attention_units[i] = (int64_t)at * e->model.h.n_kv_head;
+        m->attention_units[i + 1] =
+            m->attention_units[i] + attention_units(h->n_head, h->n_kv_head, h->head_dim, items[i].n);
         lay_rows(m, &items[i], at);
         for (int t = 0; t < items[i].n; t++, at++) {
             m->ids[at] = items[i].tokens[t];
@@ -205,7 +208,6 @@ static void lay_batch(struct engine *e, const struct step_item *items, int n_ite
             lay_rotations(e, items[i].session, pos0 + t, at);
         }
     }
-    m->attention_units[n_items] = (int64_t)at * e->model.h.n_kv_head;
     m->batch.tokens = tokens;
     m->batch.ids = m->ids;
     m->batch.item_of = m->item_of;

@@ -101,12 +101,18 @@ static bool same_key(struct str given, const char *key)
     return diff == 0;
 }
 
-static bool key_allowed(const struct config *c, struct str authorization)
+/* The API key that comes with the request; empty: none. */
+static struct str presented_key(const struct http_exchange *x)
+{
+    struct str authorization = http_header(x, "Authorization");
+    if (authorization.n < 7 || !str_eq_nocase((struct str){authorization.p, 7}, STR("Bearer ")))
+        return STR("");
+    return str_trim((struct str){authorization.p + 7, authorization.n - 7});
+}
+
+static bool key_allowed(const struct config *c, struct str given)
 {
     bool ok = c->n_api_keys == 0;
-    if (authorization.n < 7 || !str_eq_nocase((struct str){authorization.p, 7}, STR("Bearer ")))
-        return ok;
-    struct str given = str_trim((struct str){authorization.p + 7, authorization.n - 7});
     for (int i = 0; i < c->n_api_keys; i++)
         ok |= same_key(given, c->api_keys[i]);
     return ok;
@@ -145,7 +151,7 @@ static bool admit(const struct config *c, struct http_exchange *x, bool needs_ke
         http_reply_header(x, "Access-Control-Expose-Headers", exposed_headers);
         http_reply_header(x, "Vary", "Origin");
     }
-    if (needs_key && !key_allowed(c, http_header(x, "Authorization"))) {
+    if (needs_key && !key_allowed(c, presented_key(x))) {
         page_fail(x, 401, "the API key is missing or is not one of the configured 'api_keys'", NULL, "invalid_api_key");
         return false;
     }
@@ -281,6 +287,7 @@ static void handle_chat(struct gateway *g, struct http_exchange *x)
     } else {
         struct chat chat = {.x = x, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
         req.arrived_ns = http_arrived_ns(x);
+        req.caller = presented_key(x);
         req.gone = client_gone;
         req.gone_ctx = x;
         answer(g, &chat);

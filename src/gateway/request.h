@@ -66,6 +66,7 @@ struct request {
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
 
     int64_t arrived_ns;
+    struct str caller;                   /* the API key that was presented, or empty: prompts of others stay unknown */
     /* Asked at every token, from any thread: has whoever waits for this gone away? NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;

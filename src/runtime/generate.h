@@ -35,6 +35,10 @@ struct generation_request {
     int n_stop;
     int enable_thinking;             /* -1: the template's default, 0, 1 */
     struct str reasoning_effort;     /* "low", "medium", "high"; empty: the template's default */
+    /* Whose prompt it is: what is known of earlier prompts is used for the same owner only, so that nobody can tell from
+     * the time an answer takes what others asked. Empty: all who are nobody in particular. */
+    struct str owner;
+    bool off_disk;                   /* of this prompt nothing is written to a file, whatever the configuration says */
     const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; or NULL */
     /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it
      * must be quick and thread-safe. NULL: never. */
@@ -47,7 +51,7 @@ enum finish_reason { FINISH_STOP, FINISH_LENGTH, FINISH_TOOL_CALLS, FINISH_CANCE
 const char *finish_reason_name(enum finish_reason r);   /* "stop", "length", ... as the API spells them */
 
 struct generation_usage {
-    int64_t prompt_tokens, cached_tokens;
+    int64_t prompt_tokens, cached_tokens;   /* cached: of the prompt, known from earlier ones */
     int64_t completion_tokens;       /* sampled, the end token included, reasoning included */
     int64_t reasoning_tokens;
     int64_t queue_us, prefill_us, ttft_us, total_us;   /* from generation_start */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/siphash.h"
 #include "runtime/runtime_private.h"
 
 #define GENERATION_MAX_TEXT_BYTES (256u << 20)
@@ -115,6 +116,8 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
     if (!prompt_build(m, req, &g->ids, &inside, err))
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
+    g->prefix_key = (struct prefix_key){.adapter = m->adapter, .salt = siphash(m->rt->secret, req->owner)};
+    g->off_disk = req->off_disk;
     g->gone = req->gone;
     g->gone_ctx = req->gone_ctx;
     bool at_start = g->n_prompt > 0 && tokenizer_type(m->tokenizer, g->ids.p[g->n_prompt - 1]) == TOKEN_CONTROL;
@@ -327,8 +330,6 @@ static bool last_text(struct generation *g, struct gen_event *last)
 
 void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err)
 {
-    session_close(g->session);
-    g->session = NULL;
     g->usage.total_us = clock_us() - g->start_us;
     struct gen_event last = {.kind = GEN_DONE, .reasoning = answer_inside(&g->answer), .err = err ? *err : ERR_INIT};
     bool ok = answer_end(&g->answer, &last.err);

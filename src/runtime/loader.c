@@ -527,7 +527,7 @@ bool runtime_declare(struct runtime *rt, const char *name, const struct model_fi
     m->check_ctx = options->check_ctx;
     m->keep_alive_ms = m->keep_now_ms = options->keep_alive_ms;
     bool ok = identify(m, &m->identity, err) && model_map_header(m, &g, err) &&
-              model_read_header(m, g, options->context, err);
+              model_read_header(m, g, options, err);
     gguf_close(g);
     if (!ok) {
         model_free(m);
@@ -541,6 +541,7 @@ bool runtime_declare(struct runtime *rt, const char *name, const struct model_fi
 bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, const struct local_model_options *options,
                   struct local_model **ret, struct err *err)
 {
+    static const struct local_model_options plain;
     struct str bytes = filemap_bytes(map);
     struct local_model *m = model_new(rt, name, filemap_path(map));
     if (!m) {
@@ -551,7 +552,7 @@ bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, con
     if (!mapped_file_new(rt, map, &m->identity, &m->file, err))
         goto fail;
     m->g = m->file->g;
-    if (!model_read_header(m, m->g, options ? options->context : 0, err) || !model_open_parts(m, err))
+    if (!model_read_header(m, m->g, options ? options : &plain, err) || !model_open_parts(m, err))
         goto fail;
     m->state = MODEL_LOADED;
     m->pins = 1;   /* the runtime's own, so it stays */
@@ -590,6 +591,12 @@ int runtime_loaded(struct runtime *rt, struct local_model_state *ret, int max)
             .bytes = m->own_bytes + m->identity.size,
             .left_ms = m->keep_now_ms < 0 ? RUNTIME_KEEP_FOREVER : left_ms,
             .users = m->pins,
+            .running = atomic_load(&m->n_running),
+            .waiting = atomic_load(&m->n_waiting),
+            .kv_bytes = m->kv_bytes,
+            .kv_held = atomic_load(&m->kv_held),
+            .kv_q8 = m->kv_type == TENSOR_Q8_0,
+            .preemptions = atomic_load(&m->preemptions),
         };
     }
     pthread_mutex_unlock(&rt->lock);

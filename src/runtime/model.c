@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/machine.h"
+#include "base/rng.h"
 #include "engine/fit.h"
 #include "runtime/runtime_private.h"
 #include "runtime/vocab.h"
@@ -36,6 +37,8 @@ static void runtime_init(struct runtime *rt)
     pthread_cond_init(&rt->load_wake, &monotonic);
     pthread_cond_init(&rt->model_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    for (int i = 0; i < 2; i++)
+        rt->secret[i] = rng_entropy();
     rt->memory_bytes = default_memory();
     rt->load_timeout_ms = RUNTIME_LOAD_TIMEOUT_MS;
     rt->max_waiting = RUNTIME_MAX_WAITING;
@@ -162,7 +165,7 @@ static bool still_the_same(const struct local_model *m, struct err *err)
 bool model_open_parts(struct local_model *m, struct err *err)
 {
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
-        open_template(m, err))
+        open_template(m, err) && prefix_open(m->engine, m->info.context, m->kv_type, &m->prefixes, err))
         return true;
     model_close_parts(m);
     return false;
@@ -170,15 +173,36 @@ bool model_open_parts(struct local_model *m, struct err *err)
 
 void model_close_parts(struct local_model *m)
 {
+    prefix_close(m->prefixes);
     engine_close(m->engine);
     template_free(m->template);
     tokenizer_close(m->tokenizer);
+    m->prefixes = NULL;
     m->engine = NULL;
     m->template = NULL;
     m->tokenizer = NULL;
 }
 
 /* ---- the header ---- */
+
+static int64_t context_bytes(const struct local_model *m, int64_t context)
+{
+    return engine_session_bytes(&m->info.engine, m->kv_type, context);
+}
+
+/* The longest context, up to `most`, that so many bytes hold; 0: none. */
+static int64_t context_within(const struct local_model *m, int64_t bytes, int64_t most)
+{
+    int64_t low = 0;
+    while (low < most) {
+        int64_t middle = low + (most - low + 1) / 2;
+        if (context_bytes(m, middle) <= bytes)
+            low = middle;
+        else
+            most = middle - 1;
+    }
+    return low;
+}
 
 static bool choose_context(struct local_model *m, int64_t wanted, struct err *err)
 {
@@ -191,13 +215,52 @@ static bool choose_context(struct local_model *m, int64_t wanted, struct err *er
     return true;
 }
 
-bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err)
+/* A given budget that is too small for the context bounds it, unless that was given too: then they contradict. */
+static bool fit_context_to_budget(struct local_model *m, const struct local_model_options *o, struct err *err)
+{
+    int64_t holds = context_within(m, o->kv_bytes, m->info.context);
+    if (holds < m->info.context && (o->context || holds == 0))
+        return err_set(err, ERR_INVALID,
+                       "%s: 'kv_memory' of %.1f MB holds %lld tokens, a context of %lld needs %.1f MB; raise it, or "
+                       "take a smaller context or 8-bit keys and values ('kv_cache: q8_0')",
+                       m->name, (double)o->kv_bytes / 1e6, (long long)holds, (long long)m->info.context,
+                       (double)context_bytes(m, m->info.context) / 1e6);
+    m->info.context = holds;
+    m->kv_bytes = o->kv_bytes;
+    return true;
+}
+
+/* A full context, so that every request comes to an end, and a second one for its company and for remembered prompts.
+ * Only as much as leaves most of the memory to weights: a model that fits alone is never kept out by the second. */
+static void choose_budget(struct local_model *m, int64_t weights, int64_t rest)
+{
+    int64_t one = context_bytes(m, m->info.context), memory = m->rt->memory_bytes;
+    bool room = one <= memory / 8 && one <= (memory - weights - rest) / 2;
+    m->kv_bytes = room ? 2 * one : one;
+}
+
+static bool choose_cache(struct local_model *m, const struct gguf *g, const struct local_model_options *o,
+                         struct err *err)
+{
+    struct engine_needs needs;
+    m->kv_type = o->kv_q8 ? TENSOR_Q8_0 : TENSOR_F16;
+    if (!engine_needs_of(g, pool_threads(m->rt->pool), &needs, err) || !choose_context(m, o->context, err))
+        return false;
+    int64_t rest = needs.compute_bytes + needs.vocabulary_bytes;
+    if (o->kv_bytes == 0)
+        choose_budget(m, needs.weight_bytes + needs.embedding_bytes, rest);
+    else if (!fit_context_to_budget(m, o, err))
+        return false;
+    m->own_bytes = m->kv_bytes + rest;
+    return true;
+}
+
+bool model_read_header(struct local_model *m, const struct gguf *g, const struct local_model_options *options,
+                       struct err *err)
 {
     struct str display_name = STR(""), source = STR("");
-    struct engine_needs needs;
     struct engine *engine;
-    if (!gguf_get_str(g, "general.name", &display_name, err) ||
-        !engine_needs_of(g, pool_threads(m->rt->pool), &needs, err) || !engine_open(g, m->rt->pool, &engine, err))
+    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_open(g, m->rt->pool, &engine, err))
         return false;
     m->info.engine = *engine_info(engine);
     engine_close(engine);
@@ -207,10 +270,9 @@ bool model_read_header(struct local_model *m, const struct gguf *g, int64_t cont
     m->info.name = m->name;
     m->info.path = m->path;
     m->info.display_name = m->display_name;
-    if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) || !choose_context(m, context, err))
+    if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) || !choose_cache(m, g, options, err))
         return false;
     prompt_read_template(m, source);
-    m->own_bytes = engine_needs_kv(&needs, m->info.context) + needs.compute_bytes + needs.vocabulary_bytes;
     return true;
 }
 

@@ -42,6 +42,10 @@ struct model_file {
 
 struct local_model_options {
     int64_t context;          /* 0: the model's own, at most 8192 */
+    bool kv_q8;               /* keys and values are kept in 8 bits, not 16 */
+    int64_t kv_bytes;         /* budget for keys and values of all generations and remembered prompts. 0: two full
+                               * contexts, or one where two would crowd out weights. Where it holds less than the
+                               * context, and no context was given, that is what the model's context is */
     int64_t keep_alive_ms;    /* how long it stays loaded unasked; 0: not at all, RUNTIME_KEEP_FOREVER. For runtime_load
                                * it counts for nothing: that model stays */
     /* Asked by the loader before each load, on its thread: may this file be used? NULL: always. */
@@ -95,6 +99,10 @@ struct local_model_state {
     int64_t bytes;                   /* that it takes, or would take, of the budget */
     int64_t left_ms;                 /* until it is dropped; RUNTIME_KEEP_FOREVER */
     int users;                       /* generations that use it */
+    int running, waiting;            /* of them: with a session; in want of memory for one */
+    int64_t kv_bytes, kv_held;       /* the budget for keys and values; what sessions and remembered prompts hold */
+    bool kv_q8;
+    int64_t preemptions;             /* since the start */
 };
 /* The models that are loaded now, adapters not apart from their bases, at most max of them, last declared first;
  * returns their number. */

@@ -7,13 +7,13 @@
 
 #include "runtime/answer.h"
 #include "runtime/generate.h"
+#include "runtime/schedule/pace.h"
+#include "runtime/schedule/prefix.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
 #define RUNTIME_MAX_LIVE ENGINE_MAX_STEP_ITEMS   /* generations at once, over all models */
 #define RUNTIME_DEFAULT_CONTEXT 8192
-/* Prompt tokens of a step in which answers are being written: what one of them waits at most for a newcomer. */
-#define RUNTIME_MIXED_PROMPT_TOKENS 128
 
 /* A model's file while anybody has it mapped: one for all models of the same bytes. */
 struct file_identity {
@@ -50,9 +50,18 @@ struct local_model {
     struct tokenizer *tokenizer;
     struct template *template;   /* NULL: the file has none */
     struct engine *engine;
+    struct prefix_cache *prefixes;   /* the engine thread's; a base model's own, NULL in adapters */
     const struct reasoning_format *reasoning;   /* how answers mark their reasoning; NULL: they do not */
     const struct toolcall_syntax *calls;        /* how answers call tools; NULL: they do not */
     bool folds_results;                         /* the template reads results in the message of their calls */
+
+    /* from the declaration on, unchanging */
+    enum tensor_type kv_type;
+    int64_t kv_bytes;            /* for keys and values, a full context at least; part of own_bytes */
+
+    struct pace pace;            /* the engine thread's, which writes these too; anybody reads them */
+    atomic_int n_running, n_waiting;
+    _Atomic int64_t kv_held, preemptions;
 
     /* under the runtime's lock */
     enum model_state state;
@@ -75,11 +84,12 @@ struct turn {
     struct want wants[ENGINE_MAX_STEP_ITEMS];
     struct token_record records[ENGINE_MAX_STEP_ITEMS];
     int n;
-    int64_t n_tokens;
+    int64_t n_writing, n_prompt;   /* tokens */
 };
 
 struct runtime {
     struct pool *pool;
+    uint64_t secret[2];                /* turns owners of prompts into salts */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;               /* something came in, or stop */
@@ -138,11 +148,15 @@ struct generation {
     bool done;
     int64_t n_prompt;
     int64_t start_us;
+    struct prefix_key prefix_key;
+    bool off_disk;
 
     /* The engine thread's, from admission on. */
     struct session *session;
     struct token_ids ids;              /* prompt, then what was sampled */
     int64_t n_fed;                     /* of ids, into the session */
+    int64_t n_turn;                    /* tokens it takes in the turn that is being planned */
+    int64_t keep_at;                   /* so far other prompts share this one: its state there is worth remembering */
     int64_t max_tokens;
     struct sampler sampler;
     struct logit_bias *bias;
@@ -155,8 +169,9 @@ struct generation {
 void runtime_free(struct runtime *rt);   /* its threads are gone, and nobody uses its models */
 struct local_model *model_new(struct runtime *rt, const char *name, const char *path);   /* NULL: no memory */
 void model_free(struct local_model *m);
-/* What the header alone tells: m->info and m->own_bytes. */
-bool model_read_header(struct local_model *m, const struct gguf *g, int64_t context, struct err *err);
+/* What the header and the options tell: m->info, m->kv_type, m->kv_bytes and m->own_bytes. */
+bool model_read_header(struct local_model *m, const struct gguf *g, const struct local_model_options *options,
+                       struct err *err);
 /* Opens the parts of m over m->g; on failure none is left. */
 bool model_open_parts(struct local_model *m, struct err *err);
 void model_close_parts(struct local_model *m);

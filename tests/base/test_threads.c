@@ -76,6 +76,42 @@ static void test_pool_survives_many_short_jobs_and_parking_between(void **state)
     pool_close(pool);
 }
 
+struct delay {
+    _Atomic int64_t done;
+    int64_t n;
+    atomic_bool in_vain;
+};
+
+/* The piece that holds unit 0 waits for all others. */
+static void delay_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    struct delay *d = ctx;
+    (void)thread;
+    for (int i = 0; begin == 0 && atomic_load(&d->done) < d->n - end; i++) {
+        usleep(100);
+        if (i == 100000) {
+            atomic_store(&d->in_vain, true);
+            break;
+        }
+    }
+    atomic_fetch_add(&d->done, end - begin);
+}
+
+static void test_pool_takes_over_the_share_of_a_thread_that_hangs(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct pool *pool = NULL;
+    assert_ok(pool_open(3, &pool, &err), err);
+    for (int64_t n = 2; n <= 2000; n *= 10) {
+        struct delay d = {.n = n};
+        pool_run(pool, n, 1, delay_piece, &d);
+        assert_false(d.in_vain);
+        assert_int_equal(d.done, n);
+    }
+    pool_close(pool);
+}
+
 static int64_t cpu_ns(void)
 {
     struct timespec ts;
@@ -223,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool_does_every_unit_once_for_all_sizes),
         cmocka_unit_test(test_pool_survives_many_short_jobs_and_parking_between),
+        cmocka_unit_test(test_pool_takes_over_the_share_of_a_thread_that_hangs),
         cmocka_unit_test(test_pool_uses_no_cpu_when_idle),
         cmocka_unit_test(test_pool_refuses_absurd_thread_counts),
         cmocka_unit_test(test_queue_is_bounded_and_in_order),

@@ -7,6 +7,7 @@
 #define COMPANY 7
 
 static const char *model;         /* the file that the tests run over */
+static enum tensor_type kv_type = TENSOR_F16;   /* and what its caches hold */
 
 struct expected {
     struct rig rig;                /* one thread */
@@ -20,7 +21,7 @@ static int set_up(void **state)
     rig_open(&x->rig, model, 1);
     random_ids(11, x->rig.n_vocab, x->ids, TOKENS);
     x->logits = alloc_floats(TOKENS * x->rig.n_vocab);
-    struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+    struct session *s = rig_session(&x->rig, CONTEXT, kv_type);
     run_tokens(&x->rig, s, x->ids, TOKENS, x->logits);
     session_close(s);
     *state = x;
@@ -57,7 +58,7 @@ static void test_threads_do_not_change_a_bit(void **state)
     for (int threads = 2; threads <= 5; threads++) {
         struct rig rig;
         rig_open(&rig, model, threads);
-        struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&rig, CONTEXT, kv_type);
         continue_in_cuts(x, &rig, s, 0, TOKENS, TOKENS, 0);
         session_close(s);
         rig_close(&rig);
@@ -69,7 +70,7 @@ static void test_cuts_do_not_change_a_bit(void **state)
     const struct expected *x = *state;
     static const int cuts[] = {1, 2, 5, 63, 64, 65, 0, 0, 0};
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&x->rig, CONTEXT, kv_type);
         continue_in_cuts(x, &x->rig, s, 0, TOKENS, cuts[i], 100 + i);
         session_close(s);
     }
@@ -106,7 +107,7 @@ static void test_company_does_not_change_a_bit(void **state)
     struct rig rig;
     rig_open(&rig, model, 2);
     for (uint64_t seed = 1; seed <= 3; seed++) {
-        struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16), *others[COMPANY];
+        struct session *s = rig_session(&rig, CONTEXT, kv_type), *others[COMPANY];
         float *logits = alloc_floats(TOKENS * rig.n_vocab);
         for (int i = 0; i < COMPANY; i++)
             others[i] = rig_session(&rig, 4096, i % 3 ? TENSOR_F16 : TENSOR_F32);
@@ -131,7 +132,7 @@ static void test_fork_continues_with_the_same_bits_on_both_sides(void **state)
     struct err err = ERR_INIT;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         int32_t strange[40];
-        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16), *fork, *stray;
+        struct session *s = rig_session(&x->rig, CONTEXT, kv_type), *fork, *stray;
         random_ids(77, x->rig.n_vocab, strange, 40);
         run_tokens(&x->rig, s, x->ids, places[i], NULL);
         assert_ok(session_fork(s, &fork, &err), err);
@@ -153,7 +154,7 @@ static void test_truncate_forgets_what_came_after(void **state)
     int32_t strange[60];
     random_ids(78, x->rig.n_vocab, strange, 60);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&x->rig, CONTEXT, kv_type);
         if (places[i] > 0)
             run_tokens(&x->rig, s, x->ids, places[i], NULL);
         run_tokens(&x->rig, s, strange, 60, NULL);
@@ -171,8 +172,8 @@ static void test_snapshot_restores_the_same_bits(void **state)
     struct err err = ERR_INIT;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct buf bytes = BUF_INIT(64 << 20), again = BUF_INIT(64 << 20);
-        struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16),
-                       *back = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&x->rig, CONTEXT, kv_type),
+                       *back = rig_session(&x->rig, CONTEXT, kv_type);
         run_tokens(&x->rig, s, x->ids, places[i], NULL);
         assert_ok(session_snapshot(s, &bytes, &err), err);
         session_close(s);
@@ -201,7 +202,7 @@ static void check_levels(const char *path, int n)
         for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
             if (!kernels_level(names[i], &rig.e->k, &err))
                 continue;
-            struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16);
+            struct session *s = rig_session(&rig, CONTEXT, kv_type);
             for (int at = 0, step = one_by_one ? 1 : n; at < n; at += step)
                 run_tokens(&rig, s, ids + at, step, logits + at * rig.n_vocab);
             if (i == 0 && !one_by_one)
@@ -244,7 +245,7 @@ static void test_samples_do_not_depend_on_company_or_cuts(void **state)
     struct rig rig;
     rig_open(&rig, model, 2);
     for (int way = 0; way < 2; way++) {
-        struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16), *other = rig_session(&rig, CONTEXT, TENSOR_F16);
+        struct session *s = rig_session(&rig, CONTEXT, kv_type), *other = rig_session(&rig, CONTEXT, kv_type);
         struct want want = {.kind = WANT_SAMPLE, .at = way ? 0 : 99};
         want.sample.sampler = &sampler;
         want.sample.ret = &records[way];
@@ -305,6 +306,9 @@ int main(void)
         {"gpt-oss in MXFP4", "gpt-oss", MIX_MXFP4}, {"phi3 in Q5_K_M", "phi3", MIX_Q5_K_M},
     };
     int failed = check_model("starter", STARTER);
+    kv_type = TENSOR_Q8_0;
+    failed += check_model("starter with a cache of Q8_0", STARTER);
+    kv_type = TENSOR_F16;
     for (int i = 0; i < TINIES; i++) {
         const char *path = tiny_write(&tinies[i], NULL);
         failed += check_model(tinies[i].arch, path);

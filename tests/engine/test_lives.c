@@ -40,6 +40,7 @@ static void grow(struct world *w)
     int who[SESSIONS], n = 0;
     float *last = alloc_floats(SESSIONS * w->rig.n_vocab);
     struct err err = ERR_INIT;
+    int64_t most = engine_kv_bytes(w->rig.e);
     for (int i = 0; i < SESSIONS; i++) {
         int64_t length = session_length(w->sessions[i]), room = contexts[w->kinds[i]] - length;
         int take = 1 + draw(w, MOST_TOKENS);
@@ -49,8 +50,10 @@ static void grow(struct world *w)
         wants[n] = (struct want){.kind = WANT_LOGITS, .at = take - 1, .ret_logits = last + n * w->rig.n_vocab};
         items[n] = (struct step_item){w->sessions[i], w->ids + length, take, &wants[n], 1};
         who[n++] = i;
+        most += session_growth_bytes(w->sessions[i], take);
     }
     assert_ok(engine_step(w->rig.e, items, n, &err), err);
+    assert_true(engine_kv_bytes(w->rig.e) <= most);
     for (int i = 0; i < n; i++) {
         int64_t at = session_length(w->sessions[who[i]]) - 1;
         assert_same_floats(last + i * w->rig.n_vocab, w->logits[w->kinds[who[i]]] + at * w->rig.n_vocab,
@@ -123,6 +126,7 @@ static void live(const struct tiny *t, uint64_t seed)
         turn(&w);
     for (int i = 0; i < SESSIONS; i++)
         session_close(w.sessions[i]);
+    assert_int_equal(engine_kv_bytes(w.rig.e), 0);
     for (int kind = 0; kind < KINDS; kind++)
         free(w.logits[kind]);
     rig_close(&w.rig);

@@ -292,8 +292,9 @@ static void test_info_parts_windowed_layers_from_full_ones(void **state)
     assert_int_equal(i->kv_bytes_per_token, 1 * 2 * 2 * t->n_kv_head * t->head_dim);
     assert_int_equal(i->window_bytes_per_token, 6 * 2 * 2 * t->n_kv_head * t->head_dim);
     assert_int_equal(i->window, t->window);
-    assert_int_equal(engine_session_bytes(i, 64), 64 * (i->kv_bytes_per_token + i->window_bytes_per_token));
-    assert_true(engine_session_bytes(i, 1 << 20) < (1 << 20) * (i->kv_bytes_per_token + 1));
+    assert_int_equal(engine_session_bytes(i, TENSOR_F16, 64), 64 * (i->kv_bytes_per_token + i->window_bytes_per_token));
+    assert_int_equal(engine_session_bytes(i, TENSOR_F32, 64), 2 * engine_session_bytes(i, TENSOR_F16, 64));
+    assert_true(engine_session_bytes(i, TENSOR_F16, 1 << 20) < (1 << 20) * (i->kv_bytes_per_token + 1));
     rig_close(&rig);
 }
 

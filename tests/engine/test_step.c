@@ -267,7 +267,7 @@ static void test_session_sizes_out_of_range_are_refused(void **state)
     assert_false(session_open(rig->e, -1, TENSOR_F16, &s, &err));
     assert_false(session_open(rig->e, ENGINE_MAX_CONTEXT + 1, TENSOR_F16, &s, &err));
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_false(session_open(rig->e, 10, TENSOR_Q8_0, &s, &err));
+    assert_false(session_open(rig->e, 10, TENSOR_Q4_0, &s, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     s = rig_session(rig, 10, TENSOR_F16);
     assert_false(session_truncate(s, 1, &err));

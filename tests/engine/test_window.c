@@ -159,11 +159,8 @@ static void test_session_bytes_cover_what_sessions_hold(void **state)
     const struct scene *x = *state;
     struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
     for (int at = 0; at < TOKENS; at += 100) {
-        int64_t held = 0;
         continue_in_steps(x, s, at, at + 100, 100);
-        for (int i = 0; i < x->rig.e->n_groups; i++)
-            held += pages_held(&s->groups[i]) * (int64_t)s->groups[i].heap->page_bytes;
-        assert_in_range(held, 1, engine_session_bytes(engine_info(x->rig.e), at + 100));
+        assert_in_range(engine_kv_bytes(x->rig.e), 1, engine_session_bytes(engine_info(x->rig.e), TENSOR_F16, at + 100));
     }
     session_close(s);
 }
@@ -193,6 +190,41 @@ static void test_long_and_short_sessions_of_phi3_do_not_mix(void **state)
     rig_close(&rig);
 }
 
+static void test_shared_pages_count_once_and_a_copy_is_growth(void **state)
+{
+    const struct scene *x = *state;
+    struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16), *fork;
+    struct err err = ERR_INIT;
+    continue_in_steps(x, s, 0, 70, 70);
+    int64_t alone = engine_kv_bytes(x->rig.e), page = alone / 2;
+    assert_int_equal(session_growth_bytes(s, 58), 0);
+    assert_int_equal(session_growth_bytes(s, 59), page);
+    assert_ok(session_fork(s, &fork, &err), err);
+    assert_int_equal(engine_kv_bytes(x->rig.e), alone);
+    assert_int_equal(session_growth_bytes(s, 1), page);
+    continue_in_steps(x, fork, 70, 71, 1);
+    assert_int_equal(engine_kv_bytes(x->rig.e), alone + page);
+    assert_int_equal(session_growth_bytes(s, 1), 0);
+    session_close(s);
+    session_close(fork);
+    assert_int_equal(engine_kv_bytes(x->rig.e), 0);
+}
+
+static void test_pages_nobody_holds_go_back_to_the_system(void **state)
+{
+    const struct scene *x = *state;
+    struct session *s = rig_session(&x->rig, ENGINE_MAX_CONTEXT, TENSOR_F16);
+    const struct kv_heap *heap = group_of_kind(s, STATE_FULL)->heap;
+    struct err err = ERR_INIT;
+    assert_ok(session_reserve(s, ENGINE_MAX_CONTEXT, &err), err);
+    assert_int_equal(heap->n_held, ENGINE_MAX_CONTEXT / KV_PAGE);
+    session_trim(s);
+    assert_int_equal(heap->n_held, 0);
+    assert_true(heap->n_free > 0);
+    assert_in_range(heap->n_free * (int64_t)heap->page_bytes, 1, 32 << 20);
+    session_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +235,8 @@ int main(void)
         cmocka_unit_test(test_fork_past_the_window_goes_on_by_itself),
         cmocka_unit_test(test_snapshot_holds_the_window_only),
         cmocka_unit_test(test_session_bytes_cover_what_sessions_hold),
+        cmocka_unit_test(test_shared_pages_count_once_and_a_copy_is_growth),
+        cmocka_unit_test(test_pages_nobody_holds_go_back_to_the_system),
         cmocka_unit_test(test_long_and_short_sessions_of_phi3_do_not_mix),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -3,6 +3,7 @@
 
 #include "../support.h"
 
+#include "base/rng.h"
 #include "model/gguf_write.h"
 
 void starter_open(struct starter *s, int threads)
@@ -60,6 +61,8 @@ static void write_metadata(struct gguf_writer *w, const struct gguf *g, const st
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         uint32_t value;
         assert_ok(gguf_need_u32(g, numbers[i], &value, &err), err);
+        if (v->context && strcmp(numbers[i], "qwen3.context_length") == 0)
+            value = v->context;
         gguf_write_u32(w, numbers[i], value);
     }
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
@@ -99,7 +102,8 @@ static void write_variant(const char *path, const struct variant *v)
     gguf_close(g);
 }
 
-bool variant_open(struct starter *s, const char *name, const struct variant *v, struct err *err)
+bool variant_open(struct starter *s, const char *name, const struct variant *v, const struct local_model_options *o,
+                  struct err *err)
 {
     char path[] = "/tmp/rung-variant-XXXXXX";
     int fd = mkstemp(path);
@@ -107,9 +111,45 @@ bool variant_open(struct starter *s, const char *name, const struct variant *v, 
     close(fd);
     write_variant(path, v);
     struct filemap *map = NULL;
-    bool ok = filemap_open(path, &map, err) && runtime_load(s->rt, name, map, NULL, &s->model, err);
+    bool ok = filemap_open(path, &map, err) && runtime_load(s->rt, name, map, o, &s->model, err);
     unlink(path);
     return ok;
+}
+
+/* ---- adapters ---- */
+
+#define ADAPTER_RANK 4
+
+/* Random matrices beside the first layer's q and down, strong enough to be seen. */
+void adapter_write(const char *path)
+{
+    static const char *const names[] = {"blk.0.attn_q.weight", "blk.0.ffn_down.weight"};
+    struct err err = ERR_INIT;
+    struct gguf *g;
+    struct gguf_writer *w;
+    assert_ok(gguf_open(RUNG_ROOT "/models/starter.gguf", &g, &err), err);
+    assert_ok(gguf_writer_open(path, &w, &err), err);
+    gguf_write_str(w, "general.type", STR("adapter"));
+    gguf_write_str(w, "general.architecture", STR("qwen3"));
+    gguf_write_str(w, "adapter.type", STR("lora"));
+    gguf_write_f32(w, "adapter.lora.alpha", 64);
+    for (int half = 0; half < 4; half++) {
+        char name[80];
+        const struct tensor *t = gguf_tensor(g, names[half / 2]);
+        int64_t a[] = {t->ne[0], ADAPTER_RANK, 1, 1}, b[] = {ADAPTER_RANK, t->ne[1], 1, 1};
+        snprintf(name, sizeof name, "%s.lora_%c", names[half / 2], half % 2 ? 'b' : 'a');
+        gguf_write_tensor(w, name, TENSOR_F32, 2, half % 2 ? b : a);
+    }
+    for (int half = 0; half < 4; half++) {
+        const struct tensor *t = gguf_tensor(g, names[half / 2]);
+        for (int64_t i = 0; i < ADAPTER_RANK * t->ne[half % 2]; i++) {
+            float v = (float)rng_unit(9, half, (uint64_t)i) - 0.5f;
+            assert_ok(gguf_write_data(w, &v, sizeof v, &err), err);
+        }
+    }
+    assert_ok(gguf_writer_finish(w, &err), err);
+    gguf_writer_close(w);
+    gguf_close(g);
 }
 
 /* ---- requests ---- */

@@ -31,9 +31,14 @@ struct variant {
         int type;
     } renames[4];                          /* tokens with another name and type */
     bool add_bos;
+    uint32_t context;                      /* that it says it was trained for; 0: the starter's own */
 };
 /* Loads it as `name` into s->rt, s->model. */
-bool variant_open(struct starter *s, const char *name, const struct variant *v, struct err *err);
+bool variant_open(struct starter *s, const char *name, const struct variant *v, const struct local_model_options *o,
+                  struct err *err);
+
+/* A LoRA adapter for the starter, strong enough to be seen, as a GGUF file. */
+void adapter_write(const char *path);
 
 /* A greedy request of a system prompt and a user's text; `messages` holds both and must outlive it. */
 struct generation_request ask(struct chat_message messages[2], const char *system, const char *user);

@@ -1,47 +1,12 @@
 /* Adapters as models of their own name: beside the starter, in the same steps, without loading it twice. */
 #include "../support.h"
 
-#include "base/rng.h"
-#include "model/gguf_write.h"
 #include "runtime/runtime_private.h"
 #include "support_runtime.h"
 
 #define STARTER RUNG_ROOT "/models/starter.gguf"
-#define RANK 4
 
 static const struct load_wait plain_wait;
-
-/* Random matrices beside the first layer's q and down, strong enough to be seen. */
-static void write_adapter(const char *path)
-{
-    static const char *const names[] = {"blk.0.attn_q.weight", "blk.0.ffn_down.weight"};
-    struct err err = ERR_INIT;
-    struct gguf *g;
-    struct gguf_writer *w;
-    assert_ok(gguf_open(STARTER, &g, &err), err);
-    assert_ok(gguf_writer_open(path, &w, &err), err);
-    gguf_write_str(w, "general.type", STR("adapter"));
-    gguf_write_str(w, "general.architecture", STR("qwen3"));
-    gguf_write_str(w, "adapter.type", STR("lora"));
-    gguf_write_f32(w, "adapter.lora.alpha", 64);
-    for (int half = 0; half < 4; half++) {
-        char name[80];
-        const struct tensor *t = gguf_tensor(g, names[half / 2]);
-        int64_t a[] = {t->ne[0], RANK, 1, 1}, b[] = {RANK, t->ne[1], 1, 1};
-        snprintf(name, sizeof name, "%s.lora_%c", names[half / 2], half % 2 ? 'b' : 'a');
-        gguf_write_tensor(w, name, TENSOR_F32, 2, half % 2 ? b : a);
-    }
-    for (int half = 0; half < 4; half++) {
-        const struct tensor *t = gguf_tensor(g, names[half / 2]);
-        for (int64_t i = 0; i < RANK * t->ne[half % 2]; i++) {
-            float v = (float)rng_unit(9, half, (uint64_t)i) - 0.5f;
-            assert_ok(gguf_write_data(w, &v, sizeof v, &err), err);
-        }
-    }
-    assert_ok(gguf_writer_finish(w, &err), err);
-    gguf_writer_close(w);
-    gguf_close(g);
-}
 
 struct pair {
     struct starter base, adapted;
@@ -55,7 +20,7 @@ static int open_pair(void **state)
     struct model_file file = {.path = STARTER};
     struct local_model_options options = {.keep_alive_ms = RUNTIME_KEEP_FOREVER};
     snprintf(p->path, sizeof p->path, "/tmp/rung-adapter-%d.gguf", (int)getpid());
-    write_adapter(p->path);
+    adapter_write(p->path);
     assert_ok(runtime_open(2, &p->base.rt, &err), err);
     p->adapted.rt = p->base.rt;
     assert_ok(runtime_declare(p->base.rt, "starter", &file, &options, &p->base.model, &err), err);

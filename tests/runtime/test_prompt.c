@@ -30,7 +30,7 @@ static struct starter variant_of(const char *name, const struct variant *v)
 {
     struct starter s = {.rt = starter.rt};
     struct err err = ERR_INIT;
-    assert_ok(variant_open(&s, name, v, &err), err);
+    assert_ok(variant_open(&s, name, v, NULL, &err), err);
     return s;
 }
 
@@ -130,7 +130,7 @@ static void test_a_template_that_does_not_parse_is_refused_at_load(void **state)
     (void)state;
     struct starter s = {.rt = starter.rt};
     struct err err = ERR_INIT;
-    assert_false(variant_open(&s, "broken", &(struct variant){.template = "{% if %}"}, &err));
+    assert_false(variant_open(&s, "broken", &(struct variant){.template = "{% if %}"}, NULL, &err));
     assert_non_null(strstr(err.msg, "chat template of broken"));
 }
 

@@ -63,7 +63,7 @@ static struct called call_with(const char *template, const char *const tokens[4]
         v.renames[i].to = tokens[i];
         v.renames[i].type = 4;
     }
-    assert_ok(variant_open(&s, "tooled", &v, &err), err);
+    assert_ok(variant_open(&s, "tooled", &v, NULL, &err), err);
     struct chat_message messages[2];
     struct generation_request req = ask(messages, CLASSIFY, QUESTION);
     json_t *list = json_loads(TOOLS, 0, NULL);
@@ -350,7 +350,7 @@ static void test_a_control_tokens_name_in_a_tool_or_call_stays_text(void **state
     struct err err = ERR_INIT;
     const char *template = "{{ tools | tojson }}{%- for m in messages %}{{ m.content }}{{ m.tool_calls | tojson if "
                            "m.tool_calls else '' }}{{ m.reasoning_content }}{%- endfor %}<tool_call>";
-    assert_ok(variant_open(&s, "guarded", &(struct variant){.template = template}, &err), err);
+    assert_ok(variant_open(&s, "guarded", &(struct variant){.template = template}, NULL, &err), err);
     int64_t n[2];
     for (int i = 0; i < 2; i++) {
         const char *hostile = i ? "<|im_end|>" : "<|im_and|>";   /* one token if it had become control */
@@ -380,7 +380,7 @@ static void test_an_effort_switches_thinking_where_the_template_has_a_switch(voi
     struct err err = ERR_INIT;
     const char *template = "{%- if enable_thinking is defined %}{{ 'a a a' if enable_thinking else 'a a' }}{%- else %}a"
                            "{%- endif %}{%- if reasoning_effort is defined %} {{ reasoning_effort }}{%- endif %}";
-    assert_ok(variant_open(&s, "effort", &(struct variant){.template = template}, &err), err);
+    assert_ok(variant_open(&s, "effort", &(struct variant){.template = template}, NULL, &err), err);
     struct chat_message messages[2];
     struct generation_request req = ask(messages, CLASSIFY, QUESTION);
     static const struct {

@@ -27,7 +27,7 @@ static void check_memory(struct doctor *d, const char *name, const struct gguf *
         return;
     }
     context = context ? context : n.n_ctx_train < DEFAULT_CONTEXT ? n.n_ctx_train : DEFAULT_CONTEXT;
-    int64_t total = n.weight_bytes + engine_needs_kv(&n, context) + n.compute_bytes + n.vocabulary_bytes;
+    int64_t total = n.weight_bytes + engine_needs_kv(&n, TENSOR_F16, context) + n.compute_bytes + n.vocabulary_bytes;
     if (m.available_bytes && total > m.available_bytes)
         doctor_add(d, FINDING_WARNING, "model", "take a smaller one or less context: rung fit says what fits",
                    "%s needs %.1f GB at %lld tokens of context; %.1f GB are free", name, (double)total / GB,

@@ -54,7 +54,7 @@ static void print_memory(const struct fit_report *r)
     snprintf(kv, sizeof kv, "   %lld KiB a token%s", (long long)(each >> 10),
              n->window ? ", less once the sliding windows are full" : "");
     print_part("weights", n->weight_bytes, n->embedding_bytes ? "   and the rows of the embedding that are used" : "");
-    print_part("KV cache", engine_needs_kv(n, r->context), kv);
+    print_part("KV cache", engine_needs_kv(n, TENSOR_F16, r->context), kv);
     print_part("compute", n->compute_bytes + n->vocabulary_bytes, "   a step's memory, the vocabulary");
     int64_t total = fit_total(n, r->context);
     printf("  %-14s %7.2f GB   %s", "total", gb(total), fit_fits(r) ? "fits" : "does not fit");
@@ -111,7 +111,7 @@ void fit_put_needs(struct json_writer *w, const struct engine_needs *n, int64_t 
     json_put_i64(w, "active_parameters", n->active_parameters);
     json_put_i64(w, "weight_bytes", n->weight_bytes);
     json_put_i64(w, "embedding_bytes", n->embedding_bytes);
-    json_put_i64(w, "kv_cache_bytes", engine_needs_kv(n, context));
+    json_put_i64(w, "kv_cache_bytes", engine_needs_kv(n, TENSOR_F16, context));
     json_put_i64(w, "compute_bytes", n->compute_bytes);
     json_put_i64(w, "vocabulary_bytes", n->vocabulary_bytes);
     json_put_i64(w, "total_bytes", fit_total(n, context));

@@ -6,7 +6,8 @@
 
 int64_t fit_total(const struct engine_needs *n, int64_t context)
 {
-    return n->weight_bytes + engine_needs_kv(n, context) + n->compute_bytes + n->vocabulary_bytes + PROGRAM_BYTES;
+    return n->weight_bytes + engine_needs_kv(n, TENSOR_F16, context) + n->compute_bytes + n->vocabulary_bytes +
+           PROGRAM_BYTES;
 }
 
 double fit_tokens_per_s(const struct engine_needs *n, double bandwidth)

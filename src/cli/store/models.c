@@ -106,44 +106,54 @@ bool cli_open_starter(struct gguf **ret, struct err *err)
     return filemap_memory(CLI_STARTER, bytes.p, bytes.n, &map, err) && gguf_open_map(map, ret, err);
 }
 
-static bool load(const char *name, const char *file, const struct cli_model_options *o, struct cli_model *ret,
-                 struct err *err)
+/* The file that a name leads to; *o gets what the configuration says of it. */
+static bool map_model(const char *name, struct cli_model_options *o, struct filemap **ret, bool *ret_starter,
+                      struct err *err)
 {
-    struct cli_model m = {.starter = strcmp(file, CLI_STARTER) == 0};
-    struct local_model_options options = {.context = o->context};
-    struct str bytes = cli_starter();
-    struct filemap *map;
-    bool ok = m.starter ? filemap_memory(CLI_STARTER, bytes.p, bytes.n, &map, err) : filemap_open(file, &map, err);
-    if (!ok)
-        return false;
-    if (!runtime_open(o->threads, &m.rt, err)) {
-        filemap_close(map);
-        return false;
-    }
-    if (!runtime_load(m.rt, name, map, &options, &m.model, err)) {
-        runtime_close(m.rt);
-        return false;
-    }
-    *ret = m;
-    return true;
-}
-
-bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err)
-{
-    struct cli_model_options o = *options;
     struct config *c = NULL;
     struct err why = ERR_INIT;
     char path[REGISTRY_MAX_PATH] = CLI_STARTER;
     const char *file = name;
-    bool ok = is_path(name) || (config_load(o.config_path, &c, &why) && look_up(name, c, &o, &file, &why));
-    ok = ok && (strcmp(file, CLI_STARTER) == 0 || find_file(file, c, path, &why)) && load(name, path, &o, ret, &why);
+    bool ok = is_path(name) || (config_load(o->config_path, &c, &why) && look_up(name, c, o, &file, &why));
+    bool starter = strcmp(file, CLI_STARTER) == 0;
+    struct str bytes = cli_starter();
+    ok = ok && (starter ? filemap_memory(CLI_STARTER, bytes.p, bytes.n, ret, &why)
+                        : find_file(file, c, path, &why) && filemap_open(path, ret, &why));
     if (!ok && why.code == ERR_NOT_FOUND && c && file == name)
         not_found(name, c, &why);
     if (!ok && err)
         *err = why;
     if (c)
         config_free(c);
+    *ret_starter = starter;
     return ok;
+}
+
+bool cli_map_model(const char *name, const struct cli_model_options *options, struct filemap **ret, struct err *err)
+{
+    struct cli_model_options o = *options;
+    bool starter;
+    return map_model(name, &o, ret, &starter, err);
+}
+
+bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err)
+{
+    struct cli_model_options o = *options;
+    struct cli_model m = {0};
+    struct filemap *map;
+    if (!map_model(name, &o, &map, &m.starter, err))
+        return false;
+    if (!runtime_open(o.threads, &m.rt, err)) {
+        filemap_close(map);
+        return false;
+    }
+    struct local_model_options model_options = {.context = o.context};
+    if (!runtime_load(m.rt, name, map, &model_options, &m.model, err)) {
+        runtime_close(m.rt);
+        return false;
+    }
+    *ret = m;
+    return true;
 }
 
 void cli_close_model(struct cli_model *m)

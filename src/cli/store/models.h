@@ -23,6 +23,8 @@ struct cli_model {
  * there are; an upstream is ERR_UNSUPPORTED. */
 bool cli_open_model(const char *name, const struct cli_model_options *options, struct cli_model *ret, struct err *err);
 void cli_close_model(struct cli_model *m);
+/* The bytes of such a model's file alone, proved in the same way; the caller's to close. */
+bool cli_map_model(const char *name, const struct cli_model_options *options, struct filemap **ret, struct err *err);
 
 /* The embedded model's file. */
 bool cli_open_starter(struct gguf **ret, struct err *err);

@@ -24,6 +24,8 @@ struct generation_request local_request(const struct request *req)
         .n_stop = req->n_stop,
         .enable_thinking = req->enable_thinking,
         .reasoning_effort = req->reasoning_effort,
+        .owner = req->caller,
+        .off_disk = req->privacy == PRIVACY_LOCAL,
         .gone = req->gone,
         .gone_ctx = req->gone_ctx,
         .load = {.has_keep_alive = req->has_keep_alive,

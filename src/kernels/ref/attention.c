@@ -1,42 +1,73 @@
 /* Attention and the cache's stores in plain C: the specification of the faster ones. */
+#include "kernels/attention_unit.h"
 #include "kernels/ref/lanes.h"
 
-static float kv_at(const struct attention *a, const char *base, int64_t i)
+/* One head's state while it walks the tiles. */
+struct softmax_state {
+    const float *q;
+    struct kv_rounded rounded; /* q, for a cache of Q8_0 */
+    float max, sum;
+    float acc[ATTENTION_MAX_HEAD_DIM];
+};
+
+static float float_at(enum tensor_type kv_type, const char *base, int64_t i)
 {
-    return a->kv_type == TENSOR_F16 ? f16_to_f32(((const uint16_t *)base)[i]) : ((const float *)base)[i];
+    return kv_type == TENSOR_F16 ? f16_to_f32(((const uint16_t *)base)[i]) : ((const float *)base)[i];
 }
 
-static float score(const struct attention *a, const float *q, const char *k_page, int64_t k_at)
+/* q . k of one slot; k is the head's part of a page. */
+static float dot_q8(const struct kv_rounded *q, const char *k, int head_dim, int slot)
 {
-    float lane[LANES] = {0};
-    for (int i = 0; i < a->head_dim; i++)
-        lane[i % LANES] = fmaf(q[i], kv_at(a, k_page, k_at + i), lane[i % LANES]);
-    float s = a->scale * lanes_fold(lane);
+    const float *scales = (const float *)(k + (size_t)head_dim * KV_PAGE);
+    float sum = 0;
+    for (int b = 0; b < head_dim / KV_BLOCK; b++) {
+        int32_t isum = 0;
+        for (int d = b * KV_BLOCK; d < (b + 1) * KV_BLOCK; d++)
+            isum += q->q[d] * ((const int8_t *)k)[(d / 4 * KV_PAGE + slot) * 4 + d % 4];
+        sum = fmaf(q->d[b] * scales[b * KV_PAGE + slot], (float)isum, sum);
+    }
+    return sum;
+}
+
+static float dot(const struct attention *a, const struct softmax_state *st, const char *k, int slot)
+{
+    if (a->kv_type == TENSOR_Q8_0)
+        return dot_q8(&st->rounded, k, a->head_dim, slot);
+    float sum = 0;
+    for (int d = 0; d < a->head_dim; d++)
+        sum = fmaf(st->q[d], float_at(a->kv_type, k, (int64_t)d * KV_PAGE + slot), sum);
+    return sum;
+}
+
+static float score(const struct attention *a, const struct softmax_state *st, const char *k, int slot)
+{
+    float s = a->scale * dot(a, st, k, slot);
     if (a->softcap == 0)
         return s;
     /* tanh x = 1 - 2 / (exp 2x + 1): exact enough absolutely, which is all that a softmax sees. */
     return a->softcap * (1 - 2 / (ref_exp(2 * (s / a->softcap)) + 1));
 }
 
-/* One head's state while it walks the tiles. */
-struct softmax_state {
-    float max, sum;
-    float acc[ATTENTION_MAX_HEAD_DIM];
-};
+/* acc + p v of one slot and element; v is the head's part of a page. */
+static float add_value(const struct attention *a, const char *v, int slot, int d, float p, float acc)
+{
+    int64_t at = (int64_t)slot * a->head_dim + d;
+    if (a->kv_type != TENSOR_Q8_0)
+        return fmaf(p, float_at(a->kv_type, v, at), acc);
+    const float *scales = (const float *)(v + (size_t)a->head_dim * KV_PAGE);
+    return fmaf(p * scales[d / KV_BLOCK * KV_PAGE + slot], ((const int8_t *)v)[at], acc);
+}
 
-/* Positions [first, last] of one page, as slots in it. */
-static void attend_page(const struct attention *a, const float *q, const char *page, int kv_head, int first, int last,
+static void attend_page(const struct attention *a, const char *k, const char *v, struct attention_view view,
                         struct softmax_state *st)
 {
-    const char *k_page = page + a->k_offset, *v_page = page + a->v_offset;
-    int64_t head_at = (int64_t)kv_head * KV_PAGE * a->head_dim;
     float p[KV_PAGE], lane[LANES] = {0}, max = st->max;
-    for (int j = first; j <= last; j++) {
-        p[j] = score(a, q, k_page, head_at + (int64_t)j * a->head_dim);
+    for (int j = view.first; j <= view.last; j++) {
+        p[j] = score(a, st, k, j);
         max = p[j] > max ? p[j] : max;
     }
     float correction = ref_exp(st->max - max);
-    for (int j = first; j <= last; j++) {
+    for (int j = view.first; j <= view.last; j++) {
         p[j] = ref_exp(p[j] - max);
         lane[j % LANES] += p[j];
     }
@@ -44,51 +75,94 @@ static void attend_page(const struct attention *a, const float *q, const char *p
     st->sum = fmaf(st->sum, correction, lanes_fold(lane));
     for (int d = 0; d < a->head_dim; d++) {
         float acc = st->acc[d] * correction;
-        for (int j = first; j <= last; j++)
-            acc = fmaf(p[j], kv_at(a, v_page, head_at + (int64_t)j * a->head_dim + d), acc);
+        for (int j = view.first; j <= view.last; j++)
+            acc = add_value(a, v, j, d, p[j], acc);
         st->acc[d] = acc;
     }
 }
 
 static void attend_head(const struct attention *a, int64_t token, int head)
 {
-    int64_t pos = a->pos0 + token;
-    int64_t first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
-    const float *q = a->q + token * a->q_stride + (int64_t)head * a->head_dim;
+    size_t head_at = (size_t)(head / (a->n_head / a->n_kv_head)) * kv_head_bytes(a->kv_type, a->head_dim);
     float *out = a->out + token * a->out_stride + (int64_t)head * a->head_dim;
-    int kv_head = head / (a->n_head / a->n_kv_head);
-    struct softmax_state st = {.max = a->sinks ? a->sinks[head] : -INFINITY, .sum = a->sinks ? 1 : 0};
-    for (int64_t page = first / KV_PAGE; page <= pos / KV_PAGE; page++) {
-        int64_t from = first - page * KV_PAGE, to = pos - page * KV_PAGE;
-        attend_page(a, q, a->pages[page], kv_head, from > 0 ? (int)from : 0, to < KV_PAGE ? (int)to : KV_PAGE - 1, &st);
+    struct softmax_state st = {
+        .q = a->q + token * a->q_stride + (int64_t)head * a->head_dim,
+        .max = a->sinks ? a->sinks[head] : -INFINITY,
+        .sum = a->sinks ? 1 : 0,
+    };
+    if (a->kv_type == TENSOR_Q8_0)
+        kv_round(st.q, a->head_dim, &st.rounded);
+    for (int64_t i = attention_first_position(a, token) / KV_PAGE; i <= (a->pos0 + token) / KV_PAGE; i++) {
+        const char *page = a->pages[i] + head_at;
+        attend_page(a, page + a->k_offset, page + a->v_offset, attention_view_of(a, token, i), &st);
     }
     for (int d = 0; d < a->head_dim; d++)
         out[d] = st.acc[d] / st.sum;
 }
 
-static void attention_ref(const struct attention *a, int64_t begin, int64_t end)
+static void attention_ref(const struct attention *a, int64_t begin, int64_t end, void *scratch)
 {
     int group = a->n_head / a->n_kv_head;
-    for (int64_t unit = begin; unit < end; unit++)
-        for (int g = 0; g < group; g++)
-            attend_head(a, unit / a->n_kv_head, (int)(unit % a->n_kv_head) * group + g);
+    (void)scratch;
+    for (int64_t i = begin; i < end; i++) {
+        struct attention_unit unit = attention_unit_at(a, i);
+        for (int t = 0; t < unit.tokens; t++)
+            for (int g = 0; g < group; g++)
+                attend_head(a, unit.token + t, unit.kv_head * group + g);
+    }
 }
 
-static void kv_store_ref(const float *src, char *dst, enum tensor_type kv_type, int n_kv_head, int head_dim, int slot)
+/* Element d of a slot stands at d * d_stride + slot * slot_stride, counted in elements. */
+static void store_floats(const float *src, char *dst, enum tensor_type kv_type, int head_dim, int64_t at,
+                         int64_t stride)
 {
-    for (int h = 0; h < n_kv_head; h++) {
-        int64_t at = ((int64_t)h * KV_PAGE + slot) * head_dim;
-        for (int i = 0; i < head_dim; i++, src++) {
-            if (kv_type == TENSOR_F16)
-                ((uint16_t *)dst)[at + i] = f32_to_f16(*src);
-            else
-                ((float *)dst)[at + i] = *src;
+    for (int d = 0; d < head_dim; d++, at += stride) {
+        if (kv_type == TENSOR_F16)
+            ((uint16_t *)dst)[at] = f32_to_f16(src[d]);
+        else
+            ((float *)dst)[at] = src[d];
+    }
+}
+
+static void store_scales(const struct kv_rounded *r, char *dst, int head_dim, int slot)
+{
+    float *scales = (float *)(dst + (size_t)head_dim * KV_PAGE);
+    for (int b = 0; b < head_dim / KV_BLOCK; b++)
+        scales[b * KV_PAGE + slot] = r->d[b];
+}
+
+static void store_k_ref(const float *src, char *dst, enum tensor_type kv_type, int n_kv_head, int head_dim, int slot)
+{
+    for (int h = 0; h < n_kv_head; h++, src += head_dim, dst += kv_head_bytes(kv_type, head_dim)) {
+        struct kv_rounded r;
+        if (kv_type != TENSOR_Q8_0) {
+            store_floats(src, dst, kv_type, head_dim, slot, KV_PAGE);
+            continue;
         }
+        kv_round(src, head_dim, &r);
+        for (int d = 0; d < head_dim; d++)
+            ((int8_t *)dst)[(d / 4 * KV_PAGE + slot) * 4 + d % 4] = r.q[d];
+        store_scales(&r, dst, head_dim, slot);
+    }
+}
+
+static void store_v_ref(const float *src, char *dst, enum tensor_type kv_type, int n_kv_head, int head_dim, int slot)
+{
+    for (int h = 0; h < n_kv_head; h++, src += head_dim, dst += kv_head_bytes(kv_type, head_dim)) {
+        struct kv_rounded r;
+        if (kv_type != TENSOR_Q8_0) {
+            store_floats(src, dst, kv_type, head_dim, (int64_t)slot * head_dim, 1);
+            continue;
+        }
+        kv_round(src, head_dim, &r);
+        memcpy(dst + (size_t)slot * (size_t)head_dim, r.q, (size_t)head_dim);
+        store_scales(&r, dst, head_dim, slot);
     }
 }
 
 void attention_fill_ref(struct attention_kernels *a)
 {
     a->attention = attention_ref;
-    a->kv_store = kv_store_ref;
+    a->store_k = store_k_ref;
+    a->store_v = store_v_ref;
 }

@@ -1,14 +1,35 @@
-/* The rooms of the engine thread among themselves: scheduler.c (who comes and goes), turn.c (what a step holds). Every
- * call is the engine thread's. */
+/* The rooms of the engine thread among themselves: scheduler.c (who comes and goes), admission.c (who gets memory),
+ * turn.c (what a step holds), pace.c (how much of it prompts may be). Every call is the engine thread's.
+ *
+ * A generation in rt->live waits while it has no session, and runs while it has one. Outside of a step
+ * session_length(g->session) == g->n_fed <= g->ids.n; what is still to be fed is ids from n_fed on: a prompt, a
+ * preempted generation's prompt and answer so far, or the one token sampled last. */
 #ifndef RUNG_RUNTIME_SCHEDULE_SCHEDULE_H
 #define RUNG_RUNTIME_SCHEDULE_SCHEDULE_H
 
 #include "runtime/runtime_private.h"
 
+static inline bool generation_runs(const struct generation *g, const struct local_model *base)
+{
+    return g->session && model_base(g->model) == base;
+}
+/* One token from its next sample. */
+static inline bool generation_writes(const struct generation *g) { return g->ids.n - g->n_fed == 1; }
+
 /* A live generation ends: it leaves the list and its owner is told. */
 void scheduler_drop(struct runtime *rt, struct generation *g, enum finish_reason reason, const struct err *err);
 
-/* One engine step for what is live of the model, if anything is. */
+/* Gives sessions to those that wait for the model m, in order of arrival, as long as the memory lasts. */
+void admission_run(struct runtime *rt, struct local_model *m);
+/* Frees memory until every running generation of m can take its n_turn tokens: of remembered prompts first, then of
+ * the youngest generations, which wait again (their n_turn is 0). Returns the bytes that are left. */
+int64_t admission_make_room(struct runtime *rt, struct local_model *m);
+/* What of g's tokens the session holds is remembered for later prompts. */
+void admission_remember(struct generation *g);
+/* The figures of m that other threads may read. */
+void admission_publish(struct runtime *rt, struct local_model *m);
+
+/* One engine step for what runs of the model, if anything does. */
 void turn_run(struct runtime *rt, struct local_model *m);
 
 #endif

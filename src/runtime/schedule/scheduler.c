@@ -1,9 +1,6 @@
 /* The engine thread. It serves all live generations of all models in turns and parks when nothing is live. Who comes
- * and goes is told here; what a turn of a model holds is turn.c's business. */
+ * and goes is told here; who has a session is admission.c's business, what a turn of a model holds is turn.c's. */
 #include "runtime/schedule/schedule.h"
-
-#include "base/clock.h"
-#include "engine/adapter.h"
 
 /* ---- coming and going ---- */
 
@@ -25,11 +22,16 @@ void scheduler_drop(struct runtime *rt, struct generation *g, enum finish_reason
     int i = 0;
     while (rt->live[i] != g)
         i++;
+    if (g->session && reason != FINISH_ERROR)
+        admission_remember(g);
+    session_close(g->session);
+    g->session = NULL;
     rt->n_live--;
     memmove(&rt->live[i], &rt->live[i + 1], (size_t)(rt->n_live - i) * sizeof *rt->live);
     pthread_mutex_lock(&rt->lock);
     rt->n_taken--;
     pthread_mutex_unlock(&rt->lock);
+    admission_publish(rt, model_base(g->model));   /* before its model may go */
     generation_finish(g, reason, err);
 }
 
@@ -57,30 +59,14 @@ static bool unwanted(struct generation *g)
     return is;
 }
 
-static bool open_session(struct generation *g, struct err *err)
-{
-    const struct local_model *m = g->model;
-    return session_open(m->engine, m->info.context, TENSOR_F16, &g->session, err) &&
-           session_set_adapter(g->session, m->adapter, err);
-}
-
-/* Cancelled ones and those nobody waits for go; new ones get their session. */
+/* Cancelled ones and those nobody waits for go. */
 static void sweep(struct runtime *rt)
 {
     for (int i = 0; i < rt->n_live;) {
-        struct generation *g = rt->live[i];
-        struct err err = ERR_INIT;
-        if (unwanted(g)) {
-            scheduler_drop(rt, g, FINISH_CANCELLED, NULL);
-        } else if (!g->session && !open_session(g, &err)) {
-            scheduler_drop(rt, g, FINISH_ERROR, &err);
-        } else {
-            if (g->first_step_us == 0) {
-                g->first_step_us = clock_us();
-                g->usage.queue_us = g->first_step_us - g->start_us;
-            }
+        if (unwanted(rt->live[i]))
+            scheduler_drop(rt, rt->live[i], FINISH_CANCELLED, NULL);
+        else
             i++;
-        }
     }
 }
 
@@ -90,8 +76,10 @@ void *scheduler_run(void *runtime)
     struct local_model *models;
     while (take_incoming(rt, &models)) {
         sweep(rt);
-        for (struct local_model *m = models; m; m = m->next)
+        for (struct local_model *m = models; m; m = m->next) {
+            admission_run(rt, m);
             turn_run(rt, m);
+        }
     }
     while (rt->n_live > 0)
         scheduler_drop(rt, rt->live[0], FINISH_CANCELLED, NULL);

@@ -1,0 +1,279 @@
+/* What is worth remembering of prompts, and for how long. Places in a radix tree of tokens (prefix_tree.c) hold frozen
+ * sessions: forks, which share the pages of keys and values with whoever computed them. A session stands for every
+ * place before its end that it can be truncated to, so models without sliding windows need one for each prompt's end
+ * only, and the state of a shared instruction costs nothing of its own. Who may wait for whom, and how much memory
+ * there is, the scheduler decides. */
+#include "runtime/schedule/prefix.h"
+
+#include <stdlib.h>
+
+#include "runtime/schedule/prefix_tree.h"
+
+/* The end of a prompt is given back in steps of so many tokens: an engine's page. */
+#define PREFIX_TRIM_TOKENS 64
+
+struct prefix_cache {
+    struct engine *engine;
+    int64_t context;
+    enum tensor_type kv_type;
+    struct prefix_forest forest;
+    struct prefix_stats stats;
+};
+
+bool prefix_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct prefix_cache **ret,
+                 struct err *err)
+{
+    struct prefix_cache *c = calloc(1, sizeof *c);
+    if (!c)
+        return err_nomem(err, "the prefix cache");
+    *c = (struct prefix_cache){.engine = e, .context = context, .kv_type = kv_type};
+    *ret = c;
+    return true;
+}
+
+static void drop_session(struct prefix_node *node)
+{
+    session_close(node->session);
+    node->session = NULL;
+}
+
+/* A leaf with all that hangs on it, and what is above it for its sake alone. */
+static void drop_leaf(struct prefix_cache *c, struct prefix_node *leaf)
+{
+    drop_session(leaf);
+    leaf->file = 0;
+    prefix_prune(&c->forest, leaf);
+}
+
+void prefix_close(struct prefix_cache *c)
+{
+    if (!c)
+        return;
+    while (c->forest.roots) {
+        struct prefix_node *node = &c->forest.roots->top;
+        while (node->child)
+            node = node->child;
+        drop_leaf(c, node);
+    }
+    free(c);
+}
+
+/* ---- finding ---- */
+
+static bool open_empty(struct prefix_cache *c, const struct prefix_key *key, struct session **ret, struct err *err)
+{
+    struct session *s;
+    if (!session_open(c->engine, c->context, c->kv_type, &s, err))
+        return false;
+    if (!session_set_adapter(s, key->adapter, err)) {
+        session_close(s);
+        return false;
+    }
+    *ret = s;
+    return true;
+}
+
+/* A session at or after `top` (and not under `skip`) that can go back to `length`. */
+static struct prefix_node *holder(struct prefix_node *top, const struct prefix_node *skip, int64_t length)
+{
+    for (struct prefix_node *node = top; node; node = prefix_next(node, top, skip))
+        if (node->session && session_can_truncate(node->session, length))
+            return node;
+    return NULL;
+}
+
+struct match {
+    struct prefix_node *node;        /* of the last known token */
+    struct prefix_node *holder;      /* whose session can go back to `length`; NULL: none */
+    int64_t shared, length;          /* length <= shared */
+};
+
+/* Every place on the way back from the last known token, until some session reaches one. */
+static struct match find(struct prefix_root *root, const int32_t *tokens, int64_t n)
+{
+    struct match m = {0};
+    const struct prefix_node *skip = NULL;
+    m.shared = m.length = prefix_walk(root, tokens, n, &m.node);
+    for (struct prefix_node *node = m.node; m.length >= PREFIX_MIN_TOKENS; node = node->parent) {
+        m.holder = holder(node, skip, m.length);
+        if (m.holder)
+            return m;
+        skip = node;
+        m.length = node->parent->depth;
+    }
+    m.length = 0;
+    return m;
+}
+
+static struct prefix_root *root_of(const struct prefix_cache *c, const struct session *s, const struct prefix_key *key)
+{
+    return prefix_root_find(&c->forest, session_fingerprint(s), key->salt);
+}
+
+int64_t prefix_known(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n)
+{
+    struct session *s;
+    if (!open_empty(c, key, &s, NULL))
+        return 0;
+    struct prefix_root *root = root_of(c, s, key);
+    session_close(s);
+    return root ? find(root, tokens, n - 1).length : 0;
+}
+
+/* In place of *session, which is empty. */
+static bool take_state(struct prefix_cache *c, const struct match *m, struct session **session, struct err *err)
+{
+    struct session *s;
+    if (!session_fork(m->holder->session, &s, err))
+        return false;
+    if (!session_truncate(s, m->length, err)) {
+        session_close(s);
+        return false;
+    }
+    session_close(*session);
+    *session = s;
+    c->stats.hits++;
+    c->stats.reused_tokens += m->length;
+    return true;
+}
+
+bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
+                   struct prefix_resumed *ret, struct err *err)
+{
+    struct prefix_resumed r = {0};
+    if (!open_empty(c, key, &r.session, err))
+        return false;
+    c->stats.lookups++;
+    struct prefix_root *root = root_of(c, r.session, key);
+    struct match m = root ? find(root, tokens, n - 1) : (struct match){0};
+    if (m.node)
+        prefix_touch(&c->forest, m.node);
+    if (m.holder && !take_state(c, &m, &r.session, err)) {
+        session_close(r.session);
+        return false;
+    }
+    r.shared = m.shared;
+    *ret = r;
+    return true;
+}
+
+/* ---- keeping ---- */
+
+/* Sessions before this one that it can go back to are of no more use, nor places that only they needed. */
+static void drop_covered(struct prefix_cache *c, struct prefix_node *node)
+{
+    for (struct prefix_node *p = node->parent, *above; p; p = above) {
+        above = p->parent;
+        if (!p->session || !session_can_truncate(node->session, p->depth))
+            continue;
+        drop_session(p);
+        prefix_join(&c->forest, p);
+    }
+}
+
+static struct prefix_node *oldest(const struct prefix_cache *c, bool frees_memory)
+{
+    struct prefix_node *best = NULL;
+    for (struct prefix_root *r = c->forest.roots; r; r = r->next_root)
+        for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
+            if (node->session && (!best || node->used < best->used ||
+                                  (node->used == best->used && node->depth > best->depth)) &&
+                (!frees_memory || session_own_bytes(node->session) > 0))
+                best = node;
+    return best;
+}
+
+static void keep_within_limits(struct prefix_cache *c)
+{
+    struct prefix_node *node;
+    while ((c->forest.n_nodes > PREFIX_MAX_NODES || c->forest.n_tokens > PREFIX_MAX_TOKENS) &&
+           (node = oldest(c, false))) {
+        c->stats.evicted_tokens += node->n;
+        drop_session(node);
+        prefix_prune(&c->forest, node);
+    }
+}
+
+void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens,
+                 const struct session *session)
+{
+    int64_t length = session_length(session);
+    struct prefix_node *node;
+    if (length < PREFIX_MIN_TOKENS)
+        return;
+    struct prefix_root *root = prefix_root_make(&c->forest, session_fingerprint(session), key->salt);
+    if (!root)
+        return;
+    if (prefix_walk(root, tokens, length, &node) == length && holder(node, NULL, length)) {
+        prefix_touch(&c->forest, node);
+        return;
+    }
+    node = prefix_insert(&c->forest, root, tokens, length);
+    if (node && session_fork(session, &node->session, NULL)) {
+        prefix_touch(&c->forest, node);
+        drop_covered(c, node);
+        keep_within_limits(c);
+    } else {
+        prefix_prune(&c->forest, node ? node : &root->top);
+    }
+}
+
+/* ---- giving memory back ---- */
+
+/* Gives back the end of a prompt, page by page until `bytes` are free or the place before it is reached, which then
+ * takes the session over unless it has one. Where something comes after the node, or it lies on disk, its session goes
+ * as a whole. Returns the bytes freed. */
+static int64_t shrink(struct prefix_cache *c, struct prefix_node *node, int64_t bytes)
+{
+    struct session *s = node->session;
+    struct prefix_node *parent = node->parent;
+    int64_t own = session_own_bytes(s), left = own, length = node->depth;
+    bool whole = node->child || node->file;
+    while (!whole && length > parent->depth && left > 0 && own - left < bytes) {
+        int64_t back = (length - 1) / PREFIX_TRIM_TOKENS * PREFIX_TRIM_TOKENS;
+        length = back > parent->depth ? back : parent->depth;
+        whole = length < PREFIX_MIN_TOKENS || !session_truncate(s, length, NULL);
+        left = whole ? left : session_own_bytes(s);
+    }
+    whole = whole || (length == parent->depth && holder(parent, node, length));
+    c->stats.evicted_tokens += whole ? node->n : node->depth - length;
+    if (!whole && length > parent->depth) {
+        prefix_cut(&c->forest, node, length);
+        return own - left;
+    }
+    if (whole) {
+        drop_session(node);
+        left = 0;
+    } else {
+        parent->session = s;
+        node->session = NULL;
+    }
+    prefix_prune(&c->forest, node);
+    return own - left;
+}
+
+int64_t prefix_evict(struct prefix_cache *c, int64_t bytes)
+{
+    int64_t freed = 0;
+    struct prefix_node *node;
+    while (freed < bytes && (node = oldest(c, true)))
+        freed += shrink(c, node, bytes - freed);
+    return freed;
+}
+
+int64_t prefix_bytes(const struct prefix_cache *c)
+{
+    int64_t bytes = 0;
+    for (struct prefix_root *r = c->forest.roots; r; r = r->next_root)
+        for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
+            bytes += node->session ? session_own_bytes(node->session) : 0;
+    return bytes;
+}
+
+struct prefix_stats prefix_stats(const struct prefix_cache *c)
+{
+    struct prefix_stats stats = c->stats;
+    stats.nodes = c->forest.n_nodes;
+    stats.tokens = c->forest.n_tokens;
+    return stats;
+}

@@ -1,0 +1,356 @@
+/* The cache of beginnings over real engines: what is resumed equals what was fed, bit for bit, wherever it is cut; keys
+ * do not see each other; memory comes back from the ends of the least used. */
+#include "runtime/schedule/prefix.h"
+
+#include "tests/engine/support_engine.h"
+
+#define CONTEXT 900
+#define TOKENS 800
+
+struct scene {
+    struct rig rig;
+    struct prefix_cache *cache;
+    int32_t ids[TOKENS], other[TOKENS];   /* two prompts without a common token */
+};
+
+static const struct prefix_key mine = {.salt = 1}, theirs = {.salt = 2};
+
+static struct scene *open_scene(const char *path, enum tensor_type kv_type)
+{
+    struct scene *x = calloc(1, sizeof *x);
+    struct err err = ERR_INIT;
+    assert_non_null(x);
+    rig_open(&x->rig, path, 2);
+    assert_ok(prefix_open(x->rig.e, CONTEXT, kv_type, &x->cache, &err), err);
+    random_ids(5, x->rig.n_vocab / 2, x->ids, TOKENS);
+    random_ids(6, x->rig.n_vocab / 2, x->other, TOKENS);
+    for (int i = 0; i < TOKENS; i++)
+        x->other[i] += (int32_t)(x->rig.n_vocab / 2);
+    return x;
+}
+
+static int open_plain(void **state)
+{
+    const char *path = tiny_write(&tiny_qwen3, NULL);
+    *state = open_scene(path, TENSOR_F16);
+    unlink(path);
+    return 0;
+}
+
+static int open_windowed(void **state)
+{
+    const char *path = tiny_write(tiny_of("gemma3"), NULL);
+    *state = open_scene(path, TENSOR_F16);
+    unlink(path);
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    struct scene *x = *state;
+    prefix_close(x->cache);
+    rig_close(&x->rig);
+    free(x);
+    return 0;
+}
+
+static struct prefix_resumed resume(const struct scene *x, const struct prefix_key *key, const int32_t *ids, int n)
+{
+    struct err err = ERR_INIT;
+    struct prefix_resumed r;
+    int64_t known = prefix_known(x->cache, key, ids, n);
+    assert_ok(prefix_resume(x->cache, key, ids, n, &r, &err), err);
+    assert_int_equal(known, session_length(r.session));
+    assert_true(r.shared >= known && r.shared < n);
+    return r;
+}
+
+/* Feeds what the session lacks of ids in steps of `most`; logits after the last token, or NULL. */
+static void feed(const struct scene *x, struct session *s, const int32_t *ids, int n, int most, float *logits)
+{
+    for (int at = (int)session_length(s), take; at < n - 1; at += take) {
+        take = n - 1 - at < most ? n - 1 - at : most;
+        run_tokens(&x->rig, s, ids + at, take, NULL);
+    }
+    run_tokens(&x->rig, s, ids + n - 1, 1, logits);
+}
+
+/* A prompt as the scheduler runs it: resumed, fed in steps of `most` and kept after each; how much it began with. */
+static int64_t run_prompt(const struct scene *x, const struct prefix_key *key, const int32_t *ids, int n, int most)
+{
+    struct prefix_resumed r = resume(x, key, ids, n);
+    int64_t began = session_length(r.session);
+    while (session_length(r.session) < n) {
+        int left = n - (int)session_length(r.session);
+        run_tokens(&x->rig, r.session, ids + session_length(r.session), left < most ? left : most, NULL);
+        prefix_keep(x->cache, key, ids, r.session);
+    }
+    session_close(r.session);
+    return began;
+}
+
+/* The first `shared` of ids, then others. */
+static void mix(const struct scene *x, int shared, int n, int32_t *ret)
+{
+    memcpy(ret, x->ids, (size_t)shared * sizeof *ret);
+    memcpy(ret + shared, x->other, (size_t)(n - shared) * sizeof *ret);
+}
+
+static void assert_equals_cold(const struct scene *x, enum tensor_type kv_type, struct session *warm,
+                               const int32_t *ids, int n)
+{
+    float *a = alloc_floats(x->rig.n_vocab), *b = alloc_floats(x->rig.n_vocab);
+    struct session *cold = rig_session(&x->rig, CONTEXT, kv_type);
+    feed(x, warm, ids, n, 29, a);
+    feed(x, cold, ids, n, 512, b);
+    assert_same_floats(a, b, x->rig.n_vocab);
+    session_close(cold);
+    free(a);
+    free(b);
+}
+
+/* ---- what is resumed ---- */
+
+static void check_cuts(const struct scene *x, enum tensor_type kv_type)
+{
+    static const int cuts[] = {16, 17, 63, 64, 65, 127, 128, 129, 190, 199};
+    run_prompt(x, &mine, x->ids, 200, 512);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        int32_t ids[230];
+        mix(x, cuts[i], 230, ids);
+        struct prefix_resumed r = resume(x, &mine, ids, 230);
+        assert_int_equal(session_length(r.session), cuts[i]);
+        assert_int_equal(r.shared, cuts[i]);
+        assert_equals_cold(x, kv_type, r.session, ids, 230);
+        prefix_keep(x->cache, &mine, ids, r.session);
+        session_close(r.session);
+    }
+    struct prefix_resumed whole = resume(x, &mine, x->ids, 200);
+    assert_int_equal(session_length(whole.session), 199);   /* one is left to sample after */
+    assert_equals_cold(x, kv_type, whole.session, x->ids, 200);
+    session_close(whole.session);
+}
+
+static void test_a_resumed_prompt_equals_a_cold_one_wherever_it_parts(void **state)
+{
+    check_cuts(*state, TENSOR_F16);
+}
+
+static void test_the_same_holds_for_whole_floats(void **state)
+{
+    (void)state;
+    const char *path = tiny_write(&tiny_llama, NULL);
+    void *x = open_scene(path, TENSOR_F32);
+    unlink(path);
+    check_cuts(x, TENSOR_F32);
+    close_scene(&x);
+}
+
+static void test_the_same_holds_inside_a_window(void **state)
+{
+    check_cuts(*state, TENSOR_F16);
+}
+
+static void test_what_is_too_short_is_not_resumed(void **state)
+{
+    const struct scene *x = *state;
+    int32_t ids[64];
+    run_prompt(x, &mine, x->ids, 200, 512);
+    mix(x, PREFIX_MIN_TOKENS - 1, 64, ids);
+    assert_int_equal(run_prompt(x, &mine, ids, 64, 512), 0);
+}
+
+static void test_a_conversation_goes_on_where_it_ended(void **state)
+{
+    const struct scene *x = *state;
+    for (int n = 100; n <= TOKENS; n += 100)
+        assert_int_equal(run_prompt(x, &mine, x->ids, n, 512), n - 100);
+    assert_int_equal(prefix_stats(x->cache).nodes, 2);   /* the top and the end: nothing else is of use */
+    assert_int_equal(prefix_stats(x->cache).tokens, TOKENS);
+}
+
+static void test_keys_do_not_see_each_other(void **state)
+{
+    const struct scene *x = *state;
+    assert_int_equal(run_prompt(x, &mine, x->ids, 200, 512), 0);
+    assert_int_equal(run_prompt(x, &theirs, x->ids, 200, 512), 0);
+    assert_int_equal(run_prompt(x, &mine, x->ids, 200, 512), 199);
+    assert_int_equal(run_prompt(x, &theirs, x->ids, 200, 512), 199);
+}
+
+static void test_who_comes_while_a_prompt_is_fed_begins_with_what_is_there(void **state)
+{
+    const struct scene *x = *state;
+    struct prefix_resumed first = resume(x, &mine, x->ids, 400);
+    run_tokens(&x->rig, first.session, x->ids, 128, NULL);
+    prefix_keep(x->cache, &mine, x->ids, first.session);
+    struct prefix_resumed second = resume(x, &mine, x->ids, 400);
+    assert_int_equal(session_length(second.session), 128);
+    assert_equals_cold(x, TENSOR_F16, first.session, x->ids, 400);   /* in turns, each in its own pages */
+    assert_equals_cold(x, TENSOR_F16, second.session, x->ids, 400);
+    session_close(first.session);
+    session_close(second.session);
+}
+
+/* ---- sliding windows ---- */
+
+static void test_behind_a_window_the_second_prompt_makes_the_place_for_the_third(void **state)
+{
+    const struct scene *x = *state;
+    int32_t ids[700];
+    run_prompt(x, &mine, x->ids, 700, 512);
+    mix(x, 100, 700, ids);
+    struct prefix_resumed second = resume(x, &mine, ids, 700);
+    assert_int_equal(session_length(second.session), 0);   /* 700 tokens on, the window has left 100 behind */
+    assert_int_equal(second.shared, 100);
+    feed(x, second.session, ids, 100, 512, NULL);
+    prefix_keep(x->cache, &mine, ids, second.session);
+    session_close(second.session);
+    mix(x, 110, 700, ids);
+    struct prefix_resumed third = resume(x, &mine, ids, 700);
+    assert_int_equal(session_length(third.session), 100);
+    assert_int_equal(third.shared, 110);
+    assert_equals_cold(x, TENSOR_F16, third.session, ids, 700);
+    session_close(third.session);
+}
+
+/* ---- memory ---- */
+
+#define EVERYTHING INT64_MAX
+
+static int64_t page_bytes(const struct scene *x)
+{
+    struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+    run_tokens(&x->rig, s, x->ids, 1, NULL);
+    int64_t bytes = session_own_bytes(s);
+    session_close(s);
+    return bytes;
+}
+
+static void test_what_was_used_longest_ago_loses_its_end_first(void **state)
+{
+    const struct scene *x = *state;
+    int64_t page = page_bytes(x);
+    run_prompt(x, &mine, x->ids, 640, 512);
+    run_prompt(x, &mine, x->other, 640, 512);
+    assert_int_equal(prefix_evict(x->cache, 1), page);
+    assert_int_equal(prefix_known(x->cache, &mine, x->ids, 640), 576);
+    assert_int_equal(prefix_evict(x->cache, 2 * page), 2 * page);
+    assert_int_equal(prefix_known(x->cache, &mine, x->ids, 640), 448);
+    assert_int_equal(prefix_known(x->cache, &mine, x->other, 640), 639);
+    struct prefix_resumed r = resume(x, &mine, x->ids, 640);
+    assert_equals_cold(x, TENSOR_F16, r.session, x->ids, 640);
+    session_close(r.session);
+    assert_int_equal(prefix_evict(x->cache, EVERYTHING), (7 + 10) * page);
+    assert_int_equal(prefix_stats(x->cache).nodes, 0);
+    assert_int_equal(prefix_evict(x->cache, EVERYTHING), 0);
+}
+
+static void test_a_shared_instruction_outlives_the_questions_after_it(void **state)
+{
+    const struct scene *x = *state;
+    int64_t page = page_bytes(x);
+    int32_t ids[350];
+    mix(x, 320, 350, ids);
+    for (int i = 0; i < 3; i++) {
+        ids[320] = x->other[i];
+        run_prompt(x, &mine, ids, 350, 512);
+    }
+    assert_int_equal(prefix_evict(x->cache, 3 * page), 3 * page);
+    assert_int_equal(prefix_known(x->cache, &mine, ids, 350), 320);
+    assert_int_equal(prefix_evict(x->cache, EVERYTHING), 5 * page);
+    assert_int_equal(prefix_known(x->cache, &mine, ids, 350), 0);
+}
+
+static void test_what_live_sessions_hold_too_is_left(void **state)
+{
+    const struct scene *x = *state;
+    int64_t page = page_bytes(x);
+    run_prompt(x, &mine, x->ids, 640, 512);
+    struct prefix_resumed live = resume(x, &mine, x->ids, 449);   /* 448 tokens: seven pages */
+    assert_int_equal(prefix_evict(x->cache, EVERYTHING), 3 * page);
+    assert_int_equal(prefix_known(x->cache, &mine, x->ids, 640), 448);
+    session_close(live.session);
+    assert_int_equal(prefix_evict(x->cache, EVERYTHING), 7 * page);
+}
+
+static void test_the_tree_has_a_ceiling_and_forgets_the_oldest(void **state)
+{
+    const struct scene *x = *state;
+    struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
+    int32_t ids[20] = {0};
+    run_tokens(&x->rig, s, x->ids, 20, NULL);
+    for (int i = 0; i < PREFIX_MAX_NODES + 500; i++) {   /* what the tokens are is no matter here */
+        ids[0] = i;
+        prefix_keep(x->cache, &mine, ids, s);
+    }
+    assert_int_equal(prefix_stats(x->cache).nodes, PREFIX_MAX_NODES);
+    assert_int_equal(prefix_known(x->cache, &mine, ids, 20), 19);
+    ids[0] = 0;
+    assert_int_equal(prefix_known(x->cache, &mine, ids, 20), 0);
+    session_close(s);
+}
+
+/* ---- against a naive model: every prompt so far ---- */
+
+#define ROUNDS 150
+#define MOST 260
+
+static int longest_shared(int32_t (*prompts)[MOST], const int *lengths, int n, const int32_t *ids, int n_ids)
+{
+    int longest = 0;
+    for (int i = 0; i < n; i++) {
+        int shared = 0;
+        while (shared < lengths[i] && shared < n_ids - 1 && prompts[i][shared] == ids[shared])
+            shared++;
+        longest = shared > longest ? shared : longest;
+    }
+    return longest >= PREFIX_MIN_TOKENS ? longest : 0;
+}
+
+static void test_random_prompts_begin_with_the_longest_one_known(void **state)
+{
+    const struct scene *x = *state;
+    static int32_t prompts[ROUNDS][MOST];
+    int lengths[ROUNDS];
+    bool evicted = false;
+    for (int i = 0; i < ROUNDS; i++) {
+        int n = lengths[i] = 1 + random_below(70, (uint64_t)i, MOST);
+        random_ids(100 + (uint64_t)i, x->rig.n_vocab, prompts[i], n);
+        if (i > 0 && random_below(71, (uint64_t)i, 4)) {
+            int of = random_below(72, (uint64_t)i, i), shared = random_below(73, (uint64_t)i, lengths[of] + 1);
+            memcpy(prompts[i], prompts[of], (size_t)(shared < n ? shared : n) * sizeof(int32_t));
+        }
+        int expected = longest_shared(prompts, lengths, i, prompts[i], n);
+        struct prefix_resumed r = resume(x, &mine, prompts[i], n);
+        assert_true(evicted ? session_length(r.session) <= expected : session_length(r.session) == expected);
+        assert_equals_cold(x, TENSOR_F16, r.session, prompts[i], n);
+        prefix_keep(x->cache, &mine, prompts[i], r.session);
+        session_close(r.session);
+        evicted = evicted || i >= ROUNDS / 2;
+        if (evicted)
+            prefix_evict(x->cache, random_below(74, (uint64_t)i, 5) * page_bytes(x));
+    }
+}
+
+int main(void)
+{
+#define PLAIN_TEST(f) cmocka_unit_test_setup_teardown(f, open_plain, close_scene)
+#define WINDOWED_TEST(f) cmocka_unit_test_setup_teardown(f, open_windowed, close_scene)
+    const struct CMUnitTest tests[] = {
+        PLAIN_TEST(test_a_resumed_prompt_equals_a_cold_one_wherever_it_parts),
+        cmocka_unit_test(test_the_same_holds_for_whole_floats),
+        WINDOWED_TEST(test_the_same_holds_inside_a_window),
+        PLAIN_TEST(test_what_is_too_short_is_not_resumed),
+        PLAIN_TEST(test_a_conversation_goes_on_where_it_ended),
+        PLAIN_TEST(test_keys_do_not_see_each_other),
+        PLAIN_TEST(test_who_comes_while_a_prompt_is_fed_begins_with_what_is_there),
+        WINDOWED_TEST(test_behind_a_window_the_second_prompt_makes_the_place_for_the_third),
+        PLAIN_TEST(test_what_was_used_longest_ago_loses_its_end_first),
+        PLAIN_TEST(test_a_shared_instruction_outlives_the_questions_after_it),
+        PLAIN_TEST(test_what_live_sessions_hold_too_is_left),
+        PLAIN_TEST(test_the_tree_has_a_ceiling_and_forgets_the_oldest),
+        PLAIN_TEST(test_random_prompts_begin_with_the_longest_one_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
