@@ -137,6 +137,6 @@ int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv
     held = (held + KV_PAGE - 1) / KV_PAGE * KV_PAGE + KV_PAGE;
     int64_t bytes =
         info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
-    /* whole pages, hence whole heads of them */
-    return bytes / (int64_t)kv_head_bytes(TENSOR_F16, info->head_dim) * (int64_t)kv_head_bytes(kv_type, info->head_dim);
+    /* whole pages, hence whole blocks of them; where heads are not whole blocks, F32 is still twice F16 */
+    return bytes / (int64_t)kv_head_bytes(TENSOR_F16, KV_BLOCK) * (int64_t)kv_head_bytes(kv_type, KV_BLOCK);
 }

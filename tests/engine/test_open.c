@@ -3,6 +3,8 @@
 
 #include "tests/engine/support_engine.h"
 
+#include "engine/fit.h"
+
 static struct pool *pool;
 
 static int open_pool(void **state)
@@ -294,6 +296,9 @@ static void test_info_parts_windowed_layers_from_full_ones(void **state)
     assert_int_equal(i->window, t->window);
     assert_int_equal(engine_session_bytes(i, TENSOR_F16, 64), 64 * (i->kv_bytes_per_token + i->window_bytes_per_token));
     assert_int_equal(engine_session_bytes(i, TENSOR_F32, 64), 2 * engine_session_bytes(i, TENSOR_F16, 64));
+    struct engine_needs needs = {.kv_bytes_per_token = 64};   /* a head's shape is not told */
+    assert_int_equal(engine_needs_kv(&needs, TENSOR_F16, 64), 64 * 64);
+    assert_int_equal(engine_needs_kv(&needs, TENSOR_Q8_0, 64), 64 * 36);
     assert_true(engine_session_bytes(i, TENSOR_F16, 1 << 20) < (1 << 20) * (i->kv_bytes_per_token + 1));
     rig_close(&rig);
 }
