@@ -1,6 +1,6 @@
 /* The map from byte strings to int32: open addressing with linear probing, at most two thirds full. It borrows its
- * keys. Keys come out of other people's files, so where they fall is decided by a hash under a secret of this map: nobody
- * can write keys that all fall on one place. */
+ * keys. They come out of other people's files, so where they fall is decided by a hash under a secret of this map:
+ * nobody can write keys that all fall on one place. */
 #include "base/strmap.h"
 
 #include <stdlib.h>

@@ -5,7 +5,9 @@
 
 #include "engine/internal.h"
 
-#define FINGERPRINT_SAMPLE_BYTES 4096   /* of the embedding and of the last tensor */
+/* Models that were trained on differ in most tensors, but in few bytes of the first and the last. */
+#define FINGERPRINT_TENSORS 64
+#define FINGERPRINT_SAMPLE_BYTES 4096   /* of each */
 
 static int group_named(struct engine *e, enum state_kind kind)
 {
@@ -69,12 +71,15 @@ static uint64_t hash_tensor(const struct tensor *t)
 static uint64_t fingerprint_of(const struct model *m)
 {
     const struct engine_info *i = &m->info;
-    uint64_t parts[] = {
+    int64_t tensors = gguf_tensor_count(m->g), step = tensors / FINGERPRINT_TENSORS + 1;
+    uint64_t parts[6 + FINGERPRINT_TENSORS + 1] = {
         str_hash(str_of(i->architecture)), (uint64_t)i->n_layer, (uint64_t)i->n_kv_head, (uint64_t)i->head_dim,
-        (uint64_t)i->parameters, (uint64_t)i->weight_bytes, hash_tensor(m->once[WEIGHT_TOKEN_EMBD].tensor),
-        hash_tensor(gguf_tensor_at(m->g, gguf_tensor_count(m->g) - 1)),
+        (uint64_t)i->parameters, (uint64_t)i->weight_bytes,
     };
-    return str_hash((struct str){(const char *)parts, sizeof parts});
+    int n = 6;
+    for (int64_t t = tensors - 1; t >= 0; t -= step)
+        parts[n++] = hash_tensor(gguf_tensor_at(m->g, t));
+    return str_hash((struct str){(const char *)parts, (size_t)n * sizeof *parts});
 }
 
 static bool make_plans(struct engine *e, struct err *err)

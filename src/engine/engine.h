@@ -56,8 +56,8 @@ int64_t session_length(const struct session *s);
 /* The most that engine_kv_bytes grows by while n tokens are appended, step by step: new pages, and copies of shared
  * ones. */
 int64_t session_growth_bytes(const struct session *s, int64_t n);
-/* Bytes of keys and values that no other session holds: what closing it frees. */
-int64_t session_own_bytes(const struct session *s);
+/* Bytes of keys and values that no other sessions hold: what closing these n frees. */
+int64_t sessions_own_bytes(struct session *const *sessions, int n);
 /* Sessions with the same one understand each other's state: model, adapter, rotation and kv type. It tells models
  * apart, not forgeries, and is the same after a restart. */
 uint64_t session_fingerprint(const struct session *s);

@@ -241,15 +241,26 @@ int64_t session_length(const struct session *s)
     return s->length;
 }
 
-int64_t session_own_bytes(const struct session *s)
+/* Lets go of every page (or takes them all again); the bytes that nobody holds then. */
+static int64_t count_down(const struct session *s, int64_t by)
 {
     int64_t bytes = 0;
     for (int i = 0; i < s->engine->n_groups; i++) {
         const struct layer_group *group = &s->groups[i];
         for (int64_t j = group->first_page; j < group->n_pages; j++)
-            if (page_of(group->pages[j])->refs == 1)
+            if ((page_of(group->pages[j])->refs -= by) == 0)
                 bytes += (int64_t)group->heap->page_bytes;
     }
+    return bytes;
+}
+
+int64_t sessions_own_bytes(struct session *const *sessions, int n)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        bytes += count_down(sessions[i], 1);
+    for (int i = 0; i < n; i++)
+        count_down(sessions[i], -1);
     return bytes;
 }
 

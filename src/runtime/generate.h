@@ -35,8 +35,8 @@ struct generation_request {
     int n_stop;
     int enable_thinking;             /* -1: the template's default, 0, 1 */
     struct str reasoning_effort;     /* "low", "medium", "high"; empty: the template's default */
-    /* Whose prompt it is: what is known of earlier prompts is used for the same owner only, so that nobody can tell from
-     * the time an answer takes what others asked. Empty: all who are nobody in particular. */
+    /* Whose prompt it is: what is known of earlier prompts is used for the same owner only, so that the time an answer
+     * takes tells nobody what others asked. Empty: all who are nobody in particular. */
     struct str owner;
     bool off_disk;                   /* of this prompt nothing is written to a file, whatever the configuration says */
     const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; or NULL */

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "engine/fit.h"
 #include "runtime/runtime_private.h"
+#include "runtime/schedule/prefix_disk.h"
 #include "runtime/vocab.h"
 
 /* Of the memory that is available at the start, what is left to everybody else: an eighth, at most this. */
@@ -53,6 +54,7 @@ void runtime_free(struct runtime *rt)
         rt->models = m->next;
         model_free(m);
     }
+    prefix_disk_close(rt->prefix_disk);
     pool_close(rt->pool);
     pthread_cond_destroy(&rt->wake);
     pthread_cond_destroy(&rt->load_wake);
@@ -97,6 +99,14 @@ out:
     stop_threads(rt, engine, loader);
     runtime_free(rt);
     return false;
+}
+
+bool runtime_remember_on_disk(struct runtime *rt, const char *folder, int64_t max_bytes, struct err *err)
+{
+    if (!prefix_disk_open(folder, max_bytes, &rt->prefix_disk, err))
+        return err_prefix(err, "remembering prompts on disk: ");
+    memcpy(rt->secret, prefix_disk_secret(rt->prefix_disk), sizeof rt->secret);
+    return true;
 }
 
 void runtime_close(struct runtime *rt)
@@ -164,8 +174,10 @@ static bool still_the_same(const struct local_model *m, struct err *err)
 
 bool model_open_parts(struct local_model *m, struct err *err)
 {
+    struct prefix_options prefixes = {
+        .context = m->info.context, .kv_type = m->kv_type, .kv_bytes = m->kv_bytes, .disk = m->rt->prefix_disk};
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
-        open_template(m, err) && prefix_open(m->engine, m->info.context, m->kv_type, &m->prefixes, err))
+        open_template(m, err) && prefix_open(m->engine, &prefixes, &m->prefixes, err))
         return true;
     model_close_parts(m);
     return false;

@@ -34,6 +34,10 @@ struct runtime_limits {
 };
 void runtime_limit(struct runtime *rt, const struct runtime_limits *limits);
 
+/* What is known of prompts is written to files in `folder`, at most so many bytes, and read after a restart; without
+ * this it lasts as long as its model is loaded. Before the first declaration. */
+bool runtime_remember_on_disk(struct runtime *rt, const char *folder, int64_t max_bytes, struct err *err);
+
 /* Where a model's bytes are. */
 struct model_file {
     const char *path;

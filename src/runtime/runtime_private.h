@@ -89,7 +89,8 @@ struct turn {
 
 struct runtime {
     struct pool *pool;
-    uint64_t secret[2];                /* turns owners of prompts into salts */
+    uint64_t secret[2];                /* turns owners of prompts into salts; prefix_disk's where there is one */
+    struct prefix_disk *prefix_disk;   /* NULL: prompts are remembered in memory alone */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;               /* something came in, or stop */

@@ -19,9 +19,10 @@ static struct scene *open_scene(const char *path, enum tensor_type kv_type)
 {
     struct scene *x = calloc(1, sizeof *x);
     struct err err = ERR_INIT;
+    struct prefix_options options = {.context = CONTEXT, .kv_type = kv_type, .kv_bytes = INT64_MAX};
     assert_non_null(x);
     rig_open(&x->rig, path, 2);
-    assert_ok(prefix_open(x->rig.e, CONTEXT, kv_type, &x->cache, &err), err);
+    assert_ok(prefix_open(x->rig.e, &options, &x->cache, &err), err);
     random_ids(5, x->rig.n_vocab / 2, x->ids, TOKENS);
     random_ids(6, x->rig.n_vocab / 2, x->other, TOKENS);
     for (int i = 0; i < TOKENS; i++)
@@ -222,7 +223,7 @@ static int64_t page_bytes(const struct scene *x)
 {
     struct session *s = rig_session(&x->rig, CONTEXT, TENSOR_F16);
     run_tokens(&x->rig, s, x->ids, 1, NULL);
-    int64_t bytes = session_own_bytes(s);
+    int64_t bytes = sessions_own_bytes(&s, 1);
     session_close(s);
     return bytes;
 }

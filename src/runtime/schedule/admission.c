@@ -20,6 +20,11 @@ void admission_remember(struct generation *g)
     prefix_keep(model_base(g->model)->prefixes, &g->prefix_key, g->ids.p, g->session);
 }
 
+void admission_save(struct generation *g)
+{
+    prefix_save(model_base(g->model)->prefixes, &g->prefix_key, g->ids.p, g->n_prompt, g->keep_at);
+}
+
 /* ---- preempting ---- */
 
 static struct generation *youngest_running(const struct runtime *rt, const struct local_model *m)
@@ -136,7 +141,7 @@ void admission_run(struct runtime *rt, struct local_model *m)
     for (int i = 0, n; i < rt->n_live; i += n == rt->n_live) {   /* one that fails leaves the list */
         struct generation *g = rt->live[i];
         n = rt->n_live;
-        if (!g->session && model_base(g->model) == m && !admit(rt, m, g))
+        if (!g->session && model_base(g->model) == m && !share_waits(rt, g) && !admit(rt, m, g))
             return;
     }
 }

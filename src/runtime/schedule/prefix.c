@@ -7,29 +7,35 @@
 
 #include <stdlib.h>
 
+#include "runtime/schedule/prefix_disk.h"
 #include "runtime/schedule/prefix_tree.h"
 
 /* The end of a prompt is given back in steps of so many tokens: an engine's page. */
 #define PREFIX_TRIM_TOKENS 64
 
+/* State comes from a file where that saves computing so many tokens at least. */
+#define PREFIX_LOAD_TOKENS 64
+
 struct prefix_cache {
     struct engine *engine;
-    int64_t context;
-    enum tensor_type kv_type;
+    struct prefix_options options;
     struct prefix_forest forest;
     struct prefix_stats stats;
+    struct session *held[PREFIX_MAX_NODES];   /* for prefix_bytes */
 };
 
-bool prefix_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct prefix_cache **ret,
-                 struct err *err)
+bool prefix_open(struct engine *e, const struct prefix_options *options, struct prefix_cache **ret, struct err *err)
 {
     struct prefix_cache *c = calloc(1, sizeof *c);
     if (!c)
         return err_nomem(err, "the prefix cache");
-    *c = (struct prefix_cache){.engine = e, .context = context, .kv_type = kv_type};
+    c->engine = e;
+    c->options = *options;
     *ret = c;
     return true;
 }
+
+static int64_t own_bytes(struct session *s) { return sessions_own_bytes(&s, 1); }
 
 static void drop_session(struct prefix_node *node)
 {
@@ -63,7 +69,7 @@ void prefix_close(struct prefix_cache *c)
 static bool open_empty(struct prefix_cache *c, const struct prefix_key *key, struct session **ret, struct err *err)
 {
     struct session *s;
-    if (!session_open(c->engine, c->context, c->kv_type, &s, err))
+    if (!session_open(c->engine, c->options.context, c->options.kv_type, &s, err))
         return false;
     if (!session_set_adapter(s, key->adapter, err)) {
         session_close(s);
@@ -105,60 +111,6 @@ static struct match find(struct prefix_root *root, const int32_t *tokens, int64_
     return m;
 }
 
-static struct prefix_root *root_of(const struct prefix_cache *c, const struct session *s, const struct prefix_key *key)
-{
-    return prefix_root_find(&c->forest, session_fingerprint(s), key->salt);
-}
-
-int64_t prefix_known(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n)
-{
-    struct session *s;
-    if (!open_empty(c, key, &s, NULL))
-        return 0;
-    struct prefix_root *root = root_of(c, s, key);
-    session_close(s);
-    return root ? find(root, tokens, n - 1).length : 0;
-}
-
-/* In place of *session, which is empty. */
-static bool take_state(struct prefix_cache *c, const struct match *m, struct session **session, struct err *err)
-{
-    struct session *s;
-    if (!session_fork(m->holder->session, &s, err))
-        return false;
-    if (!session_truncate(s, m->length, err)) {
-        session_close(s);
-        return false;
-    }
-    session_close(*session);
-    *session = s;
-    c->stats.hits++;
-    c->stats.reused_tokens += m->length;
-    return true;
-}
-
-bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
-                   struct prefix_resumed *ret, struct err *err)
-{
-    struct prefix_resumed r = {0};
-    if (!open_empty(c, key, &r.session, err))
-        return false;
-    c->stats.lookups++;
-    struct prefix_root *root = root_of(c, r.session, key);
-    struct match m = root ? find(root, tokens, n - 1) : (struct match){0};
-    if (m.node)
-        prefix_touch(&c->forest, m.node);
-    if (m.holder && !take_state(c, &m, &r.session, err)) {
-        session_close(r.session);
-        return false;
-    }
-    r.shared = m.shared;
-    *ret = r;
-    return true;
-}
-
-/* ---- keeping ---- */
-
 /* Sessions before this one that it can go back to are of no more use, nor places that only they needed. */
 static void drop_covered(struct prefix_cache *c, struct prefix_node *node)
 {
@@ -171,6 +123,158 @@ static void drop_covered(struct prefix_cache *c, struct prefix_node *node)
     }
 }
 
+/* ---- files ---- */
+
+struct attach {
+    struct prefix_cache *cache;
+    struct prefix_root *root;
+};
+
+static void attach_file(void *ctx, const struct prefix_file *file)
+{
+    struct attach *a = ctx;
+    if (file->n > a->cache->options.context)
+        return;
+    struct prefix_node *node = prefix_insert(&a->cache->forest, a->root, file->tokens, file->n);
+    if (node)
+        node->file = file->name;
+}
+
+/* The key's tree. One that is new begins with what lies on disk; NULL: nothing is known. */
+static struct prefix_root *root_of(struct prefix_cache *c, const struct session *s, const struct prefix_key *key)
+{
+    uint64_t state = session_fingerprint(s);
+    struct prefix_root *root = prefix_root_find(&c->forest, state, key->salt);
+    if (root || !c->options.disk || !(root = prefix_root_make(&c->forest, state, key->salt)))
+        return root;
+    struct attach a = {c, root};
+    prefix_disk_find(c->options.disk, state, key->salt, attach_file, &a);
+    prefix_prune(&c->forest, &root->top);   /* nothing was found */
+    return prefix_root_find(&c->forest, state, key->salt);
+}
+
+/* The file that would help most, as find() does it for sessions. State of windows reaches back a page at most, so there
+ * a file serves its own length only. */
+static struct match find_file(const struct prefix_cache *c, struct prefix_root *root, const int32_t *tokens, int64_t n)
+{
+    struct match m = {0};
+    const struct prefix_node *skip = NULL;
+    bool windowed = engine_info(c->engine)->window > 0;
+    m.shared = m.length = prefix_walk(root, tokens, n, &m.node);
+    for (struct prefix_node *node = m.node; m.length >= PREFIX_MIN_TOKENS; node = node->parent) {
+        for (struct prefix_node *at = node; at; at = prefix_next(at, node, skip)) {
+            if (at->file && (!windowed || at->depth == m.length)) {
+                m.holder = at;
+                return m;
+            }
+        }
+        skip = node;
+        m.length = node->parent->depth;
+    }
+    m.length = 0;
+    return m;
+}
+
+static bool make_room(struct prefix_cache *c, int64_t tokens)
+{
+    int64_t bytes = engine_session_bytes(engine_info(c->engine), c->options.kv_type, tokens);
+    int64_t over = engine_kv_bytes(c->engine) + bytes - c->options.kv_bytes;
+    return over <= 0 || (prefix_bytes(c) >= over && prefix_evict(c, over) >= over);
+}
+
+/* Its state becomes a remembered session like any other. */
+static bool load_file(struct prefix_cache *c, const struct prefix_key *key, struct prefix_node *node)
+{
+    struct session *s;
+    if (!open_empty(c, key, &s, NULL))
+        return false;
+    if (!prefix_disk_load(c->options.disk, node->file, s, NULL) || session_length(s) != node->depth) {
+        session_close(s);
+        return false;
+    }
+    node->session = s;
+    prefix_touch(&c->forest, node);
+    drop_covered(c, node);
+    return true;
+}
+
+/* Does it save enough over what is in memory? */
+static bool pays(struct prefix_root *root, const struct match *file, const int32_t *tokens, int64_t n)
+{
+    return file->holder && file->length >= find(root, tokens, n).length + PREFIX_LOAD_TOKENS;
+}
+
+/* Until what is in memory is the best there is; the tree may be gone then. */
+static void load_files(struct prefix_cache *c, const struct prefix_key *key, struct prefix_root *root,
+                       const int32_t *tokens, int64_t n)
+{
+    while (root) {
+        uint64_t state = root->state;
+        struct match file = find_file(c, root, tokens, n);
+        if (!pays(root, &file, tokens, n) || !make_room(c, file.holder->depth) ||
+            load_file(c, key, file.holder))
+            return;
+        file.holder->file = 0;
+        prefix_prune(&c->forest, file.holder);
+        root = prefix_root_find(&c->forest, state, key->salt);
+    }
+}
+
+/* ---- resuming ---- */
+
+int64_t prefix_known(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n)
+{
+    struct session *s;
+    if (!open_empty(c, key, &s, NULL))
+        return 0;
+    struct prefix_root *root = root_of(c, s, key);
+    session_close(s);
+    if (!root)
+        return 0;
+    struct match file = find_file(c, root, tokens, n - 1);
+    return pays(root, &file, tokens, n - 1) ? file.length : find(root, tokens, n - 1).length;
+}
+
+/* In place of *session, which is empty. */
+static bool take_state(const struct match *m, struct session **session, struct err *err)
+{
+    struct session *s;
+    if (!session_fork(m->holder->session, &s, err))
+        return false;
+    if (!session_truncate(s, m->length, err)) {
+        session_close(s);
+        return false;
+    }
+    session_close(*session);
+    *session = s;
+    return true;
+}
+
+bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
+                   struct prefix_resumed *ret, struct err *err)
+{
+    struct prefix_resumed r = {0};
+    if (!open_empty(c, key, &r.session, err))
+        return false;
+    c->stats.lookups++;
+    load_files(c, key, root_of(c, r.session, key), tokens, n - 1);
+    struct prefix_root *root = prefix_root_find(&c->forest, session_fingerprint(r.session), key->salt);
+    struct match m = root ? find(root, tokens, n - 1) : (struct match){0};
+    if (m.node)
+        prefix_touch(&c->forest, m.node);
+    if (m.holder && !take_state(&m, &r.session, err)) {
+        session_close(r.session);
+        return false;
+    }
+    c->stats.hits += m.holder != NULL;
+    c->stats.reused_tokens += m.length;
+    r.shared = m.shared;
+    *ret = r;
+    return true;
+}
+
+/* ---- keeping ---- */
+
 static struct prefix_node *oldest(const struct prefix_cache *c, bool frees_memory)
 {
     struct prefix_node *best = NULL;
@@ -178,7 +282,7 @@ static struct prefix_node *oldest(const struct prefix_cache *c, bool frees_memor
         for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
             if (node->session && (!best || node->used < best->used ||
                                   (node->used == best->used && node->depth > best->depth)) &&
-                (!frees_memory || session_own_bytes(node->session) > 0))
+                (!frees_memory || own_bytes(node->session) > 0))
                 best = node;
     return best;
 }
@@ -218,6 +322,31 @@ void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int
     }
 }
 
+/* A file that covers most of it will do: else every turn of a conversation would be written anew. */
+static bool is_saved(const struct prefix_cache *c, struct prefix_root *root, const int32_t *tokens, int64_t n)
+{
+    return find_file(c, root, tokens, n).length >= n - n / 4;
+}
+
+void prefix_save(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
+                 int64_t shared)
+{
+    struct session *s;
+    if (shared >= PREFIX_SAVE_SHARED)
+        n = shared;
+    if (!c->options.disk || (n < PREFIX_SAVE_LONG && n != shared) || !open_empty(c, key, &s, NULL))
+        return;
+    struct prefix_root *root = root_of(c, s, key);
+    struct match m = root ? find(root, tokens, n) : (struct match){0};
+    struct prefix_node *node;
+    uint64_t name;
+    if (m.length == n && !is_saved(c, root, tokens, n) && take_state(&m, &s, NULL) &&
+        prefix_disk_save(c->options.disk, s, key->salt, tokens, &name) &&
+        (node = prefix_insert(&c->forest, root, tokens, n)))
+        node->file = name;
+    session_close(s);
+}
+
 /* ---- giving memory back ---- */
 
 /* Gives back the end of a prompt, page by page until `bytes` are free or the place before it is reached, which then
@@ -227,13 +356,13 @@ static int64_t shrink(struct prefix_cache *c, struct prefix_node *node, int64_t 
 {
     struct session *s = node->session;
     struct prefix_node *parent = node->parent;
-    int64_t own = session_own_bytes(s), left = own, length = node->depth;
+    int64_t own = own_bytes(s), left = own, length = node->depth;
     bool whole = node->child || node->file;
     while (!whole && length > parent->depth && left > 0 && own - left < bytes) {
         int64_t back = (length - 1) / PREFIX_TRIM_TOKENS * PREFIX_TRIM_TOKENS;
         length = back > parent->depth ? back : parent->depth;
         whole = length < PREFIX_MIN_TOKENS || !session_truncate(s, length, NULL);
-        left = whole ? left : session_own_bytes(s);
+        left = whole ? left : own_bytes(s);
     }
     whole = whole || (length == parent->depth && holder(parent, node, length));
     c->stats.evicted_tokens += whole ? node->n : node->depth - length;
@@ -261,13 +390,14 @@ int64_t prefix_evict(struct prefix_cache *c, int64_t bytes)
     return freed;
 }
 
-int64_t prefix_bytes(const struct prefix_cache *c)
+int64_t prefix_bytes(struct prefix_cache *c)
 {
-    int64_t bytes = 0;
+    int n = 0;
     for (struct prefix_root *r = c->forest.roots; r; r = r->next_root)
         for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
-            bytes += node->session ? session_own_bytes(node->session) : 0;
-    return bytes;
+            if (node->session && n < PREFIX_MAX_NODES)
+                c->held[n++] = node->session;
+    return sessions_own_bytes(c->held, n);
 }
 
 struct prefix_stats prefix_stats(const struct prefix_cache *c)

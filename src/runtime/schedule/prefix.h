@@ -12,17 +12,27 @@
 #define PREFIX_MIN_TOKENS 16         /* shorter beginnings cost less than they save */
 #define PREFIX_MAX_NODES 4096        /* of the tree: ends and branches of what is known */
 #define PREFIX_MAX_TOKENS (4 << 20)  /* token ids in the tree, whatever memory their state takes */
+/* What is seen twice is an instruction, and will be seen again: worth a file as soon as reading is quicker than
+ * computing. What was seen once may never come back: only where computing it again would be felt. */
+#define PREFIX_SAVE_SHARED 64
+#define PREFIX_SAVE_LONG 1024
 
 struct prefix_cache;
+struct prefix_disk;                  /* prefix_disk.h */
 
 struct prefix_key {
     const struct adapter *adapter;   /* NULL: the base alone */
     uint64_t salt;                   /* whose prompts */
 };
 
-/* context and kv_type: of every session. Nobody uses the engine's sessions when the cache is opened or closed. */
-bool prefix_open(struct engine *e, int64_t context, enum tensor_type kv_type, struct prefix_cache **ret,
-                 struct err *err);
+struct prefix_options {
+    int64_t context;                 /* of every session */
+    enum tensor_type kv_type;
+    int64_t kv_bytes;                /* what engine_kv_bytes should stay within when state comes from a file */
+    struct prefix_disk *disk;        /* NULL: nothing outlives the process */
+};
+/* Nobody uses the engine's sessions when the cache is opened or closed. */
+bool prefix_open(struct engine *e, const struct prefix_options *options, struct prefix_cache **ret, struct err *err);
 void prefix_close(struct prefix_cache *c);               /* NULL allowed; before its engine */
 
 /* How many of these tokens a session would start with, were it resumed now: at most n - 1. */
@@ -43,11 +53,15 @@ bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const i
  * and while prefilling whenever somebody waits for what is known so far. What cannot be kept is not an error. */
 void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens,
                  const struct session *session);
+/* Writes the state after the first n tokens to disk where that pays: `shared` of them are known from an earlier prompt
+ * (PREFIX_SAVE_SHARED at least), or there are many (PREFIX_SAVE_LONG). For prompts that may be written down; after
+ * prefix_keep. */
+void prefix_save(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
+                 int64_t shared);
 /* Frees at least so many bytes of keys and values if it can, least recently used first and from the ends of prompts
  * towards their beginnings; returns how many. What live sessions hold too is left: it would free nothing. */
 int64_t prefix_evict(struct prefix_cache *c, int64_t bytes);
-/* What prefix_evict can free at least: bytes that one remembered prompt holds and nobody else. */
-int64_t prefix_bytes(const struct prefix_cache *c);
+int64_t prefix_bytes(struct prefix_cache *c);            /* what prefix_evict can free at most */
 
 struct prefix_stats {
     int64_t nodes, tokens;           /* in the tree */

@@ -1,5 +1,6 @@
 /* The rooms of the engine thread among themselves: scheduler.c (who comes and goes), admission.c (who gets memory),
- * turn.c (what a step holds), pace.c (how much of it prompts may be). Every call is the engine thread's.
+ * share.c (who waits for whose prompt), turn.c (what a step holds), pace.c (how much of it prompts may be). Every call
+ * is the engine thread's.
  *
  * A generation in rt->live waits while it has no session, and runs while it has one. Outside of a step
  * session_length(g->session) == g->n_fed <= g->ids.n; what is still to be fed is ids from n_fed on: a prompt, a
@@ -26,8 +27,13 @@ void admission_run(struct runtime *rt, struct local_model *m);
 int64_t admission_make_room(struct runtime *rt, struct local_model *m);
 /* What of g's tokens the session holds is remembered for later prompts. */
 void admission_remember(struct generation *g);
+/* The beginning of its prompt goes to disk too, where that pays. */
+void admission_save(struct generation *g);
 /* The figures of m that other threads may read. */
 void admission_publish(struct runtime *rt, struct local_model *m);
+
+/* Should g wait, because an older prompt that is being fed begins like g's and will be remembered as far as that? */
+bool share_waits(const struct runtime *rt, const struct generation *g);
 
 /* One engine step for what runs of the model, if anything does. */
 void turn_run(struct runtime *rt, struct local_model *m);

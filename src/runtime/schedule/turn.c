@@ -118,7 +118,10 @@ static void turn_settle(struct runtime *rt, struct turn *t, int i)
     g->n_fed += t->items[i].n;
     if (read_prompt && (g->n_fed == g->ids.n || g->n_fed == g->keep_at))
         admission_remember(g);
-    if (t->items[i].n_wants > 0 && !generation_take(g, &t->records[i], &reason, &err))
+    bool samples = t->items[i].n_wants > 0, goes_on = !samples || generation_take(g, &t->records[i], &reason, &err);
+    if (samples && g->usage.completion_tokens == 1 && !g->off_disk)   /* after the first token is out: it copies */
+        admission_save(g);
+    if (!goes_on)
         scheduler_drop(rt, g, reason, &err);
 }
 
