@@ -36,6 +36,8 @@ static const char *const top_keys[] = {
     "threads",
     "memory",
     "load_timeout_ms",
+    "prefix_disk",
+    "prefix_folder",
     "limits",
     "aliases",
     NULL,
@@ -172,6 +174,16 @@ static bool read_limits(struct config_reader *r, const struct yaml_node *n)
     return true;
 }
 
+static bool read_prefix_disk(struct config_reader *r, const struct yaml_node *n)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, "prefix_disk", &text, r->err))
+        return false;
+    r->c->prefix_disk_bytes = str_is(text, "on") ? CONFIG_PREFIX_DISK_BYTES : 0;
+    return str_is(text, "on") || str_is(text, "off") ||
+           config_read_size(r, n, "prefix_disk", &r->c->prefix_disk_bytes);
+}
+
 static bool read_privacy(struct config_reader *r, const struct yaml_node *n)
 {
     struct str text;
@@ -209,7 +221,7 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
         (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)) ||
-        (memory && !config_read_memory(r, memory, &c->memory_bytes)) ||
+        (memory && !config_read_size(r, memory, "memory", &c->memory_bytes)) ||
         (load && !yaml_to_i64(load, r->name, "load_timeout_ms", 1, 86400000, &c->load_timeout_ms, r->err)))
         return false;
     if (budget && !check_budget(r, budget))
@@ -285,6 +297,9 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "privacy")) && !read_privacy(r, n)) ||
         ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
         ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
+        ((n = yaml_get(root, "prefix_disk")) && !read_prefix_disk(r, n)) ||
+        ((n = yaml_get(root, "prefix_folder")) &&
+         !config_read_path(r, n, "prefix_folder", "", &r->c->prefix_folder)) ||
         ((n = yaml_get(root, "reference_price_usd_per_mtok")) && !config_read_price(r, n, &c->frontier_price)))
         return false;
     if (!read_numbers(r, root))

@@ -14,6 +14,7 @@
 #define CONFIG_MAX_ROUTES 64
 #define CONFIG_MAX_ALIASES 64
 #define CONFIG_MAX_LIST 16
+#define CONFIG_PREFIX_DISK_BYTES 4000000000   /* of `prefix_disk: on` */
 
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
 struct price {
@@ -99,6 +100,8 @@ struct config {
     int threads;                         /* 0: one per CPU */
     int64_t memory_bytes;                /* for loaded models; 0: what the machine has, less a reserve */
     int64_t load_timeout_ms;             /* 0: the runtime's */
+    int64_t prefix_disk_bytes;           /* for what is known of prompts, on disk; 0: nothing is written */
+    const char *prefix_folder;           /* where; NULL: under the user's cache folder */
     size_t max_body_bytes;
     int max_queue, max_workers;
     struct arena arena;                  /* everything above lives here */

@@ -168,14 +168,14 @@ static bool read_upstream(struct config_reader *r, const struct yaml_node *n, st
            (!logprobs || yaml_to_bool(logprobs, r->name, "logprobs", &m->logprobs, r->err));
 }
 
-bool config_read_memory(struct config_reader *r, const struct yaml_node *n, int64_t *ret_bytes)
+bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes)
 {
     static const struct {
         const char *name;
         double bytes;
     } units[] = {{"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
     struct str text;
-    if (!yaml_to_str(n, r->name, "memory", &text, r->err))
+    if (!yaml_to_str(n, r->name, what, &text, r->err))
         return false;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         double value;
@@ -186,7 +186,7 @@ bool config_read_memory(struct config_reader *r, const struct yaml_node *n, int6
         *ret_bytes = (int64_t)(value * units[i].bytes);
         return true;
     }
-    return yaml_fail(n, r->name, r->err, "'memory' must be a size such as 8GB or 500MiB");
+    return yaml_fail(n, r->name, r->err, "'%s' must be a size such as 8GB or 500MiB", what);
 }
 
 static bool read_keep_alive(struct config_reader *r, const struct yaml_node *n, struct config_model *m)

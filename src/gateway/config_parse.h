@@ -23,7 +23,7 @@ bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
 bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
 /* "8GB", "500 MiB" to bytes. */
-bool config_read_memory(struct config_reader *r, const struct yaml_node *n, int64_t *ret_bytes);
+bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes);
 
 /* A scalar copied into the configuration's arena. */
 bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret);

@@ -70,4 +70,6 @@ const char config_template_yaml[] =
     "# threads: 4\n"
     "# memory: 8GB                 # for loaded models; default: what is free at the start, less a reserve\n"
     "# load_timeout_ms: 120000      # how long a request waits for its model\n"
+    "# prefix_disk: off            # on, or a size as 4GB: what is known of prompts outlives Rung, in files\n"
+    "# prefix_folder: ~/.cache/rung/prefixes\n"
     "# limits: {body_mb: 32, queue: 512, workers: 256}\n";

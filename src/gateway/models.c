@@ -103,6 +103,23 @@ static bool declare_configured(struct gateway *g, int i, struct str starter, str
 
 /* ---- the start and the end ---- */
 
+static bool remember_on_disk(struct gateway *g, struct err *err)
+{
+    const struct config *c = g->config;
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char folder[REGISTRY_MAX_PATH];
+    bool own = cache && *cache;
+    if (c->prefix_disk_bytes == 0)
+        return true;
+    if (c->prefix_folder)
+        snprintf(folder, sizeof folder, "%s", c->prefix_folder);
+    else if (own || (home && *home))
+        snprintf(folder, sizeof folder, "%s%s/rung/prefixes", own ? cache : home, own ? "" : "/.cache");
+    else
+        return err_set(err, ERR_INVALID, "'prefix_disk' needs a folder: set 'prefix_folder', or HOME");
+    return runtime_remember_on_disk(g->runtime, folder, c->prefix_disk_bytes, err);
+}
+
 static bool open_runtime(struct gateway *g, struct err *err)
 {
     struct runtime_limits limits = {
@@ -110,7 +127,11 @@ static bool open_runtime(struct gateway *g, struct err *err)
     if (!runtime_open(g->config->threads, &g->runtime, err))
         return false;
     runtime_limit(g->runtime, &limits);
-    return true;
+    if (remember_on_disk(g, err))
+        return true;
+    runtime_close(g->runtime);
+    g->runtime = NULL;
+    return false;
 }
 
 /* The lowest tier is asked first: whoever asks soon finds it there. */

@@ -153,6 +153,26 @@ static void test_local_models_say_how_long_they_stay_and_what_stands_beside_them
     expect_error("models:\n  a: {base_url: http://h, keep_alive: 5m}\n", 2, "unknown key 'keep_alive'");
 }
 
+static void test_prompts_are_kept_on_disk_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t bytes;
+    } cases[] = {{"{}", 0}, {"prefix_disk: off", 0}, {"prefix_disk: on", CONFIG_PREFIX_DISK_BYTES},
+                 {"prefix_disk: 500MB", 500000000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = parse(cases[i].text);
+        assert_true(c->prefix_disk_bytes == cases[i].bytes);
+        assert_null(c->prefix_folder);
+        config_free(c);
+    }
+    struct config *c = parse("prefix_disk: on\nprefix_folder: /var/cache/rung\n");
+    assert_string_equal(c->prefix_folder, "/var/cache/rung");
+    config_free(c);
+    expect_error("prefix_disk: maybe\n", 1, "'prefix_disk' must be a size such as 8GB");
+}
+
 static void test_keep_alive_reads_what_people_write(void **state)
 {
     (void)state;
@@ -219,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_routes_traits_aliases_thresholds),
         cmocka_unit_test(test_paths_are_meant_from_the_file),
         cmocka_unit_test(test_local_models_say_how_long_they_stay_and_what_stands_beside_them),
+        cmocka_unit_test(test_prompts_are_kept_on_disk_where_that_is_asked_for),
         cmocka_unit_test(test_keep_alive_reads_what_people_write),
         cmocka_unit_test(test_mistakes_are_named_with_their_line),
     };
