@@ -33,6 +33,7 @@ static struct generation *generation_new(struct local_model *m)
     pthread_cond_init(&g->ready, &monotonic);
     pthread_condattr_destroy(&monotonic);
     g->model = m;
+    speculation_open(&g->speculation, m->tokenizer);
     g->refs = 1;
     g->start_us = clock_us();
     g->text = g->shown = BUF_INIT(GENERATION_MAX_TEXT_BYTES);
@@ -330,6 +331,7 @@ static bool last_text(struct generation *g, struct gen_event *last)
 
 void generation_finish(struct generation *g, enum finish_reason reason, const struct err *err)
 {
+    speculation_close(&g->speculation);
     g->usage.total_us = clock_us() - g->start_us;
     struct gen_event last = {.kind = GEN_DONE, .reasoning = answer_inside(&g->answer), .err = err ? *err : ERR_INIT};
     bool ok = answer_end(&g->answer, &last.err);

@@ -296,6 +296,7 @@ struct local_model *model_new(struct runtime *rt, const char *name, const char *
     if (!m)
         return NULL;
     m->rt = rt;
+    speculator_open(&m->speculator, SPECULATE_WHERE_IT_PAYS);
     m->name = str_dup(str_of(name));
     m->path = str_dup(str_of(path));
     if (m->name && m->path)

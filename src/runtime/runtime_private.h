@@ -9,6 +9,7 @@
 #include "runtime/generate.h"
 #include "runtime/schedule/pace.h"
 #include "runtime/schedule/prefix.h"
+#include "runtime/schedule/speculate.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -59,6 +60,7 @@ struct local_model {
     enum tensor_type kv_type;
     int64_t kv_bytes;            /* for keys and values, a full context at least; part of own_bytes */
 
+    struct speculator speculator;   /* the engine thread's, once there is a generation */
     struct pace pace;            /* the engine thread's, which writes these too; anybody reads them */
     atomic_int n_running, n_waiting;
     _Atomic int64_t kv_held, preemptions;
@@ -77,13 +79,16 @@ struct local_model {
     int64_t expires_ms, used_ms; /* monotonic; while nobody uses it */
 };
 
+#define TURN_MAX_WANTS (ENGINE_MAX_STEP_ITEMS + SPECULATE_MAX_STEP)
+
 /* One engine turn of one model; filled anew each time. */
 struct turn {
     struct generation *generations[ENGINE_MAX_STEP_ITEMS];
     struct step_item items[ENGINE_MAX_STEP_ITEMS];
-    struct want wants[ENGINE_MAX_STEP_ITEMS];
-    struct token_record records[ENGINE_MAX_STEP_ITEMS];
-    int n;
+    struct want wants[TURN_MAX_WANTS];          /* those of an item side by side */
+    struct sampler samplers[TURN_MAX_WANTS];
+    struct token_record records[TURN_MAX_WANTS];
+    int n, n_wants;
     int64_t n_writing, n_prompt;   /* tokens */
 };
 
@@ -157,6 +162,7 @@ struct generation {
     struct token_ids ids;              /* prompt, then what was sampled */
     int64_t n_fed;                     /* of ids, into the session */
     int64_t n_turn;                    /* tokens it takes in the turn that is being planned */
+    struct speculation speculation;
     int64_t keep_at;                   /* so far other prompts share this one: its state there is worth remembering */
     int64_t max_tokens;
     struct sampler sampler;

@@ -1,6 +1,6 @@
 /* One turn of one model (its adapters included): who takes how many tokens, one step with the next token of every
- * answer being written and pieces of prompts, and what came of it. A step that fails is repeated one generation at a
- * time, so that only those fail whose own work does.
+ * answer being written, what is drafted behind it (speculate.h), and pieces of prompts, and what came of it. A step
+ * that fails is repeated one generation at a time and without drafts, so that only those fail whose own work does.
  *
  * While any model writes an answer, the prompts of a step are cut to what adds little to the time between two tokens
  * (pace.h); else they fill it. The oldest prompt gets half of that room at least, so it always advances; the other half
@@ -78,28 +78,82 @@ static int turn_plan(struct runtime *rt, struct local_model *m)
     return running;
 }
 
+/* ---- drafts ---- */
+
+static bool drafts(const struct generation *g, const struct local_model *m)
+{
+    return generation_runs(g, m) && generation_writes(g) && g->ids.n > g->n_prompt && g->n_turn == 1;
+}
+
+/* The draft stands behind the tokens that are known, where the step reads it. Its room in the cache is what the others
+ * leave. */
+static void lay_draft(struct generation *g, int64_t *left)
+{
+    struct speculation *s = &g->speculation;
+    int64_t growth = session_growth_bytes(g->session, 1 + s->take) - session_growth_bytes(g->session, 1), n = g->ids.n;
+    bool ok = growth <= *left;
+    for (int i = 0; i < s->take && ok; i++)
+        ok = token_ids_add(&g->ids, s->draft[i], NULL);
+    g->ids.n = n;
+    if (ok)
+        *left -= growth;
+    else
+        s->take = 0;
+}
+
+static void turn_draft(struct runtime *rt, struct local_model *m, int64_t left)
+{
+    struct speculation *all[ENGINE_MAX_STEP_ITEMS];
+    int n = 0;
+    int64_t tokens = 0;
+    for (int i = 0; i < rt->n_live; i++) {
+        struct generation *g = rt->live[i];
+        tokens += generation_runs(g, m) ? g->n_turn : 0;
+        if (!drafts(g, m))
+            continue;
+        all[n++] = &g->speculation;
+        speculation_follow(&m->speculator, &g->speculation, g->ids.p, g->ids.n,
+                           g->max_tokens - g->usage.completion_tokens - 1);
+    }
+    if (n == 0)
+        return;
+    speculate_choose(&m->speculator, all, n, (int)tokens, ENGINE_MAX_STEP_TOKENS - (int)tokens);
+    for (int i = 0; i < rt->n_live; i++)
+        if (drafts(rt->live[i], m) && rt->live[i]->speculation.take > 0)
+            lay_draft(rt->live[i], &left);
+}
+
 /* ---- the step ---- */
 
-/* The next n tokens of g join the turn; the last token known asks for a sample. */
+/* A sample after the item's token `at`, with the sampler that g has there. */
+static void want_sample(struct turn *t, const struct generation *g, int at, int64_t n_history)
+{
+    int i = t->n_wants++;
+    t->samplers[i] = g->sampler;
+    t->samplers[i].history = g->ids.p;
+    t->samplers[i].n_history = n_history;
+    t->samplers[i].n_prompt = g->n_prompt;
+    t->wants[i] = (struct want){
+        .kind = WANT_SAMPLE, .at = at, .sample = {.sampler = &t->samplers[i], .ret = &t->records[i]}};
+}
+
+/* The next n tokens of g join the turn; the last token known asks for a sample, and so does each one drafted. */
 static void turn_add(struct turn *t, struct generation *g, int64_t n)
 {
-    int i = t->n++;
+    int i = t->n++, drafted = g->speculation.take;
     bool samples = g->n_fed + n == g->ids.n;
-    g->sampler.history = g->ids.p;
-    g->sampler.n_history = g->ids.n;
-    g->sampler.n_prompt = g->n_prompt;
     t->generations[i] = g;
-    t->wants[i] = (struct want){
-        .kind = WANT_SAMPLE, .at = (int)n - 1, .sample = {.sampler = &g->sampler, .ret = &t->records[i]}};
-    t->items[i] = (struct step_item){.session = g->session, .tokens = g->ids.p + g->n_fed, .n = (int)n,
-                                     .wants = &t->wants[i], .n_wants = samples};
-    *(generation_writes(g) ? &t->n_writing : &t->n_prompt) += n;
+    t->items[i] = (struct step_item){.session = g->session, .tokens = g->ids.p + g->n_fed, .n = (int)n + drafted,
+                                     .wants = &t->wants[t->n_wants], .n_wants = samples ? 1 + drafted : 0};
+    for (int j = 0; j < t->items[i].n_wants; j++)
+        want_sample(t, g, (int)n - 1 + j, g->ids.n + j);
+    *(generation_writes(g) ? &t->n_writing : &t->n_prompt) += t->items[i].n;
 }
 
 /* Answers being written come first. */
 static void turn_fill(struct runtime *rt, const struct local_model *m, struct turn *t)
 {
-    t->n = 0;
+    t->n = t->n_wants = 0;
     t->n_writing = t->n_prompt = 0;
     for (int prompts = 0; prompts < 2; prompts++)
         for (int i = 0; i < rt->n_live; i++)
@@ -108,21 +162,58 @@ static void turn_fill(struct runtime *rt, const struct local_model *m, struct tu
                 turn_add(t, rt->live[i], rt->live[i]->n_turn);
 }
 
-/* The item's tokens are in its session. */
+/* The samples in order, each as long as what was drafted before it came true; returns their number. *ret_goes_on is
+ * false, with the reason, when g ends. */
+static int take_samples(struct generation *g, const struct step_item *item, bool *ret_goes_on,
+                        enum finish_reason *ret_reason, struct err *err)
+{
+    int64_t known = g->ids.n;
+    int taken = 0;
+    *ret_goes_on = true;
+    for (bool came = item->n_wants > 0; came && *ret_goes_on; taken++) {
+        const struct token_record *record = item->wants[taken].sample.ret;
+        came = taken + 1 < item->n_wants && record->id == g->ids.p[known + taken];
+        *ret_goes_on = generation_take(g, record, ret_reason, err);
+    }
+    return taken;
+}
+
+/* The item's tokens are in its session, where drafts that did not come true leave again. */
 static void turn_settle(struct runtime *rt, struct turn *t, int i)
 {
     struct generation *g = t->generations[i];
+    const struct step_item *item = &t->items[i];
     struct err err = ERR_INIT;
     enum finish_reason reason;
-    bool read_prompt = !generation_writes(g);
-    g->n_fed += t->items[i].n;
+    bool read_prompt = !generation_writes(g), goes_on;
+    g->n_fed += item->n;
     if (read_prompt && (g->n_fed == g->ids.n || g->n_fed == g->keep_at))
         admission_remember(g);
-    bool samples = t->items[i].n_wants > 0, goes_on = !samples || generation_take(g, &t->records[i], &reason, &err);
-    if (samples && g->usage.completion_tokens == 1 && !g->off_disk)   /* after the first token is out: it copies */
+    int taken = take_samples(g, item, &goes_on, &reason, &err), wrong = item->n_wants - taken;
+    g->n_fed -= wrong;
+    if (wrong > 0 && !session_truncate(g->session, g->n_fed, &err)) {
+        reason = FINISH_ERROR;
+        goes_on = false;
+    }
+    if (taken > 0)
+        speculation_settle(&model_base(g->model)->speculator, &g->speculation, g->ids.p, g->ids.n);
+    if (taken > 0 && g->usage.completion_tokens == 1 && !g->off_disk)   /* after the first token is out: it copies */
         admission_save(g);
     if (!goes_on)
         scheduler_drop(rt, g, reason, &err);
+}
+
+/* The step of one generation, where that differs from what failed, and without its draft: what nobody may ever ask for
+ * cannot fail it. */
+static bool step_alone(struct local_model *m, struct turn *t, int i, struct err *err)
+{
+    struct speculation *s = &t->generations[i]->speculation;
+    if (t->n == 1 && s->take == 0)
+        return false;
+    t->items[i].n -= s->take;
+    t->items[i].n_wants -= s->take;
+    s->take = 0;
+    return engine_step(m->engine, &t->items[i], 1, err);
 }
 
 void turn_run(struct runtime *rt, struct local_model *m)
@@ -131,14 +222,17 @@ void turn_run(struct runtime *rt, struct local_model *m)
     struct err err = ERR_INIT;
     if (turn_plan(rt, m) == 0)
         return;
-    admission_make_room(rt, m);
+    turn_draft(rt, m, admission_make_room(rt, m));
     turn_fill(rt, m, t);
-    int64_t start_us = clock_us();
+    int64_t start_ns = clock_ns();
     bool together = engine_step(m->engine, t->items, t->n, &err);
-    if (together)
-        pace_note(&m->pace, t->n_writing, t->n_prompt, clock_us() - start_us);
+    if (together) {
+        int64_t ns = clock_ns() - start_ns;
+        pace_note(&m->pace, t->n_writing, t->n_prompt, ns / 1000);
+        step_cost_saw(&m->speculator.cost, (int)(t->n_writing + t->n_prompt), ns);
+    }
     for (int i = 0; i < t->n; i++) {
-        if (together || (t->n > 1 && engine_step(m->engine, &t->items[i], 1, &err)))
+        if (together || step_alone(m, t, i, &err))
             turn_settle(rt, t, i);
         else
             scheduler_drop(rt, t->generations[i], FINISH_ERROR, &err);
