@@ -3,17 +3,17 @@
  * place. The prompt and the answer's first token are not timed. With speculation and without in turns, from one
  * prefilled session.
  *
- *   build/bench/speculation MODEL.gguf XQUAD.json [-q QUESTIONS] [-r ROUNDS] [-t THREADS] [-k KIND]
- *                           [-v VOCABULARY.gguf] [-c CASES.json] [-j]
+ *   build/bench/speculation MODEL.gguf XQUAD.json [--questions N] [--rounds N] [--threads N] [--kind KIND]
+ *                           [--vocabulary VOCABULARY.gguf] [--cases CASES.json] [--json]
  *
- * Kinds of answers, all three without -k: `recorded` (as the data has them, a few words), `sentence` (of the paragraph,
+ * Kinds of answers, all three without --kind: `recorded` (as the data has them, a few words), `sentence` (of the paragraph,
  * the one the recorded answer stands in), `other` (a paragraph from elsewhere: nothing to copy, so that what speculation
- * costs shows). -v is for models of random weights, whose vocabulary spells no words: any whose ids the model has.
- * -c writes the tokens for others to decode, -j prints JSON. Speculation learns through all rounds, as a server does. */
+ * costs shows). --vocabulary is for models of random weights, whose own spells no words: any whose ids the model has.
+ * --cases writes the tokens for others to decode. Speculation learns through all rounds, as a server does. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/filemap.h"
@@ -395,26 +395,40 @@ struct options {
     bool json;
 };
 
+static const struct option long_options[] = {
+    {"questions", required_argument, NULL, 'q'}, {"rounds", required_argument, NULL, 'r'},
+    {"threads", required_argument, NULL, 't'},   {"kind", required_argument, NULL, 'k'},
+    {"vocabulary", required_argument, NULL, 'v'}, {"cases", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},            {0},
+};
+
+static bool read_kind(const char *name, int *ret)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (strcmp(name, kind_names[kind]) == 0) {
+            *ret = kind;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_options(int argc, char **argv, struct bench *b, struct options *o)
 {
-    for (int c; (c = getopt(argc, argv, "q:r:t:k:v:c:j")) != -1;) {
+    bool ok = true;
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         switch (c) {
         case 'q': o->questions = atoi(optarg); break;
         case 'r': b->rounds = atoi(optarg); break;
         case 't': o->threads = atoi(optarg); break;
+        case 'k': ok = read_kind(optarg, &b->only) && ok; break;
         case 'v': o->vocabulary = optarg; break;
         case 'c': o->cases = optarg; break;
         case 'j': o->json = true; break;
-        case 'k':
-            for (b->only = KINDS - 1; b->only >= 0 && strcmp(optarg, kind_names[b->only]) != 0;)
-                b->only--;
-            if (b->only >= 0)
-                break;
-            return false;
-        default: return false;
+        default: ok = false;
         }
     }
-    return argc - optind == 2 && o->questions > 0 && o->questions <= MAX_QUESTIONS && b->rounds > 0 &&
+    return ok && argc - optind == 2 && o->questions > 0 && o->questions <= MAX_QUESTIONS && b->rounds > 0 &&
            b->rounds <= MAX_ROUNDS && o->threads >= 0;
 }
 
@@ -439,8 +453,9 @@ int main(int argc, char **argv)
     static struct bench b = {.rounds = 3, .only = -1};
     struct options o = {.questions = 20};
     if (!read_options(argc, argv, &b, &o)) {
-        fprintf(stderr, "usage: speculation MODEL.gguf XQUAD.json [-q QUESTIONS] [-r ROUNDS] [-t THREADS] "
-                        "[-k recorded|sentence|other] [-v VOCABULARY.gguf] [-c CASES.json] [-j]\n");
+        fprintf(stderr, "usage: speculation MODEL.gguf XQUAD.json [--questions N] [--rounds N] [--threads N]\n"
+                        "           [--kind recorded|sentence|other] [--vocabulary VOCABULARY.gguf] "
+                        "[--cases CASES.json] [--json]\n");
         return 2;
     }
     open_all(&b, argv[optind], &o);
