@@ -27,6 +27,7 @@ struct config_model {
     /* a local file ... */
     const char *file;                    /* path, or "starter" for the embedded model; NULL for an upstream */
     const char *file_as_given;           /* may be a name of the store, as qwen3:4b */
+    bool no_speculation;                 /* speculation: off */
     int64_t keep_alive_ms;               /* how long it stays loaded unasked; RUNTIME_KEEP_FOREVER */
     const char *adapter;                 /* a LoRA adapter beside `file`: its path; NULL: none */
     int base;                            /* with an adapter: the model it stands beside */

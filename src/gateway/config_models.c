@@ -216,12 +216,25 @@ static bool read_name(struct config_reader *r, const struct yaml_node *n, const 
     return true;
 }
 
+static bool read_speculation(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, "speculation", &text, r->err))
+        return false;
+    if (!str_is(text, "on") && !str_is(text, "off"))
+        return yaml_fail(n, r->name, r->err, "'speculation' must be on or off");
+    m->no_speculation = str_is(text, "off");
+    return true;
+}
+
 static bool read_file(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
 {
-    const struct yaml_node *file = yaml_get(n, "file"), *keep = yaml_get(n, "keep_alive");
+    const struct yaml_node *file = yaml_get(n, "file"), *keep = yaml_get(n, "keep_alive"),
+                           *speculation = yaml_get(n, "speculation");
     m->keep_alive_ms = RUNTIME_KEEP_ALIVE_MS;
     return config_read_path(r, file, "file", "starter", &m->file) &&
-           config_read_string(r, file, "file", &m->file_as_given) && (!keep || read_keep_alive(r, keep, m));
+           config_read_string(r, file, "file", &m->file_as_given) && (!keep || read_keep_alive(r, keep, m)) &&
+           (!speculation || read_speculation(r, speculation, m));
 }
 
 /* Each adapter is a model of its own name, beside its base. */
@@ -247,7 +260,8 @@ static bool read_adapters(struct config_reader *r, const struct yaml_node *n, in
 
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
-    static const char *const file_keys[] = {"file", "context", "price_usd_per_mtok", "keep_alive", "adapters", NULL};
+    static const char *const file_keys[] = {"file",     "context",     "price_usd_per_mtok", "keep_alive",
+                                            "adapters", "speculation", NULL};
     static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
                                                 "timeouts_ms", "private", "logprobs", NULL};
     struct config *c = r->c;

@@ -71,7 +71,8 @@ static bool declare(struct gateway *g, int i, const struct model_file *file, str
     const struct config_model *m = &g->config->models[i];
     struct stored *s = g->models->stored[i];
     struct local_model_options options = {
-        .context = m->context, .keep_alive_ms = m->keep_alive_ms, .check = s ? check_stored : NULL, .check_ctx = s};
+        .context = m->context, .no_speculation = m->no_speculation,
+        .keep_alive_ms = m->keep_alive_ms, .check = s ? check_stored : NULL, .check_ctx = s};
     return runtime_declare(g->runtime, m->name, file, &options, &g->local[i], err) ||
            err_prefix(err, "model '%s': ", m->name);
 }

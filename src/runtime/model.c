@@ -285,6 +285,7 @@ bool model_read_header(struct local_model *m, const struct gguf *g, const struct
     if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) || !choose_cache(m, g, options, err))
         return false;
     prompt_read_template(m, source);
+    speculator_open(&m->speculator, options->no_speculation ? SPECULATE_OFF : SPECULATE_WHERE_IT_PAYS);
     return true;
 }
 
@@ -296,7 +297,6 @@ struct local_model *model_new(struct runtime *rt, const char *name, const char *
     if (!m)
         return NULL;
     m->rt = rt;
-    speculator_open(&m->speculator, SPECULATE_WHERE_IT_PAYS);
     m->name = str_dup(str_of(name));
     m->path = str_dup(str_of(path));
     if (m->name && m->path)

@@ -50,6 +50,7 @@ struct local_model_options {
     int64_t kv_bytes;         /* budget for keys and values of all generations and remembered prompts. 0: two full
                                * contexts, or one where two would crowd out weights. Where it holds less than the
                                * context, and no context was given, that is what the model's context is */
+    bool no_speculation;      /* no tokens are drafted ahead; see docs/serving.md */
     int64_t keep_alive_ms;    /* how long it stays loaded unasked; 0: not at all, RUNTIME_KEEP_FOREVER. For runtime_load
                                * it counts for nothing: that model stays */
     /* Asked by the loader before each load, on its thread: may this file be used? NULL: always. */

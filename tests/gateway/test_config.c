@@ -127,7 +127,7 @@ static void test_local_models_say_how_long_they_stay_and_what_stands_beside_them
                              "models:\n"
                              "  a: {file: /m/a.gguf, keep_alive: 1h30m, adapters: [{name: bank, file: /m/bank}]}\n"
                              "  b: {file: /m/b.gguf, keep_alive: -1}\n"
-                             "  c: {file: qwen3:4b, keep_alive: 0}\n"
+                             "  c: {file: qwen3:4b, keep_alive: 0, speculation: off}\n"
                              "  d: {file: /m/d.gguf}\n"
                              "tiers: [{name: local, model: bank}]\n");
     assert_int_equal(c->memory_bytes, 6500000000);
@@ -143,8 +143,10 @@ static void test_local_models_say_how_long_they_stay_and_what_stands_beside_them
     assert_string_equal(c->models[3].file_as_given, "qwen3:4b");
     assert_int_equal(c->models[3].keep_alive_ms, 0);
     assert_int_equal(c->models[4].keep_alive_ms, RUNTIME_KEEP_ALIVE_MS);
+    assert_true(c->models[3].no_speculation && !c->models[4].no_speculation);
     assert_int_equal(c->tiers[0].model, 1);
     config_free(c);
+    expect_error("models:\n  a: {file: x, speculation: maybe}\n", 2, "'speculation' must be on or off");
     expect_error("models:\n  a: {file: x, keep_alive: soon}\n", 2, "'keep_alive' must be a duration");
     expect_error("memory: lots\n", 1, "'memory' must be a size");
     expect_error("memory: -1GB\n", 1, "'memory' must be a size");
