@@ -8,19 +8,21 @@
 
 #include "cli/cli.h"
 #include "cli/fit/fit.h"
+#include "cli/store/models.h"
 
 #define MAX_CONTEXT (INT64_C(1) << 24)
 #define MIN_PARAMETERS 1e6
 #define MAX_PARAMETERS 1e13
 
 static const char help[] =
-    "usage: rung fit [MODEL | PARAMETERS] [--context N] [--json]\n\n"
+    "usage: rung fit [MODEL | PARAMETERS] [--context N] [--kv-cache TYPE] [--json]\n\n"
     "Says whether a model runs on this machine: memory for weights, context and computing, the speed that the\n"
     "measured memory bandwidth allows, and which quantisation fits. Reads the header of the model's file only, also\n"
     "of one that is still on its host. Without a model: a recommendation for this machine and for usual ones.\n\n"
     "  MODEL               a file, a name of the store, or any name that rung pull takes\n"
     "  PARAMETERS          such as 4b or 1.7b, for an estimate\n"
     "  -n, --context N     tokens of context to count with; default 8192, at most the model's own\n"
+    "      --kv-cache TYPE how keys and values are kept: f16, or q8_0 in half of the memory\n"
     "  -j, --json          one JSON object\n"
     "  -h, --help          this text\n\n"
     "Exit status: 0 when it fits, 1 when it does not or could not be found out, 2 for wrong options.\n\n"
@@ -92,17 +94,19 @@ static bool report_model(const char *name, struct fit_report *r, char *display, 
     return fit_open_header(name, ret_file, err) && report_file(name, *ret_file, r, display, size, err);
 }
 
-static bool choose_context(struct fit_report *r, int64_t context, struct err *err)
+static bool choose_context(struct fit_report *r, struct fit_context c, struct err *err)
 {
     int64_t trained = r->needs.n_ctx_train;
-    if (context > trained)
+    if (c.tokens > trained)
         return err_set(err, ERR_INVALID, "%s was trained for %lld tokens of context; %lld were asked for", r->name,
-                       (long long)trained, (long long)context);
-    r->context = context ? context : trained < FIT_DEFAULT_CONTEXT ? trained : FIT_DEFAULT_CONTEXT;
+                       (long long)trained, (long long)c.tokens);
+    r->context = c;
+    if (c.tokens == 0)
+        r->context.tokens = trained < FIT_DEFAULT_CONTEXT ? trained : FIT_DEFAULT_CONTEXT;
     return true;
 }
 
-static int fit_model(const char *name, int64_t context, bool json)
+static int fit_model(const char *name, struct fit_context context, bool json)
 {
     char display[1024] = "";
     struct err err = ERR_INIT;
@@ -125,12 +129,12 @@ out:
     return rc;
 }
 
-static int fit_machines(int64_t context, bool json)
+static int fit_machines(struct fit_context context, bool json)
 {
     struct machine m;
     machine_read(&m);
     double bandwidth = fit_measure_bandwidth(0);
-    context = context ? context : FIT_DEFAULT_CONTEXT;
+    context.tokens = context.tokens ? context.tokens : FIT_DEFAULT_CONTEXT;
     if (json)
         fit_print_table_json(&m, bandwidth, context);
     else
@@ -140,19 +144,25 @@ static int fit_machines(int64_t context, bool json)
 
 int cmd_fit(int argc, char **argv)
 {
+    enum { OPT_KV_CACHE = 256 };
     static const struct option options[] = {{"context", required_argument, NULL, 'n'},
+                                            {"kv-cache", required_argument, NULL, OPT_KV_CACHE},
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    int64_t context = 0;
+    struct cli_model_options counted = {0};
     bool json = false;
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "n:jh", options, NULL)) != -1;) {
         switch (o) {
         case 'n':
-            if (!str_to_i64(str_of(optarg), &context) || context < 1 || context > MAX_CONTEXT)
+            if (!str_to_i64(str_of(optarg), &counted.context) || counted.context < 1 || counted.context > MAX_CONTEXT)
                 return cli_usage("fit", "--context '%s' is no number of tokens from 1 to %lld", optarg,
                                  (long long)MAX_CONTEXT);
+            break;
+        case OPT_KV_CACHE:
+            if (!cli_take_kv_cache("fit", optarg, &counted))
+                return EXIT_USAGE;
             break;
         case 'j': json = true; break;
         case 'h': fputs(help, stdout); return EXIT_OK;
@@ -161,5 +171,6 @@ int cmd_fit(int argc, char **argv)
     }
     if (argc - optind > 1)
         return cli_usage("fit", "one model at a time; '%s' is not expected", argv[optind + 1]);
+    struct fit_context context = {counted.context, counted.kv_q8 ? TENSOR_Q8_0 : TENSOR_F16};
     return optind < argc ? fit_model(argv[optind], context, json) : fit_machines(context, json);
 }

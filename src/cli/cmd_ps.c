@@ -8,8 +8,8 @@
 
 static const char help[] =
     "usage: rung ps [--json] [--url URL] [--config FILE]\n\n"
-    "Which models the running rung serve has loaded: the memory they take, their context, when they are dropped if\n"
-    "nobody asks, and how many requests use them now.\n\n"
+    "Which models the running rung serve has loaded: the memory they take, their context, what of their budget for\n"
+    "keys and values is in use, when they are dropped if nobody asks, and how many requests use them now.\n\n"
     "  -j, --json          one JSON object, as GET /api/ps gives it\n"
     "  -u, --url URL       where the server is; default: where the configuration makes it listen\n"
     "  -c, --config FILE   the configuration\n"
@@ -47,17 +47,23 @@ static int64_t number(const json_t *object, const char *key)
 static void print_table(const json_t *reply)
 {
     const json_t *models = json_object_get(reply, "models");
-    printf("%-28s %-10s %-9s %-16s %s\n", "NAME", "SIZE", "CONTEXT", "UNTIL", "REQUESTS");
+    printf("%-28s %-10s %-9s %-20s %-16s %s\n", "NAME", "SIZE", "CONTEXT", "KV CACHE", "UNTIL", "REQUESTS");
     for (size_t i = 0; i < json_array_size(models); i++) {
         const json_t *m = json_array_get(models, i), *rung = json_object_get(m, "rung");
         const char *name = json_string_value(json_object_get(m, "name"));
-        char size[24], left[32];
+        char size[24], left[32], held[24], budget[24], cache[64];
         struct buf safe = BUF_INIT(4096);
         cli_make_safe(str_of(name), &safe);
         show_size(number(m, "size"), size, sizeof size);
         show_left(number(rung, "left_ms"), left, sizeof left);
-        printf("%-28s %-10s %-9lld %-16s %lld\n", safe.p ? safe.p : "", size, (long long)number(m, "context_length"),
-               left, (long long)number(rung, "requests"));
+        show_size(number(rung, "kv_bytes"), held, sizeof held);
+        show_size(number(rung, "kv_memory_bytes"), budget, sizeof budget);
+        snprintf(cache, sizeof cache, "%s of %s", held, budget);
+        printf("%-28s %-10s %-9lld %-20s %-16s %lld", safe.p ? safe.p : "", size,
+               (long long)number(m, "context_length"), cache, left, (long long)number(rung, "requests"));
+        if (number(rung, "waiting") > 0)
+            printf(" (%lld wait for memory)", (long long)number(rung, "waiting"));
+        printf("\n");
         buf_free(&safe);
     }
 }

@@ -29,6 +29,8 @@ static const char help[] =
     "      --think HOW       reasoning on, off, low, medium or high, where the model lets one choose\n"
     "      --seed N          the same seed gives the same answer; a random one unless given\n"
     "  -c, --context N       tokens of context; the model's own, at most 8192, unless given\n"
+    "      --kv-cache TYPE   how keys and values are kept: f16, or q8_0 in half of the memory\n"
+    "      --kv-memory SIZE  most memory for them, such as 2GB\n"
     "      --threads N       compute threads, one per CPU unless given\n"
     "      --config FILE     the configuration that names models\n"
     "  -j, --json            one JSON object: text, reasoning, finish_reason, confidence, usage, timings\n"
@@ -39,7 +41,7 @@ static const char help[] =
     "  rung run ./qwen3-4b-q4_k_m.gguf 'Why is the sky blue?'\n"
     "  rung run --json --seed 1 ./qwen3-4b-q4_k_m.gguf < question.txt\n";
 
-enum { OPT_TOP_P = 256, OPT_TOP_K, OPT_SEED, OPT_THREADS, OPT_CONFIG, OPT_THINK };
+enum { OPT_TOP_P = 256, OPT_TOP_K, OPT_SEED, OPT_THREADS, OPT_CONFIG, OPT_THINK, OPT_KV_CACHE, OPT_KV_MEMORY };
 
 static const struct option long_options[] = {
     {"system", required_argument, NULL, 's'},    {"max-tokens", required_argument, NULL, 'n'},
@@ -47,6 +49,7 @@ static const struct option long_options[] = {
     {"top-k", required_argument, NULL, OPT_TOP_K}, {"seed", required_argument, NULL, OPT_SEED},
     {"context", required_argument, NULL, 'c'},   {"threads", required_argument, NULL, OPT_THREADS},
     {"config", required_argument, NULL, OPT_CONFIG}, {"json", no_argument, NULL, 'j'},
+    {"kv-cache", required_argument, NULL, OPT_KV_CACHE}, {"kv-memory", required_argument, NULL, OPT_KV_MEMORY},
     {"think", required_argument, NULL, OPT_THINK}, {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -114,6 +117,10 @@ static bool take_option(int option, struct given *g)
             return false;
         g->o.model.threads = (int)n;
         return true;
+    case OPT_KV_CACHE:
+        return cli_take_kv_cache("run", optarg, &g->o.model);
+    case OPT_KV_MEMORY:
+        return cli_take_kv_memory("run", optarg, &g->o.model);
     case OPT_CONFIG:
         g->o.model.config_path = optarg;
         return true;

@@ -7,19 +7,22 @@
 
 #include "cli/cli.h"
 #include "cli/probe.h"
+#include "cli/store/models.h"
 #include "gateway/gateway.h"
 #include "store/ledger.h"
 
 #define STOP_GRACE_MS 5000
 
 static const char help[] =
-    "usage: rung serve [--config FILE] [--listen ADDRESS:PORT] [--quiet]\n\n"
+    "usage: rung serve [--config FILE] [--listen ADDRESS:PORT] [--kv-cache TYPE] [--kv-memory SIZE] [--quiet]\n\n"
     "Speaks the OpenAI API. Each request goes to the model it names, or with \"model\": \"auto\" to the cheapest tier\n"
     "that can be trusted with it. Without --config it reads ./rung.yaml, then ~/.config/rung/rung.yaml, else\n"
     "built-in defaults with the embedded starter model. It connects to nothing that is not configured.\n"
     "Models load when they are asked for, those of the store under their names too; rung ps and rung stop.\n\n"
     "  -c, --config FILE     the configuration; rung init writes one\n"
     "  -l, --listen ADDRESS  where to listen, localhost:11434 unless configured; port 0 is any free one\n"
+    "      --kv-cache TYPE   how local models keep keys and values: f16, or q8_0 in half of the memory\n"
+    "      --kv-memory SIZE  most memory for them, for each local model, such as 2GB; requests beyond wait\n"
     "  -q, --quiet           say nothing but errors\n"
     "  -h, --help            this text\n\n"
     "examples:\n"
@@ -129,14 +132,25 @@ static void wait_for_signal(const struct serve *s, const sigset_t *set)
     fflush(stdout);
 }
 
-static int serve(const char *config_path, const char *listen, bool quiet)
+/* What the command line says of keys and values holds for every local model. */
+static void set_caches(struct config *c, const struct cli_model_options *o)
+{
+    for (int i = -1; i < c->n_models; i++) {
+        struct config_cache *cache = i < 0 ? &c->cache : &c->models[i].cache;
+        cache->kv_q8 = o->has_kv_cache ? o->kv_q8 : cache->kv_q8;
+        cache->kv_bytes = o->kv_bytes ? o->kv_bytes : cache->kv_bytes;
+    }
+}
+
+static int serve(const struct cli_model_options *o, const char *listen, bool quiet)
 {
     struct serve s = {.quiet = quiet};
     struct err err = ERR_INIT;
     sigset_t signals;
     int rc = EXIT_FAILED;
-    if (!config_load(config_path, &s.config, &err))
+    if (!config_load(o->config_path, &s.config, &err))
         return cli_fail(&err);
+    set_caches(s.config, o);
     if (listen && !config_parse_address(listen, &s.config->arena, &s.config->listen_host, &s.config->listen_port)) {
         config_free(s.config);
         return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", listen);
@@ -162,21 +176,32 @@ static int serve(const char *config_path, const char *listen, bool quiet)
     return rc;
 }
 
+enum { OPT_KV_CACHE = 256, OPT_KV_MEMORY };
+
 int cmd_serve(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"listen", required_argument, NULL, 'l'},
+                                            {"kv-cache", required_argument, NULL, OPT_KV_CACHE},
+                                            {"kv-memory", required_argument, NULL, OPT_KV_MEMORY},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    const char *config = NULL, *listen = NULL;
+    struct cli_model_options model = {0};
+    const char *listen = NULL;
     bool quiet = false;
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "c:l:qh", options, NULL)) != -1;) {
         if (o == 'c') {
-            config = optarg;
+            model.config_path = optarg;
         } else if (o == 'l') {
             listen = optarg;
+        } else if (o == OPT_KV_CACHE) {
+            if (!cli_take_kv_cache("serve", optarg, &model))
+                return EXIT_USAGE;
+        } else if (o == OPT_KV_MEMORY) {
+            if (!cli_take_kv_memory("serve", optarg, &model))
+                return EXIT_USAGE;
         } else if (o == 'q') {
             quiet = true;
         } else if (o == 'h') {
@@ -188,5 +213,5 @@ int cmd_serve(int argc, char **argv)
     }
     if (optind < argc)
         return cli_usage("serve", "'%s' is not expected", argv[optind]);
-    return serve(config, listen, quiet);
+    return serve(&model, listen, quiet);
 }

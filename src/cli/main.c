@@ -8,9 +8,10 @@
 
 const struct command commands[] = {
     {"run", "answer a prompt, or chat, with a model in this process", cmd_run,
-     "--json --seed --think --temp --top-p --top-k --max-tokens --system --context --threads --config --help"},
+     "--json --seed --think --temp --top-p --top-k --max-tokens --system --context --kv-cache --kv-memory --threads "
+     "--config --help"},
     {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve,
-     "--config --listen --quiet --help"},
+     "--config --listen --kv-cache --kv-memory --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
      "--config --explain --json --dry-run --parallel --output --per-day --show --help"},
     {"pull", "fetch a model by name, or what rung.lock names", cmd_pull,
@@ -26,7 +27,8 @@ const struct command commands[] = {
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"quantize", "write a model file again in smaller types", cmd_quantize,
      "--imatrix --output-type --token-embedding-type --tensor-type --threads --dry-run --force --json --help"},
-    {"fit", "will a model run here: memory, speed, which quantisation", cmd_fit, "--context --json --help"},
+    {"fit", "will a model run here: memory, speed, which quantisation", cmd_fit,
+     "--context --kv-cache --json --help"},
     {"bench", "how fast a model runs here, and of what the machine allows", cmd_bench,
      "--prompt --generate --streams --depth --kv --prefix --threads --repetitions --config --json --help"},
     {"doctor", "check machine, configuration, store and models", cmd_doctor, "--config --upstreams --json --help"},

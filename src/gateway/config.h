@@ -22,6 +22,12 @@ struct price {
     bool known;
 };
 
+/* How a local model keeps keys and values, as struct local_model_options says it. */
+struct config_cache {
+    bool kv_q8;                          /* `kv_cache: q8_0`, not f16 */
+    int64_t kv_bytes;                    /* `kv_memory`; 0: the runtime's choice */
+};
+
 struct config_model {
     const char *name;
     /* a local file ... */
@@ -29,6 +35,7 @@ struct config_model {
     const char *file_as_given;           /* may be a name of the store, as qwen3:4b */
     bool no_speculation;                 /* speculation: off */
     int64_t keep_alive_ms;               /* how long it stays loaded unasked; RUNTIME_KEEP_FOREVER */
+    struct config_cache cache;
     const char *adapter;                 /* a LoRA adapter beside `file`: its path; NULL: none */
     int base;                            /* with an adapter: the model it stands beside */
     /* ... or an OpenAI-compatible upstream */
@@ -101,6 +108,7 @@ struct config {
     int threads;                         /* 0: one per CPU */
     int64_t memory_bytes;                /* for loaded models; 0: what the machine has, less a reserve */
     int64_t load_timeout_ms;             /* 0: the runtime's */
+    struct config_cache cache;           /* of models of the store, which have no entry */
     int64_t prefix_disk_bytes;           /* for what is known of prompts, on disk; 0: nothing is written */
     const char *prefix_folder;           /* where; NULL: under the user's cache folder */
     size_t max_body_bytes;
@@ -114,6 +122,9 @@ bool config_parse(struct str yaml, const char *name, struct config **ret, struct
 void config_free(struct config *c);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
 struct str config_resolve_alias(const struct config *c, struct str name);   /* the name itself when it is none */
+/* "f16" or "q8_0"; "8GB", "500 MiB". */
+bool config_parse_kv_cache(struct str text, bool *ret_q8);
+bool config_parse_size(struct str text, int64_t *ret_bytes);
 /* "127.0.0.1:11434", "[::1]:80", "localhost:0"; the host is copied into the arena. */
 bool config_parse_address(const char *text, struct arena *arena, const char **ret_host, uint16_t *ret_port);
 /* The commented configuration that `rung init` writes. */

@@ -168,15 +168,12 @@ static bool read_upstream(struct config_reader *r, const struct yaml_node *n, st
            (!logprobs || yaml_to_bool(logprobs, r->name, "logprobs", &m->logprobs, r->err));
 }
 
-bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes)
+bool config_parse_size(struct str text, int64_t *ret_bytes)
 {
     static const struct {
         const char *name;
         double bytes;
     } units[] = {{"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
-    struct str text;
-    if (!yaml_to_str(n, r->name, what, &text, r->err))
-        return false;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         double value;
         struct str unit = str_of(units[i].name);
@@ -186,7 +183,31 @@ bool config_read_size(struct config_reader *r, const struct yaml_node *n, const 
         *ret_bytes = (int64_t)(value * units[i].bytes);
         return true;
     }
-    return yaml_fail(n, r->name, r->err, "'%s' must be a size such as 8GB or 500MiB", what);
+    return false;
+}
+
+bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, what, &text, r->err))
+        return false;
+    return config_parse_size(text, ret_bytes) ||
+           yaml_fail(n, r->name, r->err, "'%s' must be a size such as 8GB or 500MiB", what);
+}
+
+bool config_parse_kv_cache(struct str text, bool *ret_q8)
+{
+    *ret_q8 = str_is(text, "q8_0");
+    return *ret_q8 || str_is(text, "f16");
+}
+
+static bool read_kv_cache(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, "kv_cache", &text, r->err))
+        return false;
+    return config_parse_kv_cache(text, &m->cache.kv_q8) ||
+           yaml_fail(n, r->name, r->err, "'kv_cache' must be f16 or q8_0, not '" STR_FMT "'", STR_ARG(text));
 }
 
 static bool read_keep_alive(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
@@ -230,10 +251,13 @@ static bool read_speculation(struct config_reader *r, const struct yaml_node *n,
 static bool read_file(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
 {
     const struct yaml_node *file = yaml_get(n, "file"), *keep = yaml_get(n, "keep_alive"),
+                           *type = yaml_get(n, "kv_cache"), *memory = yaml_get(n, "kv_memory"),
                            *speculation = yaml_get(n, "speculation");
     m->keep_alive_ms = RUNTIME_KEEP_ALIVE_MS;
     return config_read_path(r, file, "file", "starter", &m->file) &&
            config_read_string(r, file, "file", &m->file_as_given) && (!keep || read_keep_alive(r, keep, m)) &&
+           (!type || read_kv_cache(r, type, m)) &&
+           (!memory || config_read_size(r, memory, "kv_memory", &m->cache.kv_bytes)) &&
            (!speculation || read_speculation(r, speculation, m));
 }
 
@@ -260,8 +284,8 @@ static bool read_adapters(struct config_reader *r, const struct yaml_node *n, in
 
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
-    static const char *const file_keys[] = {"file",     "context",     "price_usd_per_mtok", "keep_alive",
-                                            "adapters", "speculation", NULL};
+    static const char *const file_keys[] = {"file",      "context",  "price_usd_per_mtok", "keep_alive", "kv_cache",
+                                            "kv_memory", "adapters", "speculation",        NULL};
     static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
                                                 "timeouts_ms", "private", "logprobs", NULL};
     struct config *c = r->c;

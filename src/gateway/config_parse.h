@@ -22,7 +22,7 @@ bool config_read_routes(struct config_reader *r, const struct yaml_node *n);
 bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
 bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
-/* "8GB", "500 MiB" to bytes. */
+/* A size such as config_parse_size takes. */
 bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes);
 
 /* A scalar copied into the configuration's arena. */

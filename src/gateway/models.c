@@ -71,8 +71,9 @@ static bool declare(struct gateway *g, int i, const struct model_file *file, str
     const struct config_model *m = &g->config->models[i];
     struct stored *s = g->models->stored[i];
     struct local_model_options options = {
-        .context = m->context, .no_speculation = m->no_speculation,
-        .keep_alive_ms = m->keep_alive_ms, .check = s ? check_stored : NULL, .check_ctx = s};
+        .context = m->context, .keep_alive_ms = m->keep_alive_ms, .kv_q8 = m->cache.kv_q8,
+        .kv_bytes = m->cache.kv_bytes, .no_speculation = m->no_speculation,
+        .check = s ? check_stored : NULL, .check_ctx = s};
     return runtime_declare(g->runtime, m->name, file, &options, &g->local[i], err) ||
            err_prefix(err, "model '%s': ", m->name);
 }
@@ -202,7 +203,8 @@ static int add_entry(struct gateway *g, struct stored *s, struct err *err)
     }
     const char *name = s->model.name;
     c->models[i] = (struct config_model){.name = name, .file = s->model.path, .file_as_given = name,
-                                         .keep_alive_ms = RUNTIME_KEEP_ALIVE_MS, .price.known = true};
+                                         .keep_alive_ms = RUNTIME_KEEP_ALIVE_MS, .cache = c->cache,
+                                         .price.known = true};
     g->models->stored[i] = s;
     if ((!g->runtime && !open_runtime(g, err)) || !declare(g, i, &file, err)) {
         g->models->stored[i] = NULL;

@@ -215,6 +215,12 @@ static void write_loaded(struct json_writer *w, const struct local_model_state *
     json_key(w, "rung");
     json_open_object(w);
     json_put_i64(w, "requests", s->users);
+    json_put_i64(w, "running", s->running);
+    json_put_i64(w, "waiting", s->waiting);
+    json_put_i64(w, "preemptions", s->preemptions);
+    json_put_cstr(w, "kv_cache", s->kv_q8 ? "q8_0" : "f16");
+    json_put_i64(w, "kv_bytes", s->kv_held);
+    json_put_i64(w, "kv_memory_bytes", s->kv_bytes);
     json_put_i64(w, "left_ms", s->left_ms);
     json_close_object(w);
     json_close_object(w);

@@ -255,7 +255,6 @@ static bool choose_cache(struct local_model *m, const struct gguf *g, const stru
                          struct err *err)
 {
     struct engine_needs needs;
-    m->kv_type = o->kv_q8 ? TENSOR_Q8_0 : TENSOR_F16;
     if (!engine_needs_of(g, pool_threads(m->rt->pool), &needs, err) || !choose_context(m, o->context, err))
         return false;
     int64_t rest = needs.compute_bytes + needs.vocabulary_bytes;
@@ -267,15 +266,27 @@ static bool choose_cache(struct local_model *m, const struct gguf *g, const stru
     return true;
 }
 
+/* What the engine has to say of the file, and whether it keeps its keys and values so. */
+static bool ask_engine(struct local_model *m, const struct gguf *g, struct err *err)
+{
+    struct engine *engine;
+    struct session *s = NULL;
+    if (!engine_open(g, m->rt->pool, &engine, err))
+        return false;
+    m->info.engine = *engine_info(engine);
+    bool ok = session_open(engine, 1, m->kv_type, &s, err) || err_prefix(err, "%s: ", m->name);
+    session_close(s);
+    engine_close(engine);
+    return ok;
+}
+
 bool model_read_header(struct local_model *m, const struct gguf *g, const struct local_model_options *options,
                        struct err *err)
 {
     struct str display_name = STR(""), source = STR("");
-    struct engine *engine;
-    if (!gguf_get_str(g, "general.name", &display_name, err) || !engine_open(g, m->rt->pool, &engine, err))
+    m->kv_type = options->kv_q8 ? TENSOR_Q8_0 : TENSOR_F16;
+    if (!gguf_get_str(g, "general.name", &display_name, err) || !ask_engine(m, g, err))
         return false;
-    m->info.engine = *engine_info(engine);
-    engine_close(engine);
     m->display_name = str_dup(display_name);
     if (!m->display_name)
         return err_nomem(err, "a model");

@@ -119,6 +119,22 @@ static void test_paths_are_meant_from_the_file(void **state)
     config_free(c);
 }
 
+static void test_local_models_say_how_they_keep_keys_and_values(void **state)
+{
+    (void)state;
+    struct config *c = parse("models:\n"
+                             "  a: {file: /m/a.gguf, kv_cache: q8_0, kv_memory: 500MB, adapters: [{name: x, file: /x}]}\n"
+                             "  b: {file: /m/b.gguf, kv_cache: f16}\n"
+                             "  c: {file: /m/c.gguf}\n");
+    assert_true(c->models[0].cache.kv_q8);
+    assert_int_equal(c->models[0].cache.kv_bytes, 500000000);
+    assert_true(c->models[1].cache.kv_q8);   /* the adapter's base says it */
+    assert_false(c->models[2].cache.kv_q8);
+    assert_int_equal(c->models[2].cache.kv_bytes, 0);
+    assert_false(c->models[3].cache.kv_q8);
+    config_free(c);
+}
+
 static void test_local_models_say_how_long_they_stay_and_what_stands_beside_them(void **state)
 {
     (void)state;
@@ -240,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_tiers_prices_and_keys),
         cmocka_unit_test(test_routes_traits_aliases_thresholds),
         cmocka_unit_test(test_paths_are_meant_from_the_file),
+        cmocka_unit_test(test_local_models_say_how_they_keep_keys_and_values),
         cmocka_unit_test(test_local_models_say_how_long_they_stay_and_what_stands_beside_them),
         cmocka_unit_test(test_prompts_are_kept_on_disk_where_that_is_asked_for),
         cmocka_unit_test(test_keep_alive_reads_what_people_write),

@@ -38,8 +38,13 @@ const struct fit_type *fit_types(int *ret_n);
  * be had. */
 double fit_measure_bandwidth(int threads);
 
-/* Memory at so many tokens of context, all in. */
-int64_t fit_total(const struct engine_needs *n, int64_t context);
+/* How much context is counted with, and how its keys and values are kept. */
+struct fit_context {
+    int64_t tokens;
+    enum tensor_type kv_type;      /* TENSOR_F16 or TENSOR_Q8_0 */
+};
+/* Memory at that context, all in. */
+int64_t fit_total(const struct engine_needs *n, struct fit_context c);
 /* Tokens a second that the bandwidth allows, the cache still empty. */
 double fit_tokens_per_s(const struct engine_needs *n, double bandwidth);
 
@@ -53,18 +58,18 @@ struct fit_report {
     const char *type;              /* "Q4_K_M" */
     const struct gguf *file;       /* NULL: estimated from a number of parameters */
     struct engine_needs needs;
-    int64_t context;
+    struct fit_context context;
     struct machine machine;
     double bandwidth;
 };
 bool fit_fits(const struct fit_report *r);
 /* Members of an open object. */
-void fit_put_needs(struct json_writer *w, const struct engine_needs *n, int64_t context, double bandwidth);
+void fit_put_needs(struct json_writer *w, const struct engine_needs *n, struct fit_context c, double bandwidth);
 void fit_put_machine(struct json_writer *w, const struct machine *m, double bandwidth);
 void fit_print(const struct fit_report *r);
 void fit_print_json(const struct fit_report *r);
 /* Without a model: this machine and some usual ones. */
-void fit_print_table(const struct machine *m, double bandwidth, int64_t context);
-void fit_print_table_json(const struct machine *m, double bandwidth, int64_t context);
+void fit_print_table(const struct machine *m, double bandwidth, struct fit_context c);
+void fit_print_table_json(const struct machine *m, double bandwidth, struct fit_context c);
 
 #endif

@@ -7,6 +7,8 @@
 #include "data/json.h"
 
 #define JSON_BYTES (1u << 20)
+/* Caches grow in steps of fewer tokens than this. */
+#define KV_ROUND_TOKENS 128
 #define RULE_GB_LOW 0.6
 #define RULE_GB_HIGH 0.8
 #define RULE_REST_LOW 1.0
@@ -50,11 +52,11 @@ static void print_memory(const struct fit_report *r)
 {
     const struct engine_needs *n = &r->needs;
     char kv[120];
-    int64_t each = n->kv_bytes_per_token + n->window_bytes_per_token;
+    int64_t each = engine_needs_kv(n, r->context.kv_type, KV_ROUND_TOKENS) / KV_ROUND_TOKENS;
     snprintf(kv, sizeof kv, "   %lld KiB a token%s", (long long)(each >> 10),
              n->window ? ", less once the sliding windows are full" : "");
     print_part("weights", n->weight_bytes, n->embedding_bytes ? "   and the rows of the embedding that are used" : "");
-    print_part("KV cache", engine_needs_kv(n, TENSOR_F16, r->context), kv);
+    print_part("KV cache", engine_needs_kv(n, r->context.kv_type, r->context.tokens), kv);
     print_part("compute", n->compute_bytes + n->vocabulary_bytes, "   a step's memory, the vocabulary");
     int64_t total = fit_total(n, r->context);
     printf("  %-14s %7.2f GB   %s", "total", gb(total), fit_fits(r) ? "fits" : "does not fit");
@@ -78,7 +80,8 @@ static void print_types(const struct fit_report *r)
 {
     int n_types;
     const struct fit_type *types = fit_types(&n_types);
-    printf("\nquantisations, at %lld tokens of context%s\n", (long long)r->context, r->file ? "" : " (estimated)");
+    printf("\nquantisations, at %lld tokens of context%s\n", (long long)r->context.tokens,
+           r->file ? "" : " (estimated)");
     for (int i = 0; i < n_types; i++) {
         struct engine_needs n = needs_at(r, &types[i]);
         const char *name = quantize_mix_info(types[i].mix)->name;
@@ -98,23 +101,24 @@ void fit_print(const struct fit_report *r)
            r->display[0] ? ")" : "", (double)r->needs.parameters / 1e9);
     if (r->needs.active_parameters < r->needs.parameters)
         printf(", %.2f of them a token", (double)r->needs.active_parameters / 1e9);
-    printf(", %s\n\nmemory at %lld tokens of context%s\n", r->type, (long long)r->context,
+    printf(", %s\n\nmemory at %lld tokens of context%s\n", r->type, (long long)r->context.tokens,
            r->file ? "" : " (estimated from the size; name a file or model for its own figures)");
     print_memory(r);
     print_speed(r);
     print_types(r);
 }
 
-void fit_put_needs(struct json_writer *w, const struct engine_needs *n, int64_t context, double bandwidth)
+void fit_put_needs(struct json_writer *w, const struct engine_needs *n, struct fit_context c, double bandwidth)
 {
     json_put_i64(w, "parameters", n->parameters);
     json_put_i64(w, "active_parameters", n->active_parameters);
     json_put_i64(w, "weight_bytes", n->weight_bytes);
     json_put_i64(w, "embedding_bytes", n->embedding_bytes);
-    json_put_i64(w, "kv_cache_bytes", engine_needs_kv(n, TENSOR_F16, context));
+    json_put_cstr(w, "kv_cache", c.kv_type == TENSOR_Q8_0 ? "q8_0" : "f16");
+    json_put_i64(w, "kv_cache_bytes", engine_needs_kv(n, c.kv_type, c.tokens));
     json_put_i64(w, "compute_bytes", n->compute_bytes);
     json_put_i64(w, "vocabulary_bytes", n->vocabulary_bytes);
-    json_put_i64(w, "total_bytes", fit_total(n, context));
+    json_put_i64(w, "total_bytes", fit_total(n, c));
     json_put_i64(w, "read_bytes_per_token", n->read_bytes);
     json_put_f64(w, "tokens_per_s", fit_tokens_per_s(n, bandwidth));
 }
@@ -157,7 +161,7 @@ void fit_print_json(const struct fit_report *r)
     json_put_cstr(&w, "model", r->name);
     json_put_cstr(&w, "type", r->type);
     json_put_bool(&w, "estimated", !r->file);
-    json_put_i64(&w, "context", r->context);
+    json_put_i64(&w, "context", r->context.tokens);
     json_put_bool(&w, "fits", fit_fits(r));
     fit_put_needs(&w, &r->needs, r->context, r->bandwidth);
     double billions = (double)r->needs.parameters / 1e9;

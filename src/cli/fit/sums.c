@@ -4,9 +4,9 @@
 /* The program itself: code, thread stacks, libraries, the embedded model's pages that start-up touches. */
 #define PROGRAM_BYTES ((int64_t)24 << 20)
 
-int64_t fit_total(const struct engine_needs *n, int64_t context)
+int64_t fit_total(const struct engine_needs *n, struct fit_context c)
 {
-    return n->weight_bytes + engine_needs_kv(n, TENSOR_F16, context) + n->compute_bytes + n->vocabulary_bytes +
+    return n->weight_bytes + engine_needs_kv(n, c.kv_type, c.tokens) + n->compute_bytes + n->vocabulary_bytes +
            PROGRAM_BYTES;
 }
 

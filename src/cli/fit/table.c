@@ -29,14 +29,14 @@ static void places_fill(const struct machine *m, double bandwidth, struct place 
     out[4] = (struct place){"24 GB GPU", "behind an OpenAI-compatible server", 23 * GIB_BYTES, 900e9, false};
 }
 
-static bool goes(const struct place *p, const struct fit_known *k, int64_t context)
+static bool goes(const struct place *p, const struct fit_known *k, struct fit_context context)
 {
     return fit_total(&k->needs, context) <= p->usable_bytes &&
            fit_tokens_per_s(&k->needs, p->bandwidth) >= FIT_READING_TOKENS_PER_S;
 }
 
 /* The last, which is the ablest, that fits and answers faster than one reads; NULL when none does. */
-static const struct fit_known *recommend(const struct place *p, int64_t context)
+static const struct fit_known *recommend(const struct place *p, struct fit_context context)
 {
     int n;
     const struct fit_known *known = fit_known_models(&n), *best = NULL;
@@ -46,7 +46,7 @@ static const struct fit_known *recommend(const struct place *p, int64_t context)
     return best;
 }
 
-static void print_places(const struct place places[PLACES], int64_t context)
+static void print_places(const struct place places[PLACES], struct fit_context context)
 {
     printf("%-14s %9s %10s %10s %11s  %s\n", "machine", "free", "reads", "takes", "speed", "recommended");
     for (int i = 0; i < PLACES; i++) {
@@ -62,10 +62,10 @@ static void print_places(const struct place places[PLACES], int64_t context)
         printf("%s%s%s\n", p->note[0] ? " (" : "", p->note, p->note[0] ? ")" : "");
     }
     printf("* assumed; only this machine was measured. At %lld tokens of context, 4 bits a weight.\n",
-           (long long)context);
+           (long long)context.tokens);
 }
 
-static void print_models(const struct place *here, int64_t context)
+static void print_models(const struct place *here, struct fit_context context)
 {
     int n;
     const struct fit_known *known = fit_known_models(&n), *best = recommend(here, context);
@@ -84,7 +84,7 @@ static void print_models(const struct place *here, int64_t context)
         printf("try: rung pull %s && rung run %s\n", best->name, best->name);
 }
 
-void fit_print_table(const struct machine *m, double bandwidth, int64_t context)
+void fit_print_table(const struct machine *m, double bandwidth, struct fit_context context)
 {
     struct place places[PLACES];
     places_fill(m, bandwidth, places);
@@ -92,7 +92,7 @@ void fit_print_table(const struct machine *m, double bandwidth, int64_t context)
     print_models(&places[0], context);
 }
 
-static void put_place(struct json_writer *w, const struct place *p, int64_t context)
+static void put_place(struct json_writer *w, const struct place *p, struct fit_context context)
 {
     const struct fit_known *k = recommend(p, context);
     json_open_object(w);
@@ -106,7 +106,7 @@ static void put_place(struct json_writer *w, const struct place *p, int64_t cont
     json_close_object(w);
 }
 
-void fit_print_table_json(const struct machine *m, double bandwidth, int64_t context)
+void fit_print_table_json(const struct machine *m, double bandwidth, struct fit_context context)
 {
     struct place places[PLACES];
     struct buf out = BUF_INIT(JSON_BYTES);
@@ -115,7 +115,7 @@ void fit_print_table_json(const struct machine *m, double bandwidth, int64_t con
     const struct fit_known *known = fit_known_models(&n);
     places_fill(m, bandwidth, places);
     json_open_object(&w);
-    json_put_i64(&w, "context", context);
+    json_put_i64(&w, "context", context.tokens);
     fit_put_machine(&w, m, bandwidth);
     json_key(&w, "machines");
     json_open_array(&w);

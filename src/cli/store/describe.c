@@ -95,7 +95,8 @@ static void put_needs(const struct description *d, struct buf *out)
     buf_printf(out, "\n  %-14s %" PRId64 " tokens\n  %-14s ", "context", d->needs.n_ctx_train, "memory");
     for (int i = 0; i < d->n_contexts; i++)
         buf_printf(out, "%s%s at %" PRId64, i ? ", " : "",
-                   progress_show_bytes(fit_total(&d->needs, d->contexts[i]), size, sizeof size), d->contexts[i]);
+                   progress_show_bytes(fit_total(&d->needs, (struct fit_context){d->contexts[i], TENSOR_F16}), size,
+                                       sizeof size), d->contexts[i]);
     buf_puts(out, " tokens\n");
 }
 
@@ -197,7 +198,7 @@ static void put_memory(struct json_writer *w, const struct description *d)
     for (int i = 0; i < d->n_contexts; i++) {
         json_open_object(w);
         json_put_i64(w, "context", d->contexts[i]);
-        json_put_i64(w, "bytes", fit_total(&d->needs, d->contexts[i]));
+        json_put_i64(w, "bytes", fit_total(&d->needs, (struct fit_context){d->contexts[i], TENSOR_F16}));
         json_close_object(w);
     }
     json_close_array(w);

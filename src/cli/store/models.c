@@ -10,6 +10,21 @@
 #include "cli/progress.h"
 #include "gateway/config.h"
 
+bool cli_take_kv_cache(const char *command, const char *text, struct cli_model_options *o)
+{
+    o->has_kv_cache = config_parse_kv_cache(str_of(text), &o->kv_q8);
+    if (!o->has_kv_cache)
+        cli_usage(command, "--kv-cache is f16 or q8_0, not '%s'", text);
+    return o->has_kv_cache;
+}
+
+bool cli_take_kv_memory(const char *command, const char *text, struct cli_model_options *o)
+{
+    if (config_parse_size(str_of(text), &o->kv_bytes))
+        return true;
+    cli_usage(command, "--kv-memory takes a size such as 2GB or 500MiB, not '%s'", text);
+    return false;
+}
 
 static bool is_path(const char *name)
 {
@@ -67,6 +82,10 @@ static bool look_up(const char *name, const struct config *c, struct cli_model_o
                        name, m->base_url);
     if (o->context == 0)
         o->context = m->context;
+    if (!o->has_kv_cache)
+        o->kv_q8 = m->cache.kv_q8;
+    if (o->kv_bytes == 0)
+        o->kv_bytes = m->cache.kv_bytes;
     bool here = strcmp(m->file, CLI_STARTER) == 0 || access(m->file, F_OK) == 0;
     *ret_file = here ? m->file : m->file_as_given;
     return true;
@@ -147,7 +166,7 @@ bool cli_open_model(const char *name, const struct cli_model_options *options, s
         filemap_close(map);
         return false;
     }
-    struct local_model_options model_options = {.context = o.context};
+    struct local_model_options model_options = {.context = o.context, .kv_q8 = o.kv_q8, .kv_bytes = o.kv_bytes};
     if (!runtime_load(m.rt, name, map, &model_options, &m.model, err)) {
         runtime_close(m.rt);
         return false;

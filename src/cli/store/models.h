@@ -11,7 +11,13 @@ struct cli_model_options {
     const char *config_path;   /* NULL: where config_load looks */
     int threads;               /* 0: the configuration's, else one per CPU */
     int64_t context;           /* 0: the configuration's, else the model's own, at most 8192 */
+    bool has_kv_cache, kv_q8;  /* not has: the configuration's, else F16 */
+    int64_t kv_bytes;          /* 0: the configuration's, else the runtime's choice */
 };
+
+/* The arguments of --kv-cache and --kv-memory; false after telling of a wrong one. */
+bool cli_take_kv_cache(const char *command, const char *text, struct cli_model_options *o);
+bool cli_take_kv_memory(const char *command, const char *text, struct cli_model_options *o);
 
 struct cli_model {
     struct runtime *rt;
