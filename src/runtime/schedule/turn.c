@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "runtime/schedule/schedule.h"
 
+_Static_assert(SPECULATE_MAX_DRAFT <= ENGINE_WINDOW_SLACK, "a session can forget any draft");
+
 /* ---- who takes how many ---- */
 
 static int64_t left_of(const struct generation *g) { return g->ids.n - g->n_fed - g->n_turn; }
