@@ -38,6 +38,23 @@ static int close_pair(void **state)
     return 0;
 }
 
+static void test_an_adapter_does_not_begin_with_what_its_base_knows(void **state)
+{
+    struct pair *p = *state;
+    struct chat_message messages[2];
+    struct generation_request req = ask(messages, "Name the intent of this request.", "book a table for two");
+    struct starter *const order[] = {&p->base, &p->adapted, &p->base, &p->adapted};
+    struct answer *answers[4];
+    for (int i = 0; i < 4; i++) {
+        answers[i] = answer_of(order[i], &req);
+        assert_int_equal(answers[i]->usage.cached_tokens, i < 2 ? 0 : answers[i]->usage.prompt_tokens - 1);
+        if (i >= 2)
+            assert_same_answer(answers[i], answers[i - 2]);
+    }
+    for (int i = 0; i < 4; i++)
+        free(answers[i]);
+}
+
 static void test_an_adapter_answers_under_its_own_name_beside_its_base(void **state)
 {
     struct pair *p = *state;
@@ -110,6 +127,7 @@ static void test_an_adapter_is_checked_when_it_is_declared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_PAIR(test_an_adapter_does_not_begin_with_what_its_base_knows),
         WITH_PAIR(test_an_adapter_answers_under_its_own_name_beside_its_base),
         WITH_PAIR(test_an_adapter_comes_and_goes_with_its_base),
         WITH_PAIR(test_a_lost_adapter_fails_its_own_requests_alone),

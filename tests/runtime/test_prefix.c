@@ -137,14 +137,15 @@ static void test_a_resumed_prompt_equals_a_cold_one_wherever_it_parts(void **sta
     check_cuts(*state, TENSOR_F16);
 }
 
-static void test_the_same_holds_for_whole_floats(void **state)
+static void test_the_same_holds_for_every_type_of_keys_and_values(void **state)
 {
     (void)state;
-    const char *path = tiny_write(&tiny_llama, NULL);
-    void *x = open_scene(path, TENSOR_F32);
-    unlink(path);
-    check_cuts(x, TENSOR_F32);
-    close_scene(&x);
+    static const enum tensor_type types[] = {TENSOR_F16, TENSOR_F32, TENSOR_Q8_0};
+    for (int i = 0; i < 3; i++) {
+        void *x = open_scene(STARTER, types[i]);
+        check_cuts(x, types[i]);
+        close_scene(&x);
+    }
 }
 
 static void test_the_same_holds_inside_a_window(void **state)
@@ -340,7 +341,7 @@ int main(void)
 #define WINDOWED_TEST(f) cmocka_unit_test_setup_teardown(f, open_windowed, close_scene)
     const struct CMUnitTest tests[] = {
         PLAIN_TEST(test_a_resumed_prompt_equals_a_cold_one_wherever_it_parts),
-        cmocka_unit_test(test_the_same_holds_for_whole_floats),
+        cmocka_unit_test(test_the_same_holds_for_every_type_of_keys_and_values),
         WINDOWED_TEST(test_the_same_holds_inside_a_window),
         PLAIN_TEST(test_what_is_too_short_is_not_resumed),
         PLAIN_TEST(test_a_conversation_goes_on_where_it_ended),

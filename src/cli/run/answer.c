@@ -164,9 +164,11 @@ void run_print_timing(const struct run_answer *a)
     fprintf(stderr, "%s%lld tokens", dim ? "\x1b[2m" : "", (long long)u->completion_tokens);
     if (u->reasoning_tokens > 0)
         fprintf(stderr, " (%lld reasoning)", (long long)u->reasoning_tokens);
-    fprintf(stderr, " after a prompt of %lld, first after %.0f ms, %.1f tokens/s, confidence %.3f",
-            (long long)u->prompt_tokens,
-            (double)u->ttft_us / 1000, tokens_per_second(u), run_confidence(a));
+    fprintf(stderr, " after a prompt of %lld", (long long)u->prompt_tokens);
+    if (u->cached_tokens > 0)
+        fprintf(stderr, " (%lld known from before)", (long long)u->cached_tokens);
+    fprintf(stderr, ", first after %.0f ms, %.1f tokens/s, confidence %.3f", (double)u->ttft_us / 1000,
+            tokens_per_second(u), run_confidence(a));
     if (a->finish != FINISH_STOP)
         fprintf(stderr, ", ended by %s", a->finish == FINISH_LENGTH ? "length" : "Ctrl-C");
     fprintf(stderr, "%s\n", dim ? "\x1b[0m" : "");
