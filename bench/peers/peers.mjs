@@ -93,9 +93,8 @@ async function compareMemory(row, o) {
     const rung = new Rung(o.build, o.file, o.threads);
     const keys = await rung.keysAndValues(row);
     const ours = (await rung.memory(row) - keys) / MIB;
-    const {peer, about} = await openPeer({...row, n: row.n - ROOM}, o);
+    const {peer, about} = await openPeer({...row, n: row.n - ROOM}, o); // has its whole cache, and has read a full batch
     try {
-        await peer.call("prefill", {n: row.n - 128});
         const theirs = (bytesBesideFiles(peer.pid) - keys) / MIB;
         return {unit: "MiB", pairs: [{rung: ours, peer: theirs, ratio: ours}], about};
     } finally {

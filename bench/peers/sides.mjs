@@ -88,11 +88,11 @@ export class Rung {
     }
 
     prefill({n, depth = 0, kv = "f16"}) {
-        return this.#bench(["-p", n, "-n", 0, "-d", depth, "--kv", kv]);
+        return this.#bench(["-p", n, "-n", 0, "-d", depth, "--kv-cache", kv]);
     }
 
     decode({n, streams = 1, depth = 0, kv = "f16"}) {
-        return this.#bench(["-p", 0, "-n", n, "-b", streams, "-d", depth, "--kv", kv]);
+        return this.#bench(["-p", 0, "-n", n, "-b", streams, "-d", depth, "--kv-cache", kv]);
     }
 
     prefix({n, rounds}) {
@@ -110,7 +110,7 @@ export class Rung {
 
     // Bytes of keys and values at so many tokens, as Rung counts them.
     async keysAndValues({n}) {
-        const out = await run(`${this.build}/rung`, ["fit", "--json", "--context", String(n), this.file]).catch((e) => e);
+        const out = await run(`${this.build}/rung`, ["fit", "--json", "--context", String(n), this.file]);
         return JSON.parse(out).kv_cache_bytes;
     }
 }

@@ -30,7 +30,7 @@ const struct command commands[] = {
     {"fit", "will a model run here: memory, speed, which quantisation", cmd_fit,
      "--context --kv-cache --json --help"},
     {"bench", "how fast a model runs here, and of what the machine allows", cmd_bench,
-     "--prompt --generate --streams --depth --kv --prefix --threads --repetitions --config --json --help"},
+     "--prompt --generate --streams --depth --kv-cache --prefix --threads --repetitions --config --json --help"},
     {"doctor", "check machine, configuration, store and models", cmd_doctor, "--config --upstreams --json --help"},
     {"completion", "print completions for bash, zsh or fish", cmd_completion, "--help"},
     {NULL, NULL, NULL, NULL},

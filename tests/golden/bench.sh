@@ -41,6 +41,10 @@ say bench_combines_lists $? "$(cat out said)"
     grep -qE '"seconds":\[[^],]*,[^],]*,[^],]*\]' out && grep -q '"share":' out && grep -q '"read_bytes_per_s":' out
 say bench_speaks_json $? "$(cat out said)"
 
+"$rung" bench -p 0 -n 2 -b 1,2 -d 8 --kv-cache f16,q8_0 -r 1 starter > out 2> said
+[ $? -eq 0 ] && [ "$(grep -c ' f16 ' out)" -eq 2 ] && [ "$(grep -c ' q8_0 ' out)" -eq 2 ]
+say bench_keeps_keys_and_values_as_asked $? "$(cat out said)"
+
 "$rung" bench -p 0 -n 0 --prefix 64 -r 2 starter > out 2> said
 [ $? -eq 0 ] && grep -q '^prefix 64 .* unseen' out
 say bench_times_an_instruction_seen_before $? "$(cat out said)"
@@ -58,7 +62,7 @@ refuses bench_names_a_number_that_is_none 2 "'512,x'" -p 512,x starter
 refuses bench_names_an_empty_number 2 "'1,,2'" -b 1,,2 starter
 refuses bench_names_too_many_numbers 2 'at most 8' -p 1,2,3,4,5,6,7,8,9 starter
 refuses bench_names_too_many_streams 2 'streams' -b 1000 starter
-refuses bench_names_an_unknown_cache 2 "not 'q3'" --kv q3 starter
+refuses bench_names_an_unknown_cache 2 "not 'q3'" --kv-cache q3 starter
 refuses bench_names_no_repetitions 2 'repetitions' -r 0 starter
 refuses bench_names_a_context_that_is_too_long 1 'trained for 512' -p 513 starter
 refuses bench_names_a_depth_that_is_too_long 1 'trained for 512' -p 256 -n 0 -d 300 starter

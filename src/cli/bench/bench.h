@@ -1,7 +1,7 @@
-/* How fast a model runs here, beside what the machine allows: the rooms of `rung bench` (cmd_bench.c). A row is one test
- * (so many tokens read or written, at a depth, in streams, with threads); the rows of one setting run in turns, round by
- * round, each between two measurements of its own limit, so that a drift of the machine meets all of them alike. One
- * thread calls; the pool computes. */
+/* How fast a model runs here, beside what the machine allows: the rooms of `rung bench` (cmd_bench.c). A row is one
+ * test (so many tokens read or written, at a depth, in streams, with threads); the rows of one setting run in turns,
+ * round by round, each between two measurements of its own limit, so that a drift of the machine meets all of them
+ * alike. One thread calls; the pool computes. */
 #ifndef RUNG_CLI_BENCH_BENCH_H
 #define RUNG_CLI_BENCH_BENCH_H
 
@@ -50,7 +50,7 @@ struct bench {
     const struct bench_options *options;
     struct gguf *gguf;
     struct engine_needs needs;
-    int64_t n_vocab, n_embd, head_dim;
+    int64_t n_vocab, n_embd;
     bool experts;
     struct machine machine;
     struct bench_row *rows;               /* those of one setting side by side */

@@ -21,7 +21,7 @@ static const char help[] =
     "  -n, --generate LIST     tokens to write; 32 unless given\n"
     "  -b, --streams LIST      answers written at once; 1,8 unless given\n"
     "  -d, --depth LIST        tokens of context before the test begins; 0 unless given\n"
-    "  -k, --kv LIST           how keys and values are kept: f16, q8_0; f16 unless given\n"
+    "  -k, --kv-cache LIST     how keys and values are kept: f16, q8_0; f16 unless given\n"
     "      --prefix LIST       time to first token behind an instruction of so many tokens, seen before and not\n"
     "  -t, --threads LIST      compute threads; one per CPU unless given\n"
     "  -r, --repetitions N     runs of each test, after one to warm up; 5 unless given\n"
@@ -31,7 +31,7 @@ static const char help[] =
     "examples:\n"
     "  rung bench qwen3:4b\n"
     "  rung bench ./qwen3-4b-q4_k_m.gguf -p 512,2048 -n 64 -t 1,2\n"
-    "  rung bench qwen3:4b -p 0 -d 0,8192 --kv f16,q8_0\n"
+    "  rung bench qwen3:4b -p 0 -d 0,8192 --kv-cache f16,q8_0\n"
     "  rung bench qwen3:4b -p 0 -n 0 --prefix 1000 --json | jq '.tests[0].ratio'\n";
 
 enum { OPT_PREFIX = 256, OPT_CONFIG };
@@ -39,7 +39,7 @@ enum { OPT_PREFIX = 256, OPT_CONFIG };
 static const struct option long_options[] = {
     {"prompt", required_argument, NULL, 'p'},      {"generate", required_argument, NULL, 'n'},
     {"streams", required_argument, NULL, 'b'},     {"depth", required_argument, NULL, 'd'},
-    {"kv", required_argument, NULL, 'k'},          {"prefix", required_argument, NULL, OPT_PREFIX},
+    {"kv-cache", required_argument, NULL, 'k'},          {"prefix", required_argument, NULL, OPT_PREFIX},
     {"threads", required_argument, NULL, 't'},     {"repetitions", required_argument, NULL, 'r'},
     {"config", required_argument, NULL, OPT_CONFIG}, {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},              {0},
@@ -80,7 +80,7 @@ static bool take_kv(struct bench_list *ret)
         struct str piece = list_piece(&at);
         bool f16 = str_eq_nocase(piece, STR("f16"));
         if (!f16 && !str_eq_nocase(piece, STR("q8_0"))) {
-            cli_usage("bench", "--kv takes f16 and q8_0, not '%s'", optarg);
+            cli_usage("bench", "--kv-cache takes f16 and q8_0, not '%s'", optarg);
             return false;
         }
         list.v[list.n] = f16 ? TENSOR_F16 : TENSOR_Q8_0;
@@ -169,7 +169,6 @@ static bool describe(struct bench *b, struct err *err)
         const struct engine_info *info = engine_info(engine);
         b->n_vocab = info->n_vocab;
         b->n_embd = info->n_embd;
-        b->head_dim = info->head_dim;
         b->experts = info->n_expert > 0;
         engine_close(engine);
     }

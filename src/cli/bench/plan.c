@@ -7,13 +7,6 @@
 
 #define ROOM_TOKENS 64   /* behind an instruction: a question and the first token */
 
-/* Bytes of keys and values at so many positions, as stored. */
-static double kv_bytes(const struct bench *b, enum tensor_type kv, int64_t tokens)
-{
-    double f16 = (double)engine_needs_kv(&b->needs, TENSOR_F16, tokens);
-    return f16 * (double)tensor_row_bytes(kv, b->head_dim) / ((double)b->head_dim * 2);
-}
-
 /* The output matrix is multiplied once a prompt, the embedding never: its rows are only looked up. */
 static double prompt_work(const struct bench *b, int64_t tokens)
 {
@@ -27,7 +20,8 @@ static double step_work(const struct bench *b, const struct bench_row *r)
 {
     if (b->experts && r->streams > 1)
         return 0;
-    return (double)b->needs.read_bytes + r->streams * kv_bytes(b, r->kv, r->depth + r->tokens / 2);
+    int64_t kv_bytes = engine_needs_kv(&b->needs, r->kv, r->depth + r->tokens / 2);
+    return (double)b->needs.read_bytes + r->streams * (double)kv_bytes;
 }
 
 static void add(struct bench *b, struct bench_row row)
@@ -67,7 +61,7 @@ static bool check_row(const struct bench *b, const struct bench_row *r, struct e
                        "%s was trained for %lld tokens of context; this test needs %lld: ask for less depth or fewer "
                        "tokens", b->options->model, (long long)b->needs.n_ctx_train, (long long)context);
     /* streams twice: what they begin with, and what they write */
-    double need = kv_bytes(b, r->kv, context) * (r->depth > 0 ? 2 * r->streams : r->streams);
+    double need = (double)engine_needs_kv(&b->needs, r->kv, context) * (r->depth > 0 ? 2 * r->streams : r->streams);
     if (b->machine.available_bytes > 0 && need > (double)b->machine.available_bytes)
         return err_set(err, ERR_LIMIT,
                        "keys and values of %d streams at %lld tokens take %.1f GB, and %.1f GB are free: ask for fewer "
@@ -80,23 +74,23 @@ bool bench_plan(struct bench *b, struct err *err)
 {
     const struct bench_options *o = b->options;
     int most = o->threads.n *
-               (o->kv.n * o->depths.n * (o->prompts.n + o->answers.n * o->streams.n) + o->prefixes.n);
+               o->kv.n * (o->depths.n * (o->prompts.n + o->answers.n * o->streams.n) + o->prefixes.n);
     b->rows = calloc((size_t)most, sizeof *b->rows);
     if (!b->rows)
         return err_nomem(err, "the tests");
     for (int t = 0; t < o->threads.n; t++) {
         struct bench_row row = {.threads = (int)o->threads.v[t]};
         for (int k = 0; k < o->kv.n; k++) {
+            row.kv = (enum tensor_type)o->kv.v[k];
             for (int d = 0; d < o->depths.n; d++) {
-                row.kv = (enum tensor_type)o->kv.v[k];
                 row.depth = o->depths.v[d];
                 add_setting(b, row);
             }
+            for (int i = 0; i < o->prefixes.n; i++)
+                if (o->prefixes.v[i] > 0)
+                    add(b, (struct bench_row){.kind = BENCH_PREFIX, .threads = row.threads, .streams = 1, .kv = row.kv,
+                                              .tokens = o->prefixes.v[i]});
         }
-        for (int i = 0; i < o->prefixes.n; i++)
-            if (o->prefixes.v[i] > 0)
-                add(b, (struct bench_row){.kind = BENCH_PREFIX, .threads = row.threads, .streams = 1,
-                                          .kv = TENSOR_F16, .tokens = o->prefixes.v[i]});
     }
     if (b->n_rows == 0)
         return err_set(err, ERR_INVALID, "there is nothing to measure: --prompt, --generate and --prefix are all 0");

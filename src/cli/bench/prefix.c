@@ -78,6 +78,8 @@ bool bench_run_prefix(struct bench *b, struct bench_row *row, struct err *err)
         .config_path = b->options->config_path,
         .threads = row->threads,
         .context = row->tokens + ROOM_TOKENS,
+        .has_kv_cache = true,
+        .kv_q8 = row->kv == TENSOR_Q8_0,
     };
     struct cli_model m;
     if (!cli_open_model(b->options->model, &options, &m, err))
