@@ -2,20 +2,22 @@
  * from its front, so that what it reads lies one behind the other, and then takes over half of what the slowest has
  * left. One word, the gate, says whether a job is open and how many workers are inside: a job is over when nothing is
  * left, the gate is shut and the last worker has gone. What the pieces compute, and that it does not depend on their
- * borders, is the callers' business. */
+ * borders, is the callers' business; how many threads are worth using on a busy machine crowd.c's. */
 #include "base/pool.h"
 
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crowd.h"
+#include "base/machine.h"
 
 #define POOL_PIECES_PER_THREAD 16  /* of its share; the last ones even out threads of uneven speed */
 #define POOL_SPIN_NS 40000         /* between the steps of a decode; longer than waking a parked thread */
@@ -39,10 +41,13 @@ struct pool {
     int64_t n, grain, piece;
     struct share *shares; /* [threads] */
     pthread_t *handles;   /* [threads - 1] */
+    struct crowd crowd;   /* the caller's */
     /* apart, so that polling one does not slow the other */
     _Alignas(64) _Atomic uint32_t gate;
     _Alignas(64) _Atomic uint32_t parked;
+    _Atomic uint32_t active; /* threads below it take part in jobs */
     _Atomic uint32_t caller_parked;
+    atomic_bool preempted; /* a worker that was waited for had been taken off its CPU */
     atomic_bool stop;
 };
 
@@ -94,14 +99,14 @@ static void run_units(const struct pool *p, int64_t begin, int64_t end, int thre
     p->fn(p->ctx, begin, end < p->n ? end : p->n, thread);
 }
 
-/* Take pieces from the front of one's own share until it is empty. */
+/* Take pieces from the front of one's own share until it is empty, smaller ones towards the end. */
 static void work_share(struct pool *p, int thread)
 {
     _Atomic uint64_t *left = &p->shares[thread].left;
     uint64_t now = atomic_load_explicit(left, memory_order_acquire);
     while (share_begin(now) < share_end(now)) {
-        int64_t begin = share_begin(now), end = share_end(now);
-        int64_t to = end - begin < p->piece ? end : begin + p->piece;
+        int64_t begin = share_begin(now), end = share_end(now), units = (end - begin + 3) / 4;
+        int64_t to = begin + (units < p->piece ? units : p->piece);
         if (!atomic_compare_exchange_weak_explicit(left, &now, share_of(to, end), memory_order_acq_rel,
                                                    memory_order_acquire))
             continue;
@@ -159,6 +164,17 @@ static bool enter(struct pool *p, uint32_t gate)
     return false;
 }
 
+/* A worker that comes last looks whether the system is why. */
+static void explain_lateness(struct pool *p, long *preemptions)
+{
+    struct rusage used;
+    if (!atomic_load_explicit(&p->caller_parked, memory_order_relaxed) || getrusage(RUSAGE_THREAD, &used) != 0)
+        return;
+    if (used.ru_nivcsw > *preemptions)
+        atomic_store(&p->preempted, true);
+    *preemptions = used.ru_nivcsw;
+}
+
 static void leave(struct pool *p)
 {
     uint32_t before = atomic_fetch_sub(&p->gate, 1);
@@ -195,20 +211,31 @@ static uint32_t park_for_job(struct pool *p, uint32_t seen)
     return gate;
 }
 
+/* Sleeps, apart from those that jobs wake, until this thread takes part. */
+static void park_until_active(struct pool *p, int thread)
+{
+    uint32_t active;
+    while ((active = atomic_load(&p->active)) <= (uint32_t)thread && !atomic_load(&p->stop))
+        futex_wait(&p->active, active);
+}
+
 static void *pool_thread(void *arg)
 {
     struct pool_worker worker = *(struct pool_worker *)arg;
     free(arg);
     struct pool *p = worker.pool;
     uint32_t seen = 0, gate;
+    long preemptions = 0;
     while (!atomic_load_explicit(&p->stop, memory_order_acquire)) {
+        park_until_active(p, worker.thread);
         if (!spin_for_job(p, seen, &gate))
             gate = park_for_job(p, seen);
-        if (enter(p, gate)) {
-            pool_work(p, worker.thread);
-            leave(p);
-        }
         seen = gate;
+        if (atomic_load(&p->active) <= (uint32_t)worker.thread || !enter(p, gate))
+            continue;
+        pool_work(p, worker.thread);
+        explain_lateness(p, &preemptions);
+        leave(p);
     }
     return NULL;
 }
@@ -219,26 +246,46 @@ static void wake_parked(struct pool *p)
         futex_wake(&p->gate, INT_MAX);
 }
 
-/* Shuts the gate and waits for those inside. */
-static void finish(struct pool *p)
+/* Polls until nobody is inside; false when the spin time is over. */
+static bool spin_for_workers(struct pool *p)
 {
-    uint32_t gate = atomic_fetch_and(&p->gate, ~GATE_OPEN);
     int64_t until = 0;
-    for (int i = 0; gate & GATE_INSIDE; i++) {
-        relax();
-        gate = atomic_load_explicit(&p->gate, memory_order_acquire);
-        if (i % POOL_SPINS_PER_CLOCK > 0)
-            continue;
+    for (;;) {
+        for (int i = 0; i < POOL_SPINS_PER_CLOCK; i++) {
+            if (!(atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE))
+                return true;
+            relax();
+        }
         int64_t now = clock_ns();
         if (until == 0)
             until = now + POOL_SPIN_NS;
-        if (now < until)
-            continue;
-        atomic_store(&p->caller_parked, 1);
-        while ((gate = atomic_load(&p->gate)) & GATE_INSIDE)
-            futex_wait(&p->gate, gate);
-        atomic_store(&p->caller_parked, 0);
+        else if (now >= until)
+            return false;
     }
+}
+
+static void park_for_workers(struct pool *p)
+{
+    uint32_t gate;
+    atomic_store(&p->caller_parked, 1);
+    while ((gate = atomic_load(&p->gate)) & GATE_INSIDE)
+        futex_wait(&p->gate, gate);
+    atomic_store(&p->caller_parked, 0);
+}
+
+/* Shuts the gate and waits for those inside. */
+static void finish(struct pool *p, int64_t began_ns)
+{
+    atomic_fetch_and(&p->gate, ~GATE_OPEN);
+    if (spin_for_workers(p))
+        return;
+    int64_t waits_ns = clock_ns() - POOL_SPIN_NS;
+    park_for_workers(p);
+    if (!atomic_exchange(&p->preempted, false))
+        return;
+    int64_t now = clock_ns();
+    crowd_late(&p->crowd, waits_ns - began_ns, now - waits_ns, now);
+    atomic_store(&p->active, (uint32_t)p->crowd.active);
 }
 
 /* Units as large as the words of a share allow. */
@@ -249,14 +296,25 @@ static int64_t units_of(int64_t n, int64_t *grain)
     return (n - 1) / *grain + 1;
 }
 
+/* Threads for the next job. */
+static int muster(struct pool *p, int64_t now)
+{
+    if (crowd_grow(&p->crowd, now)) {
+        atomic_store(&p->active, (uint32_t)p->crowd.active);
+        futex_wake(&p->active, INT_MAX);
+    }
+    return p->crowd.active;
+}
+
 void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx)
 {
     if (n <= 0)
         return;
     if (grain < 1)
         grain = 1;
-    int64_t units = units_of(n, &grain);
-    if (p->threads == 1 || units == 1) {
+    int64_t units = units_of(n, &grain), now = clock_ns();
+    int threads = units == 1 ? 1 : muster(p, now);
+    if (threads == 1) {
         fn(ctx, 0, n, 0);
         return;
     }
@@ -264,23 +322,15 @@ void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn *fn, void *ctx)
     p->ctx = ctx;
     p->n = n;
     p->grain = grain;
-    p->piece = (units - 1) / (p->threads * POOL_PIECES_PER_THREAD) + 1;
-    for (int i = 0; i < p->threads; i++)
-        atomic_store_explicit(&p->shares[i].left, share_of(units * i / p->threads, units * (i + 1) / p->threads),
+    p->piece = (units - 1) / (threads * POOL_PIECES_PER_THREAD) + 1;
+    for (int i = 0; i < threads; i++)
+        atomic_store_explicit(&p->shares[i].left, share_of(units * i / threads, units * (i + 1) / threads),
                               memory_order_relaxed);
     uint32_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
     atomic_store(&p->gate, gate + GATE_JOB + GATE_OPEN);
     wake_parked(p);
     pool_work(p, 0);
-    finish(p);
-}
-
-static int cpus_of_process(void)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > POOL_THREADS_MAX ? POOL_THREADS_MAX : (int)n;
+    finish(p, now);
 }
 
 static bool pool_start(struct pool *p, int thread, struct err *err)
@@ -308,8 +358,11 @@ static bool pool_start(struct pool *p, int thread, struct err *err)
 
 bool pool_open(int threads, struct pool **ret_pool, struct err *err)
 {
+    struct machine machine;
+    machine_read(&machine);
+    int cpus = machine.cpus < POOL_THREADS_MAX ? machine.cpus : POOL_THREADS_MAX;
     if (threads == 0)
-        threads = cpus_of_process();
+        threads = cpus;
     if (threads < 1 || threads > POOL_THREADS_MAX)
         return err_set(err, ERR_INVALID, "%d threads are not between 1 and %d", threads, POOL_THREADS_MAX);
     struct pool *p = aligned_alloc(_Alignof(struct pool), sizeof *p);
@@ -322,6 +375,8 @@ bool pool_open(int threads, struct pool **ret_pool, struct err *err)
         return err_nomem(err, "the compute pool");
     }
     *p = (struct pool){.threads = 1, .handles = handles, .shares = shares};
+    for (int i = 0; i < threads; i++)
+        atomic_init(&shares[i].left, share_of(0, 0));
     for (int i = 1; i < threads; i++) {
         if (!pool_start(p, i, err)) {
             pool_close(p);
@@ -329,6 +384,10 @@ bool pool_open(int threads, struct pool **ret_pool, struct err *err)
         }
         p->threads++;
     }
+    /* Threads beyond the CPUs would only take these from each other: they sleep. */
+    p->crowd = crowd_of(threads < cpus ? threads : cpus);
+    atomic_store(&p->active, (uint32_t)p->crowd.active);
+    futex_wake(&p->active, INT_MAX);
     *ret_pool = p;
     return true;
 }
@@ -338,8 +397,11 @@ void pool_close(struct pool *p)
     if (!p)
         return;
     atomic_store(&p->stop, true);
-    atomic_fetch_add(&p->gate, GATE_JOB); /* nobody falls asleep over a gate that changed */
+    /* nobody falls asleep over a word that changed */
+    atomic_fetch_add(&p->gate, GATE_JOB);
+    atomic_fetch_add(&p->active, 1);
     futex_wake(&p->gate, INT_MAX);
+    futex_wake(&p->active, INT_MAX);
     for (int i = 1; i < p->threads; i++)
         pthread_join(p->handles[i - 1], NULL);
     free(p->handles);

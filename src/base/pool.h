@@ -1,6 +1,7 @@
 /* The compute pool: as many threads as asked for, the caller being one of them. pool_run splits [0, n) and returns
- * when all of it is done. Workers spin briefly between jobs, then park: an idle pool uses no CPU. Not re-entrant;
- * one caller at a time. */
+ * when all of it is done. Workers spin briefly between jobs, then park: an idle pool uses no CPU. Threads beyond the
+ * CPUs of the process sleep, and so does, for a while, one that a busy machine keeps off its CPU; which threads take
+ * part never changes a result. Not re-entrant; one caller at a time. */
 #ifndef RUNG_BASE_POOL_H
 #define RUNG_BASE_POOL_H
 

@@ -3,6 +3,7 @@
 #include "../support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -110,6 +111,34 @@ static void test_pool_takes_over_the_share_of_a_thread_that_hangs(void **state)
         assert_int_equal(d.done, n);
     }
     pool_close(pool);
+}
+
+static void one_thread_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    _Atomic int64_t *units = ctx;
+    if (thread == 0)
+        atomic_fetch_add(units, end - begin);
+}
+
+static void test_pool_uses_no_more_threads_than_there_are_cpus(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct pool *pool = NULL;
+    _Atomic int64_t units = 0;
+    cpu_set_t before, one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &before))
+            CPU_SET(cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_ok(pool_open(8, &pool, &err), err);
+    assert_int_equal(pool_threads(pool), 8);
+    pool_run(pool, UNITS, 1, one_thread_piece, &units);
+    assert_int_equal(units, UNITS);
+    pool_close(pool);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 static int64_t cpu_ns(void)
@@ -260,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_pool_does_every_unit_once_for_all_sizes),
         cmocka_unit_test(test_pool_survives_many_short_jobs_and_parking_between),
         cmocka_unit_test(test_pool_takes_over_the_share_of_a_thread_that_hangs),
+        cmocka_unit_test(test_pool_uses_no_more_threads_than_there_are_cpus),
         cmocka_unit_test(test_pool_uses_no_cpu_when_idle),
         cmocka_unit_test(test_pool_refuses_absurd_thread_counts),
         cmocka_unit_test(test_queue_is_bounded_and_in_order),
