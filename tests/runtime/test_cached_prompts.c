@@ -11,13 +11,18 @@
 /* More than 100 tokens of the starter's context of 512. */
 #define INSTRUCTION "Name the intent of this request. " WORDS WORDS WORDS WORDS WORDS WORDS WORDS
 
-static struct answer *ask_as(struct starter *s, const char *owner, const char *user)
+static struct answer *ask_about(struct starter *s, const char *owner, const char *instruction, const char *user)
 {
     struct chat_message messages[2];
-    struct generation_request req = ask(messages, INSTRUCTION, user);
+    struct generation_request req = ask(messages, instruction, user);
     req.owner = str_of(owner);
     req.max_tokens = 8;
     return answer_of(s, &req);
+}
+
+static struct answer *ask_as(struct starter *s, const char *owner, const char *user)
+{
+    return ask_about(s, owner, INSTRUCTION, user);
 }
 
 static int64_t cached(struct starter *s, const char *owner, const char *user)
@@ -279,11 +284,64 @@ static void test_files_that_cannot_be_trusted_are_removed(void **state)
     }
 }
 
-static void test_the_folder_stays_within_its_size(void **state)
+static void test_what_is_larger_than_the_folder_may_be_is_not_written(void **state)
 {
     const struct folder *f = *state;
     live_once(f, 1000);
-    assert_int_equal(each_file(f, NULL), 0);   /* one file alone is larger */
+    assert_int_equal(each_file(f, NULL), 0);
+}
+
+static off_t largest;
+
+static void measure(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    largest = st.st_size > largest ? st.st_size : largest;
+}
+
+/* Instructions that differ from their first word on. */
+static int64_t cached_behind(struct starter *s, const char *word, const char *user)
+{
+    char instruction[1024];
+    snprintf(instruction, sizeof instruction, "%s " INSTRUCTION, word);
+    struct answer *a = ask_about(s, "", instruction, user);
+    int64_t n = a->usage.cached_tokens;
+    free(a);
+    return n;
+}
+
+static void remember(struct starter *s, const char *word)
+{
+    cached_behind(s, word, "book a flight");
+    cached_behind(s, word, "play some jazz");
+}
+
+static void test_a_full_folder_loses_what_was_used_longest_ago(void **state)
+{
+    const struct folder *f = *state;
+    struct starter s;
+    open_on_disk(&s, f, PLENTY);
+    remember(&s, "red");
+    starter_close(&s);
+    assert_int_equal(each_file(f, measure), 1);
+    int64_t three = largest * 7 / 2;
+    open_on_disk(&s, f, three);
+    remember(&s, "green");
+    remember(&s, "blue");
+    starter_close(&s);
+    assert_int_equal(each_file(f, NULL), 3);
+    open_on_disk(&s, f, three);
+    assert_true(cached_behind(&s, "red", "what is the time") > 100);   /* the oldest file, and used again */
+    remember(&s, "white");
+    starter_close(&s);
+    assert_int_equal(each_file(f, NULL), 3);
+    open_on_disk(&s, f, three);
+    assert_true(cached_behind(&s, "red", "set an alarm") > 100);
+    assert_true(cached_behind(&s, "blue", "set an alarm") > 100);
+    assert_true(cached_behind(&s, "white", "set an alarm") > 100);
+    assert_int_equal(cached_behind(&s, "green", "set an alarm"), 0);
+    starter_close(&s);
 }
 
 static void test_a_folder_that_others_can_read_is_refused(void **state)
@@ -313,7 +371,8 @@ int main(void)
         FOLDER_TEST(test_what_must_not_be_written_is_not),
         FOLDER_TEST(test_a_prompt_seen_once_is_not_written),
         FOLDER_TEST(test_files_that_cannot_be_trusted_are_removed),
-        FOLDER_TEST(test_the_folder_stays_within_its_size),
+        FOLDER_TEST(test_what_is_larger_than_the_folder_may_be_is_not_written),
+        FOLDER_TEST(test_a_full_folder_loses_what_was_used_longest_ago),
         FOLDER_TEST(test_a_folder_that_others_can_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * do not see each other; memory comes back from the ends of the least used. */
 #include "runtime/schedule/prefix.h"
 
+#include "runtime/schedule/prefix_disk.h"
 #include "tests/engine/support_engine.h"
 
 #define CONTEXT 900
@@ -293,6 +294,111 @@ static void test_the_tree_has_a_ceiling_and_forgets_the_oldest(void **state)
     session_close(s);
 }
 
+/* ---- files ---- */
+
+#define LONG_CONTEXT 2200
+
+struct shelf {
+    struct scene *scene;
+    struct prefix_disk *disk;
+    char folder[64];
+    int32_t ids[LONG_CONTEXT], other[LONG_CONTEXT];
+};
+
+/* The cache of the process that comes next: only the folder is left of the last one. */
+static void reopen(struct shelf *x, const char *arch)
+{
+    struct err err = ERR_INIT;
+    const char *path = tiny_write(tiny_of(arch), NULL);
+    if (x->scene)
+        close_scene(&(void *){x->scene});
+    prefix_disk_close(x->disk);
+    x->scene = open_scene(path, TENSOR_F16);
+    unlink(path);
+    assert_ok(prefix_disk_open(x->folder, 1 << 30, &x->disk, &err), err);
+    struct prefix_options options = {
+        .context = LONG_CONTEXT, .kv_type = TENSOR_F16, .kv_bytes = INT64_MAX, .disk = x->disk};
+    prefix_close(x->scene->cache);
+    assert_ok(prefix_open(x->scene->rig.e, &options, &x->scene->cache, &err), err);
+}
+
+static int open_shelf(void **state)
+{
+    struct shelf *x = calloc(1, sizeof *x);
+    assert_non_null(x);
+    snprintf(x->folder, sizeof x->folder, "/tmp/rung-shelf-XXXXXX");
+    assert_non_null(mkdtemp(x->folder));
+    random_ids(8, 90, x->ids, LONG_CONTEXT);
+    random_ids(9, 90, x->other, LONG_CONTEXT);
+    *state = x;
+    return 0;
+}
+
+static int close_shelf(void **state)
+{
+    struct shelf *x = *state;
+    char command[100];
+    close_scene(&(void *){x->scene});
+    prefix_disk_close(x->disk);
+    snprintf(command, sizeof command, "rm -r %s", x->folder);
+    assert_int_equal(system(command), 0);
+    free(x);
+    return 0;
+}
+
+static int64_t known(const struct shelf *x, const int32_t *ids, int n)
+{
+    return prefix_known(x->scene->cache, &mine, ids, n);
+}
+
+static void test_long_prompts_are_written_though_seen_once_but_not_one_after_the_other(void **state)
+{
+    struct shelf *x = *state;
+    reopen(x, "qwen3");
+    run_prompt(x->scene, &mine, x->ids, 1100, 512);
+    prefix_save(x->scene->cache, &mine, x->ids, 1100, 0);
+    run_prompt(x->scene, &mine, x->other, 1100, 512);
+    prefix_save(x->scene->cache, &mine, x->other, 1100, 0);
+    reopen(x, "qwen3");
+    assert_int_equal(known(x, x->ids, 1200), 1100);
+    assert_int_equal(known(x, x->other, 1200), 0);
+    struct prefix_resumed r = resume(x->scene, &mine, x->ids, 800);
+    assert_int_equal(session_length(r.session), 799);   /* a longer state serves what is shorter */
+    session_close(r.session);
+}
+
+static void test_state_of_windows_is_written_where_two_prompts_parted(void **state)
+{
+    struct shelf *x = *state;
+    reopen(x, "gemma3");
+    memcpy(x->other, x->ids, 500 * sizeof *x->ids);
+    for (int i = 0; i < 2; i++) {
+        const int32_t *ids = i ? x->other : x->ids;
+        struct prefix_resumed r = resume(x->scene, &mine, ids, 1000);
+        feed(x->scene, r.session, ids, 500, 512, NULL);
+        prefix_keep(x->scene->cache, &mine, ids, r.session);
+        feed(x->scene, r.session, ids, 1000, 512, NULL);
+        prefix_keep(x->scene->cache, &mine, ids, r.session);
+        session_close(r.session);
+        prefix_save(x->scene->cache, &mine, ids, 1000, i ? 500 : 0);
+    }
+    reopen(x, "gemma3");
+    assert_int_equal(known(x, x->other, 700), 500);
+    assert_int_equal(known(x, x->ids, 490), 0);   /* not to be reached from 500: the window is not in the file */
+}
+
+static void test_files_of_another_model_are_not_used(void **state)
+{
+    struct shelf *x = *state;
+    reopen(x, "qwen3");
+    run_prompt(x->scene, &mine, x->ids, 1100, 512);
+    prefix_save(x->scene->cache, &mine, x->ids, 1100, 0);
+    reopen(x, "llama");
+    assert_int_equal(known(x, x->ids, 1100), 0);
+    reopen(x, "qwen3");
+    assert_int_equal(known(x, x->ids, 1100), 1099);
+}
+
 /* ---- against a naive model: every prompt so far ---- */
 
 #define ROUNDS 150
@@ -338,6 +444,7 @@ static void test_random_prompts_begin_with_the_longest_one_known(void **state)
 int main(void)
 {
 #define PLAIN_TEST(f) cmocka_unit_test_setup_teardown(f, open_plain, close_scene)
+#define SHELF_TEST(f) cmocka_unit_test_setup_teardown(f, open_shelf, close_shelf)
 #define WINDOWED_TEST(f) cmocka_unit_test_setup_teardown(f, open_windowed, close_scene)
     const struct CMUnitTest tests[] = {
         PLAIN_TEST(test_a_resumed_prompt_equals_a_cold_one_wherever_it_parts),
@@ -352,6 +459,9 @@ int main(void)
         PLAIN_TEST(test_a_shared_instruction_outlives_the_questions_after_it),
         PLAIN_TEST(test_what_live_sessions_hold_too_is_left),
         PLAIN_TEST(test_the_tree_has_a_ceiling_and_forgets_the_oldest),
+        SHELF_TEST(test_long_prompts_are_written_though_seen_once_but_not_one_after_the_other),
+        SHELF_TEST(test_state_of_windows_is_written_where_two_prompts_parted),
+        SHELF_TEST(test_files_of_another_model_are_not_used),
         PLAIN_TEST(test_random_prompts_begin_with_the_longest_one_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

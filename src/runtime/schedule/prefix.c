@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "runtime/schedule/prefix_disk.h"
 #include "runtime/schedule/prefix_tree.h"
 
@@ -20,7 +21,7 @@ struct prefix_cache {
     struct engine *engine;
     struct prefix_options options;
     struct prefix_forest forest;
-    struct prefix_stats stats;
+    int64_t long_saved_ms;           /* when a prompt was last written for its length alone; 0: never */
     struct session *held[PREFIX_MAX_NODES];   /* for prefix_bytes */
 };
 
@@ -133,9 +134,11 @@ struct attach {
 static void attach_file(void *ctx, const struct prefix_file *file)
 {
     struct attach *a = ctx;
-    if (file->n > a->cache->options.context)
+    struct prefix_forest *f = &a->cache->forest;
+    if (file->n > a->cache->options.context || f->n_tokens + file->n > PREFIX_MAX_TOKENS ||
+        f->n_nodes >= PREFIX_MAX_NODES)
         return;
-    struct prefix_node *node = prefix_insert(&a->cache->forest, a->root, file->tokens, file->n);
+    struct prefix_node *node = prefix_insert(f, a->root, file->tokens, file->n);
     if (node)
         node->file = file->name;
 }
@@ -256,7 +259,6 @@ bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const i
     struct prefix_resumed r = {0};
     if (!open_empty(c, key, &r.session, err))
         return false;
-    c->stats.lookups++;
     load_files(c, key, root_of(c, r.session, key), tokens, n - 1);
     struct prefix_root *root = prefix_root_find(&c->forest, session_fingerprint(r.session), key->salt);
     struct match m = root ? find(root, tokens, n - 1) : (struct match){0};
@@ -266,8 +268,6 @@ bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const i
         session_close(r.session);
         return false;
     }
-    c->stats.hits += m.holder != NULL;
-    c->stats.reused_tokens += m.length;
     r.shared = m.shared;
     *ret = r;
     return true;
@@ -292,7 +292,6 @@ static void keep_within_limits(struct prefix_cache *c)
     struct prefix_node *node;
     while ((c->forest.n_nodes > PREFIX_MAX_NODES || c->forest.n_tokens > PREFIX_MAX_TOKENS) &&
            (node = oldest(c, false))) {
-        c->stats.evicted_tokens += node->n;
         drop_session(node);
         prefix_prune(&c->forest, node);
     }
@@ -322,6 +321,18 @@ void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int
     }
 }
 
+/* How many of a prompt's n tokens are worth a file; 0: none are. */
+static int64_t worth_saving(struct prefix_cache *c, int64_t n, int64_t shared)
+{
+    int64_t now = clock_ms();
+    bool rested = c->long_saved_ms == 0 || now - c->long_saved_ms >= PREFIX_SAVE_LONG_EVERY_MS;
+    if (n - shared >= PREFIX_SAVE_LONG && rested) {
+        c->long_saved_ms = now;
+        return n;
+    }
+    return shared >= PREFIX_SAVE_SHARED ? shared : 0;
+}
+
 /* A file that covers most of it will do: else every turn of a conversation would be written anew. */
 static bool is_saved(const struct prefix_cache *c, struct prefix_root *root, const int32_t *tokens, int64_t n)
 {
@@ -332,15 +343,13 @@ void prefix_save(struct prefix_cache *c, const struct prefix_key *key, const int
                  int64_t shared)
 {
     struct session *s;
-    if (shared >= PREFIX_SAVE_SHARED)
-        n = shared;
-    if (!c->options.disk || (n < PREFIX_SAVE_LONG && n != shared) || !open_empty(c, key, &s, NULL))
+    if (!c->options.disk || (n = worth_saving(c, n, shared)) == 0 || !open_empty(c, key, &s, NULL))
         return;
     struct prefix_root *root = root_of(c, s, key);
     struct match m = root ? find(root, tokens, n) : (struct match){0};
     struct prefix_node *node;
     uint64_t name;
-    if (m.length == n && !is_saved(c, root, tokens, n) && take_state(&m, &s, NULL) &&
+    if (m.holder && m.length == n && !is_saved(c, root, tokens, n) && take_state(&m, &s, NULL) &&
         prefix_disk_save(c->options.disk, s, key->salt, tokens, &name) &&
         (node = prefix_insert(&c->forest, root, tokens, n)))
         node->file = name;
@@ -365,7 +374,6 @@ static int64_t shrink(struct prefix_cache *c, struct prefix_node *node, int64_t 
         left = whole ? left : own_bytes(s);
     }
     whole = whole || (length == parent->depth && holder(parent, node, length));
-    c->stats.evicted_tokens += whole ? node->n : node->depth - length;
     if (!whole && length > parent->depth) {
         prefix_cut(&c->forest, node, length);
         return own - left;
@@ -402,8 +410,5 @@ int64_t prefix_bytes(struct prefix_cache *c)
 
 struct prefix_stats prefix_stats(const struct prefix_cache *c)
 {
-    struct prefix_stats stats = c->stats;
-    stats.nodes = c->forest.n_nodes;
-    stats.tokens = c->forest.n_tokens;
-    return stats;
+    return (struct prefix_stats){c->forest.n_nodes, c->forest.n_tokens};
 }

@@ -13,9 +13,11 @@
 #define PREFIX_MAX_NODES 4096        /* of the tree: ends and branches of what is known */
 #define PREFIX_MAX_TOKENS (4 << 20)  /* token ids in the tree, whatever memory their state takes */
 /* What is seen twice is an instruction, and will be seen again: worth a file as soon as reading is quicker than
- * computing. What was seen once may never come back: only where computing it again would be felt. */
+ * computing. What was seen once may never come back: only where computing it again would be felt, and seldom, for
+ * a stream of ever new documents would wear the disk out. */
 #define PREFIX_SAVE_SHARED 64
 #define PREFIX_SAVE_LONG 1024
+#define PREFIX_SAVE_LONG_EVERY_MS 60000
 
 struct prefix_cache;
 struct prefix_disk;                  /* prefix_disk.h */
@@ -53,9 +55,8 @@ bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const i
  * and while prefilling whenever somebody waits for what is known so far. What cannot be kept is not an error. */
 void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens,
                  const struct session *session);
-/* Writes the state after the first n tokens to disk where that pays: `shared` of them are known from an earlier prompt
- * (PREFIX_SAVE_SHARED at least), or there are many (PREFIX_SAVE_LONG). For prompts that may be written down; after
- * prefix_keep. */
+/* Writes the state after these n tokens to disk where that pays, or after the first `shared` of them, which an earlier
+ * prompt began with too. For prompts that may be written down; after prefix_keep. */
 void prefix_save(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens, int64_t n,
                  int64_t shared);
 /* Frees at least so many bytes of keys and values if it can, least recently used first and from the ends of prompts
@@ -65,8 +66,6 @@ int64_t prefix_bytes(struct prefix_cache *c);            /* what prefix_evict ca
 
 struct prefix_stats {
     int64_t nodes, tokens;           /* in the tree */
-    int64_t lookups, hits;           /* prefix_resume, and how many began with something */
-    int64_t reused_tokens, evicted_tokens;
 };
 struct prefix_stats prefix_stats(const struct prefix_cache *c);
 
