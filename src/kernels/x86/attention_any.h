@@ -6,16 +6,19 @@
 
 #define TILE_ROWS 6
 #define PAGE_VECS (KV_PAGE / VEC_LANES)
+#define BLOCK_VECS (KV_BLOCK / VEC_LANES)
+#define TILE_BLOCKS (TILE_VECS > BLOCK_VECS ? TILE_VECS / BLOCK_VECS : 1) /* blocks of Q8_0 that a tile touches */
 #define LANE_VECS (16 / VEC_LANES) /* vectors that hold the sixteen lanes of a sum */
 
 struct scratch {
     float k[ATTENTION_MAX_HEAD_DIM * KV_PAGE], v[KV_PAGE * ATTENTION_MAX_HEAD_DIM]; /* widened */
-    float p[ATTENTION_ROWS][KV_PAGE]; /* q . k, then exponentials; 0 where not visible */
-    float scaled[TILE_ROWS][KV_PAGE]; /* those times the scales of V */
-    float sums[ATTENTION_SUMS];       /* [rows, attention_row_floats] */
+    float p[ATTENTION_ROWS][KV_PAGE];              /* q . k, then exponentials; 0 where not visible */
+    float scaled[TILE_BLOCKS][TILE_ROWS][KV_PAGE]; /* those times the scales of V */
+    float sums[ATTENTION_SUMS];                    /* [rows, attention_row_floats] */
     const float *q[ATTENTION_ROWS];
     float max[ATTENTION_ROWS], sum[ATTENTION_ROWS], correction[ATTENTION_ROWS];
-    struct kv_rounded rounded[ATTENTION_ROWS]; /* q, for a cache of Q8_0 */
+    float new_max[ATTENTION_ROWS], page_sum[ATTENTION_ROWS]; /* with the page at hand, and of it alone */
+    struct kv_rounded rounded[ATTENTION_ROWS];               /* q, for a cache of Q8_0 */
 };
 _Static_assert(sizeof(struct scratch) <= ATTENTION_SCRATCH_BYTES, "the rows lie in the scratch of one thread");
 
@@ -185,41 +188,65 @@ INLINE VEC soft_cap(float cap, VEC s)
     return vec_mul(vec_set1(cap), vec_sub(one, vec_div(two, vec_add(e, one))));
 }
 
-/* Products to exponentials; the row's maximum and sum follow. */
-INLINE void soft_max(const struct walk *w, bool whole, int row, struct attention_view view)
+/* Products to scores; the largest of them and of those before, to new_max. */
+INLINE void find_maximum(const struct walk *w, bool whole, int row, struct attention_view view)
 {
-    struct scratch *s = w->s;
-    float *p = s->p[row];
-    VEC x[PAGE_VECS], lanes[LANE_VECS], max = vec_set1(s->max[row]);
+    float *p = w->s->p[row];
+    VEC max = vec_set1(w->s->max[row]);
     UNROLL
     for (int i = 0; i < PAGE_VECS; i++) {
-        x[i] = vec_mul(vec_set1(w->a->scale), vec_load(p + i * VEC_LANES));
+        VEC x = vec_mul(vec_set1(w->a->scale), vec_load(p + i * VEC_LANES));
         if (w->a->softcap != 0)
-            x[i] = soft_cap(w->a->softcap, x[i]);
-        VEC larger = vec_max(x[i], max);
+            x = soft_cap(w->a->softcap, x);
+        VEC larger = vec_max(x, max);
         max = whole ? larger : vec_seen(view, i * VEC_LANES, larger, max);
+        vec_store(p + i * VEC_LANES, x);
     }
-    float new_max = vec_largest(max);
+    w->s->new_max[row] = vec_largest(max);
+}
+
+/* Scores to exponentials; their sum to page_sum. */
+INLINE void exponentiate(const struct walk *w, bool whole, int row, struct attention_view view)
+{
+    float *p = w->s->p[row];
+    VEC lanes[LANE_VECS], max = vec_set1(w->s->new_max[row]);
     UNROLL
     for (int i = 0; i < LANE_VECS; i++)
         lanes[i] = vec_set1(0);
     UNROLL
     for (int i = 0; i < PAGE_VECS; i++) {
-        x[i] = vec_exp(vec_sub(x[i], vec_set1(new_max)));
-        x[i] = whole ? x[i] : vec_seen(view, i * VEC_LANES, x[i], vec_set1(0));
-        lanes[i % LANE_VECS] = vec_add(lanes[i % LANE_VECS], x[i]);
-        vec_store(p + i * VEC_LANES, x[i]);
+        VEC x = vec_exp(vec_sub(vec_load(p + i * VEC_LANES), max));
+        x = whole ? x : vec_seen(view, i * VEC_LANES, x, vec_set1(0));
+        lanes[i % LANE_VECS] = vec_add(lanes[i % LANE_VECS], x);
+        vec_store(p + i * VEC_LANES, x);
     }
-    s->correction[row] = vec_first(vec_exp(vec_set1(s->max[row] - new_max)));
-    s->max[row] = new_max;
-    s->sum[row] = fmaf(s->sum[row], s->correction[row], vec_fold(lanes));
+    w->s->page_sum[row] = vec_fold(lanes);
+}
+
+/* Rows [row, end), in steps none of which waits for the same row's one before. */
+INLINE void soft_max(const struct walk *w, bool whole, int row, int end, struct attention_view view)
+{
+    struct scratch *s = w->s;
+    for (int r = row; r < end; r++)
+        find_maximum(w, whole, r, view);
+    for (int r = row; r < end; r++)
+        exponentiate(w, whole, r, view);
+    for (int r = row; r < end; r += VEC_LANES) {
+        int left = end - r;
+        VEC new_max = vec_load_part(s->new_max + r, left), page_sum = vec_load_part(s->page_sum + r, left);
+        VEC correction = vec_exp(vec_sub(vec_load_part(s->max + r, left), new_max));
+        vec_store_part(s->correction + r, left, correction);
+        vec_store_part(s->sum + r, left, vec_fma(vec_load_part(s->sum + r, left), correction, page_sum));
+        vec_store_part(s->max + r, left, new_max);
+    }
 }
 
 /* ---- values ---- */
 
-/* sums = sums correction + p V of `rows` rows and `vecs` vectors from element d on, of which `left` elements exist. */
-INLINE void add_values(const struct walk *w, enum form form, int rows, int vecs, int row, const float (*p)[KV_PAGE],
-                       struct attention_view view, int d, int left)
+/* sums = sums correction + p V of `rows` rows and `vecs` vectors from element d on, of which `left` elements exist. The
+ * i-th vector's p is p[i / p_vecs]. */
+INLINE void add_values(const struct walk *w, enum form form, int rows, int vecs, int row, const float *const *p,
+                       int p_vecs, struct attention_view view, int d, int left)
 {
     int dim = w->a->head_dim, stride = attention_row_floats(dim), bytes = form == FORM_F16 ? 2 : 1;
     float *sums = w->s->sums + (int64_t)row * stride + d;
@@ -237,12 +264,10 @@ INLINE void add_values(const struct walk *w, enum form form, int rows, int vecs,
         if (form != FORM_F32)
             fetch(w->v_next + ((int64_t)j * dim + d) * bytes, vecs * VEC_LANES * bytes);
         UNROLL
-        for (int r = 0; r < rows; r++) {
-            VEC x = vec_set1(p[r][j]);
+        for (int r = 0; r < rows; r++)
             UNROLL
-            for (int i = 0; i < vecs; i++)
-                sum[r][i] = vec_fma(x, v[i], sum[r][i]);
-        }
+        for (int i = 0; i < vecs; i++)
+            sum[r][i] = vec_fma(vec_set1(p[i / p_vecs][r * KV_PAGE + j]), v[i], sum[r][i]);
     }
     UNROLL
     for (int r = 0; r < rows; r++)
@@ -253,27 +278,40 @@ INLINE void add_values(const struct walk *w, enum form form, int rows, int vecs,
 
 INLINE void add_floats(const struct walk *w, enum form form, int rows, int row, struct attention_view view)
 {
-    const float(*p)[KV_PAGE] = (const float(*)[KV_PAGE])w->s->p + row;
+    const float *p = w->s->p[row];
     int dim = w->a->head_dim, d = 0;
     for (; d + TILE_VECS * VEC_LANES <= dim; d += TILE_VECS * VEC_LANES)
-        add_values(w, form, rows, TILE_VECS, row, p, view, d, VEC_LANES);
+        add_values(w, form, rows, TILE_VECS, row, &p, TILE_VECS, view, d, VEC_LANES);
     for (; d + VEC_LANES <= dim; d += VEC_LANES)
-        add_values(w, form, rows, 1, row, p, view, d, VEC_LANES);
+        add_values(w, form, rows, 1, row, &p, TILE_VECS, view, d, VEC_LANES);
     if (d < dim)
-        add_values(w, form, rows, 1, row, p, view, d, dim - d);
+        add_values(w, form, rows, 1, row, &p, TILE_VECS, view, d, dim - d);
 }
 
-/* Every block of 32 elements has scales of its own. */
-INLINE void add_scaled(const struct walk *w, enum form form, int rows, int row, struct attention_view view)
+/* p times the scales of each of `blocks` blocks from element d on. */
+INLINE void scale_rows(const struct walk *w, int rows, int blocks, int row, int d)
 {
-    for (int d = 0; d < w->a->head_dim; d += KV_BLOCK) {
-        const float *scales = w->v_scales + d / KV_BLOCK * KV_PAGE;
+    for (int b = 0; b < blocks; b++) {
+        const float *scales = w->v_scales + (d / KV_BLOCK + b) * KV_PAGE;
         for (int r = 0; r < rows; r++)
             for (int j = 0; j < KV_PAGE; j += VEC_LANES)
-                vec_store(w->s->scaled[r] + j, vec_mul(vec_load(w->s->p[row + r] + j), vec_load(scales + j)));
+                vec_store(w->s->scaled[b][r] + j, vec_mul(vec_load(w->s->p[row + r] + j), vec_load(scales + j)));
+    }
+}
+
+INLINE void add_scaled(const struct walk *w, enum form form, int rows, int row, struct attention_view view)
+{
+    const float *p[2] = {w->s->scaled[0][0], w->s->scaled[TILE_BLOCKS - 1][0]};
+    int dim = w->a->head_dim, d = 0;
+    for (; TILE_BLOCKS > 1 && d + TILE_BLOCKS * KV_BLOCK <= dim; d += TILE_BLOCKS * KV_BLOCK) {
+        scale_rows(w, rows, TILE_BLOCKS, row, d);
+        add_values(w, form, rows, TILE_VECS, row, p, BLOCK_VECS, view, d, VEC_LANES);
+    }
+    for (; d < dim; d += KV_BLOCK) {
+        scale_rows(w, rows, 1, row, d);
         UNROLL
         for (int e = 0; e < KV_BLOCK; e += 2 * VEC_LANES)
-            add_values(w, form, rows, 2, row, (const float(*)[KV_PAGE])w->s->scaled, view, d + e, VEC_LANES);
+            add_values(w, form, rows, 2, row, p, BLOCK_VECS, view, d + e, VEC_LANES);
     }
 }
 
@@ -361,12 +399,10 @@ static bool sees_all(struct attention_view view)
 /* Rows [row, end) see the same of the page. */
 static void attend_alike(const struct walk *w, int row, int end, struct attention_view view)
 {
-    for (int i = row; i < end; i++) {
-        if (sees_all(view))
-            soft_max(w, true, i, view);
-        else
-            soft_max(w, false, i, view);
-    }
+    if (sees_all(view))
+        soft_max(w, true, row, end, view);
+    else
+        soft_max(w, false, row, end, view);
     for (int rows; row < end; row += rows) {
         rows = tile_rows(end - row);
         add_tile(w, rows, row, view);
