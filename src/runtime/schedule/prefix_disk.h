@@ -1,9 +1,10 @@
 /* The part of the prefix cache that outlives the process: files in one folder, for all models, written beside the
  * engine thread and read when a prompt begins with what they hold.
  *
- * Invariants: the folder is its owner's alone (0700, files 0600) and never holds more than max_bytes; what was used
- * longest ago goes first; a file is whole or not there (written beside, then renamed); files that cannot be trusted are
- * removed, and no more is said than a line in the log: the cache is only a shortcut.
+ * Invariants: the folder is its owner's alone (0700, files 0600); what a process listed at the start and wrote since
+ * stays within max_bytes, and what was used longest ago goes first; a file is whole or not there (written beside, then
+ * renamed); files that cannot be trusted are removed, and no more is said than a line in the log: the cache is only a
+ * shortcut. Processes may share a folder.
  * Threads: prefix_disk_find, _load, _save and _drop are the engine thread's. */
 #ifndef RUNG_RUNTIME_SCHEDULE_PREFIX_DISK_H
 #define RUNG_RUNTIME_SCHEDULE_PREFIX_DISK_H
