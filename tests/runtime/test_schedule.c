@@ -15,17 +15,21 @@
 static struct starter roomy;   /* what every answer is compared with */
 static int64_t context_bytes;
 
-static struct starter open_tight(struct runtime *rt, const char *name, int64_t context, int64_t kv_bytes)
+static struct starter open_with(struct runtime *rt, const char *name, const struct local_model_options *options)
 {
     struct err err = ERR_INIT;
     struct filemap *map = NULL;
     struct starter s = {.rt = rt};
-    struct local_model_options options = {.context = context, .kv_bytes = kv_bytes};
     if (!rt)
         assert_ok(runtime_open(2, &s.rt, &err), err);
     assert_ok(filemap_open(RUNG_ROOT "/models/starter.gguf", &map, &err), err);
-    assert_ok(runtime_load(s.rt, name, map, &options, &s.model, &err), err);
+    assert_ok(runtime_load(s.rt, name, map, options, &s.model, &err), err);
     return s;
+}
+
+static struct starter open_tight(struct runtime *rt, const char *name, int64_t context, int64_t kv_bytes)
+{
+    return open_with(rt, name, &(struct local_model_options){.context = context, .kv_bytes = kv_bytes});
 }
 
 static int open_roomy(void **state)
@@ -109,6 +113,29 @@ static void test_a_budget_of_one_context_preempts_and_nobody_notices(void **stat
     assert_int_equal(s.kv_bytes, context_bytes);
     assert_in_range(s.kv_held, 1, context_bytes);
     starter_close(&tight);
+}
+
+static void test_a_cache_of_8_bits_is_preempted_without_a_trace(void **state)
+{
+    (void)state;
+    const struct engine_info *info = &local_model_info(roomy.model)->engine;
+    struct local_model_options options = {.context = CONTEXT, .kv_q8 = true};
+    struct starter like = open_with(NULL, "roomy", &options);
+    options.kv_bytes = engine_session_bytes(info, TENSOR_Q8_0, CONTEXT);
+    struct starter tight = open_with(NULL, "tight", &options);
+    assert_true(options.kv_bytes * 10 < context_bytes * 6);
+    struct asker askers[MANY];
+    struct generation *g[MANY];
+    for (int i = 0; i < MANY; i++) {
+        ask_at_length(&askers[i], i, 150);
+        g[i] = begin(&tight, &askers[i].req);
+    }
+    for (int i = 0; i < MANY; i++)
+        assert_as_alone(&like, &askers[i], collect(g[i]), true);
+    assert_true(state_of(&tight).preemptions > 0);
+    assert_in_range(state_of(&tight).kv_held, 1, options.kv_bytes);
+    starter_close(&tight);
+    starter_close(&like);
 }
 
 static void test_as_many_as_may_live_come_to_an_end_on_two_pages(void **state)
@@ -200,40 +227,72 @@ static void test_those_who_wait_are_let_in_in_order_of_arrival(void **state)
     starter_close(&tight);
 }
 
+/* A model of a longer context, and a document that takes it several steps to read. */
+static struct starter open_long(struct runtime *rt)
+{
+    struct starter s = {.rt = rt};
+    struct err err = ERR_INIT;
+    struct local_model_options options = {.context = LONG_CONTEXT};
+    assert_ok(variant_open(&s, "long", &(struct variant){.context = LONG_CONTEXT}, &options, &err), err);
+    return s;
+}
+
+static struct generation_request ask_of_a_document(struct chat_message messages[2])
+{
+    static char document[7000];
+    memset(document, 'x', sizeof document - 1);
+    for (size_t i = 1; i < sizeof document - 1; i += 2)
+        document[i] = ' ';
+    struct generation_request req = ask(messages, SYSTEM, document);
+    req.max_tokens = 4;
+    req.sampler.bias = &no_end;
+    req.sampler.n_bias = 1;
+    return req;
+}
+
+/* Both begin together; the quick one must be done before the slow one has read its document. */
+static void assert_quick_is_first(struct starter *slow_model, struct starter *quick_model, int64_t quick_tokens)
+{
+    struct gate gate = GATE;
+    struct asker quick;
+    struct chat_message messages[2];
+    struct generation_request slow = ask_of_a_document(messages);
+    slow.gone = wait_at_gate;
+    slow.gone_ctx = &gate;
+    ask_at_length(&quick, 1, quick_tokens);
+    struct generation *g = begin(slow_model, &slow), *q = begin(quick_model, &quick.req);
+    int64_t later_us = q->start_us - g->start_us;
+    open_gate(&gate);
+    struct answer *a = collect(g), *b = collect(q);
+    assert_true(a->usage.prompt_tokens > 6 * ENGINE_MAX_STEP_TOKENS);
+    assert_true(later_us + b->usage.total_us < a->usage.ttft_us);
+    struct answer *alone = answer_of(slow_model, &slow);
+    assert_same_answer(a, alone);
+    free(alone);
+    free(a);
+    assert_as_alone(quick_model, &quick, b, true);
+}
+
 static void test_a_short_question_is_not_held_up_by_a_long_document(void **state)
 {
     (void)state;
     struct starter s = {0};
     struct err err = ERR_INIT;
-    struct local_model_options options = {.context = LONG_CONTEXT};
     assert_ok(runtime_open(2, &s.rt, &err), err);
-    assert_ok(variant_open(&s, "long", &(struct variant){.context = LONG_CONTEXT}, &options, &err), err);
-    struct gate gate = GATE;
-    struct asker quick;
-    struct chat_message messages[2];
-    static char document[7000];
-    memset(document, 'x', sizeof document - 1);
-    for (size_t i = 1; i < sizeof document - 1; i += 2)
-        document[i] = ' ';
-    struct generation_request slow = ask(messages, SYSTEM, document);
-    slow.max_tokens = 4;
-    slow.sampler.bias = &no_end;
-    slow.sampler.n_bias = 1;
-    slow.gone = wait_at_gate;
-    slow.gone_ctx = &gate;
-    ask_at_length(&quick, 1, 2);
-    struct generation *g = begin(&s, &slow), *q = begin(&s, &quick.req);
-    int64_t later_us = q->start_us - g->start_us;
-    open_gate(&gate);
-    struct answer *a = collect(g), *b = collect(q);
-    assert_true(a->usage.prompt_tokens > 4 * ENGINE_MAX_STEP_TOKENS);
-    assert_true(later_us + b->usage.total_us < a->usage.ttft_us);
-    struct answer *alone = answer_of(&s, &slow);
-    assert_same_answer(a, alone);
-    free(alone);
-    free(a);
-    assert_as_alone(&s, &quick, b, true);
+    s = open_long(s.rt);
+    assert_quick_is_first(&s, &s, 2);
     starter_close(&s);
+}
+
+/* A document read 512 tokens a step would leave the other model's answer seven tokens. */
+static void test_a_long_document_of_one_model_leaves_another_its_steps(void **state)
+{
+    (void)state;
+    struct starter quick = open_tight(NULL, "quick", CONTEXT, 0);
+    struct starter slow = open_long(quick.rt);
+    slow.model->pace = (struct pace){.writing_us = 1, .prompt_token_us = PACE_ADDED_US};   /* learnt anew as it goes */
+    assert_quick_is_first(&slow, &quick, 14);
+    starter_close(&quick);
 }
 
 /* ---- remembered prompts ---- */
@@ -403,9 +462,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_budget_of_one_context_preempts_and_nobody_notices),
+        cmocka_unit_test(test_a_cache_of_8_bits_is_preempted_without_a_trace),
         cmocka_unit_test(test_as_many_as_may_live_come_to_an_end_on_two_pages),
         cmocka_unit_test(test_those_who_wait_are_let_in_in_order_of_arrival),
         cmocka_unit_test(test_a_short_question_is_not_held_up_by_a_long_document),
+        cmocka_unit_test(test_a_long_document_of_one_model_leaves_another_its_steps),
         cmocka_unit_test(test_remembered_prompts_make_way_before_anybody_is_preempted),
         cmocka_unit_test(test_a_prompt_seen_before_is_not_read_again),
         cmocka_unit_test(test_one_that_waits_or_is_preempted_can_go),
