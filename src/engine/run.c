@@ -6,6 +6,9 @@
 
 #include "engine/run.h"
 
+#define CACHE_LINE 64
+#define TOKENS_TOGETHER 32   /* whose keys are stored head by head */
+
 /* ---- tokens ---- */
 
 static void run_head_norm(const struct run *r, const struct op *op, int64_t t)
@@ -124,18 +127,27 @@ static size_t page_offset(const struct run *r, enum tensor_type kv_type, bool va
     return kv_layer_bytes(&r->e->model.h, kv_type) * (2 * (size_t)r->e->index_in_group[r->layer] + values);
 }
 
-static void store_kv(const struct run *r, const struct op *op, int64_t t)
+static void store_head(const struct run *r, const struct op *op, int64_t t, int head)
 {
     const struct hparams *h = &r->e->model.h;
+    const struct attention_kernels *kernels = &r->e->k->attention;
     const struct session *s = r->b->items[r->b->item_of[t]].session;
-    int64_t pos = position_of(r->b, t);
+    int64_t pos = position_of(r->b, t), at = (int64_t)head * h->head_dim;
     int slot = (int)(pos % KV_PAGE);
     /* session_reserve made this page the session's own */
     char *page = (char *)s->groups[r->e->group_of[r->layer]].pages[pos / KV_PAGE];
-    const struct attention_kernels *kernels = &r->e->k->attention;
     char *k = page + page_offset(r, s->kv_type, false), *v = page + page_offset(r, s->kv_type, true);
-    kernels->store_k(row_of(r, op->b, t, 0), k, s->kv_type, h->n_kv_head, h->head_dim, slot);
-    kernels->store_v(row_of(r, op->c, t, 0), v, s->kv_type, h->n_kv_head, h->head_dim, slot);
+    size_t bytes = kv_head_bytes(s->kv_type, h->head_dim) * (size_t)head;
+    kernels->store_k(row_of(r, op->b, t, 0) + at, k + bytes, s->kv_type, 1, h->head_dim, slot);
+    kernels->store_v(row_of(r, op->c, t, 0) + at, v + bytes, s->kv_type, 1, h->head_dim, slot);
+}
+
+/* Head by head: the keys of neighbouring positions share cache lines. */
+static void store_kv(const struct run *r, const struct op *op, int64_t begin, int64_t end)
+{
+    for (int head = 0; head < r->e->model.h.n_kv_head; head++)
+        for (int64_t t = begin; t < end; t++)
+            store_head(r, op, t, head);
 }
 
 /* The formats that the products of a stage read, each prepared once for all of them. */
@@ -156,17 +168,46 @@ static void prepare(const struct run *r, int64_t t)
     }
 }
 
+/* Rows that the stage reads and did not write itself. They lie far apart and end soon, and what a step's matrix products
+ * wrote has left the near caches: no hardware prefetcher brings them in time. */
+static void fetch_rows(const struct run *r, int64_t t)
+{
+    bool known[SLOTS] = {[SLOT_NONE] = true};
+    for (int i = 0; i < r->stage->n; i++) {
+        const struct op *op = &r->stage->ops[i];
+        const enum slot reads[] = {op->a, op->b};
+        for (int j = 0; j < 2; j++) {
+            int64_t bytes = known[reads[j]] ? 0 : width_of(r, reads[j]) * (int64_t)sizeof(float);
+            const char *row = bytes > 0 ? (const char *)row_of(r, reads[j], t, 0) : NULL;
+            for (int64_t at = 0; at < bytes; at += CACHE_LINE)
+                __builtin_prefetch(row + at, 0, 2);
+            known[reads[j]] = true;
+        }
+        known[op->dst] = true;
+    }
+}
+
+static void run_token(const struct run *r, int64_t t)
+{
+    for (int i = 0; i < r->stage->n; i++)
+        run_token_op(r, &r->stage->ops[i], t);
+    if (r->next && r->next->kind != STAGE_ATTENTION)
+        prepare(r, t);
+}
+
 static void tokens_piece(void *ctx, int64_t begin, int64_t end, int thread)
 {
     const struct run *r = ctx;
     (void)thread;
-    for (int64_t t = begin; t < end; t++) {
-        for (int i = 0; i < r->stage->n; i++)
-            run_token_op(r, &r->stage->ops[i], t);
+    for (int64_t from = begin; from < end; from += TOKENS_TOGETHER) {
+        int64_t to = end - from < TOKENS_TOGETHER ? end : from + TOKENS_TOGETHER;
+        for (int64_t t = from; t < to; t++) {
+            if (t + 1 < end)
+                fetch_rows(r, t + 1);
+            run_token(r, t);
+        }
         if (r->next && r->next->kind == STAGE_ATTENTION)
-            store_kv(r, r->next->ops, t);
-        else if (r->next)
-            prepare(r, t);
+            store_kv(r, r->next->ops, from, to);
     }
 }
 
