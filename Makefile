@@ -42,6 +42,7 @@ TEST_LIBS   = $(shell pkg-config --libs cmocka libpcre2-8)
 # (optimised in debug builds too: unoptimised intrinsics are neither inlined nor readable)
 ISA_MODE.debug := -O2
 ISA_avx2   := $(ISA_MODE.$(BUILD)) -mavx2 -mfma -mf16c
+ISA_avxvnni := $(ISA_avx2) -mavxvnni
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 isa = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 

@@ -12,13 +12,15 @@
 enum level {
     LEVEL_REF,
     LEVEL_AVX2,
+    LEVEL_AVXVNNI,
     LEVEL_AVX512,
     LEVELS
 };
 
-static const char *const level_names[LEVELS] = {"ref", "avx2", "avx512"};
+static const char *const level_names[LEVELS] = {"ref", "avx2", "avxvnni", "avx512"};
 
 static struct kernels tables[LEVELS];
+static bool has[LEVELS]; /* AVX-512 does not imply AVX-VNNI */
 static enum level best, chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -65,6 +67,8 @@ static void overlay(struct kernels *k, enum level level)
         attention_fill_avx2(&k->attention);
         vector_fill_avx2(&k->vector);
     }
+    if (level == LEVEL_AVXVNNI)
+        matmul_fill_avxvnni(&k->matmul);
     if (level >= LEVEL_AVX512) {
         matmul_fill_avx512(&k->matmul);
         attention_fill_avx512(&k->attention);
@@ -72,20 +76,26 @@ static void overlay(struct kernels *k, enum level level)
     }
 }
 
+/* (cpuid, leaf 7, subleaf 1: not every compiler's own test knows of it) */
+static bool cpu_has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+
 /* The compiler's own test also asks whether the operating system saves the registers (xgetbv); not every compiler's
  * knows of F16C, whose registers are AVX's. */
-static enum level level_of_cpu(void)
+static void ask_cpu(void)
 {
     unsigned a, b, c, d;
     bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
     __builtin_cpu_init();
-    if (!f16c || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-        return LEVEL_REF;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl") ||
-        !__builtin_cpu_supports("avx512vnni"))
-        return LEVEL_AVX2;
-    return LEVEL_AVX512;
+    has[LEVEL_REF] = true;
+    has[LEVEL_AVX2] = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    has[LEVEL_AVXVNNI] = has[LEVEL_AVX2] && cpu_has_avxvnni();
+    has[LEVEL_AVX512] = has[LEVEL_AVX2] && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512vnni");
 }
 #else
 static void overlay(struct kernels *k, enum level level)
@@ -94,7 +104,10 @@ static void overlay(struct kernels *k, enum level level)
     (void)level;
 }
 
-static enum level level_of_cpu(void) { return LEVEL_REF; }
+static void ask_cpu(void)
+{
+    has[LEVEL_REF] = true;
+}
 #endif
 
 static void fill(struct kernels *k, enum level level)
@@ -117,17 +130,21 @@ static enum level level_named(const char *name)
 
 static void decide(void)
 {
-    best = level_of_cpu();
-    for (int level = 0; level <= (int)best; level++)
+    ask_cpu();
+    for (int level = 0; level < LEVELS; level++) {
+        if (!has[level])
+            continue;
         fill(&tables[level], (enum level)level);
+        best = (enum level)level;
+    }
     chosen = best;
     const char *wanted = getenv("RUNG_CPU");
     if (!wanted || !*wanted)
         return;
     enum level level = level_named(wanted);
     if (level == LEVELS)
-        log_warn("RUNG_CPU=%s is none of ref, avx2 and avx512; using %s", wanted, level_names[best]);
-    else if (level > best)
+        log_warn("RUNG_CPU=%s is none of ref, avx2, avxvnni and avx512; using %s", wanted, level_names[best]);
+    else if (!has[level])
         log_warn("RUNG_CPU=%s: this CPU lacks it; using %s", wanted, level_names[best]);
     else
         chosen = level;
@@ -144,8 +161,8 @@ bool kernels_level(const char *level, const struct kernels **ret, struct err *er
     pthread_once(&once, decide);
     enum level found = level_named(level);
     if (found == LEVELS)
-        return err_set(err, ERR_NOT_FOUND, "there are no '%s' kernels: name ref, avx2 or avx512", level);
-    if (found > best)
+        return err_set(err, ERR_NOT_FOUND, "there are no '%s' kernels: name ref, avx2, avxvnni or avx512", level);
+    if (!has[found])
         return err_set(err, ERR_UNSUPPORTED, "this CPU cannot run the %s kernels; its best are %s", level,
                        level_names[best]);
     *ret = &tables[found];

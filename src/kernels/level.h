@@ -15,6 +15,7 @@ void vector_fill_ref(struct vector_kernels *v);
 void matmul_fill_avx2(struct matmul_kernels *m);
 void attention_fill_avx2(struct attention_kernels *a);
 void vector_fill_avx2(struct vector_kernels *v);
+void matmul_fill_avxvnni(struct matmul_kernels *m); /* over AVX2's */
 void matmul_fill_avx512(struct matmul_kernels *m);
 void attention_fill_avx512(struct attention_kernels *a);
 void vector_fill_avx512(struct vector_kernels *v);

@@ -191,7 +191,7 @@ static void test_snapshot_restores_the_same_bits(void **state)
 /* A file in each mixture of types, so that every format of activations and every kernel is crossed. */
 static void check_levels(const char *path, int n)
 {
-    static const char *const names[] = {"ref", "avx2", "avx512"};
+    static const char *const names[] = {"ref", "avx2", "avxvnni", "avx512"};
     struct rig rig;
     struct err err = ERR_INIT;
     int32_t ids[TOKENS];

@@ -7,7 +7,7 @@ const enum tensor_type test_types[16] = {
     TENSOR_F32,  TENSOR_F16,  TENSOR_BF16, TENSOR_Q4_0, TENSOR_Q4_1, TENSOR_Q5_0,   TENSOR_Q5_1,   TENSOR_Q8_0,
     TENSOR_Q2_K, TENSOR_Q3_K, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_IQ4_NL, TENSOR_IQ4_XS, TENSOR_MXFP4,
 };
-const char *const test_levels[2] = {"avx2", "avx512"};
+const char *const test_levels[TEST_LEVELS] = {"avx2", "avxvnni", "avx512"};
 
 /* splitmix64 */
 uint64_t test_random(uint64_t *state)

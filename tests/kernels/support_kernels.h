@@ -18,7 +18,8 @@ enum fill {
 };
 
 extern const enum tensor_type test_types[16];
-extern const char *const test_levels[2]; /* the overlays, "avx2" and "avx512" */
+#define TEST_LEVELS 3
+extern const char *const test_levels[TEST_LEVELS]; /* the overlays */
 
 uint64_t test_random(uint64_t *state);
 float test_random_float(uint64_t *state); /* in [-1, 1) */

@@ -172,7 +172,7 @@ static void compare_levels(struct attention shape, int64_t positions, uint64_t *
     float *expected = test_alloc((size_t)outputs * sizeof *expected);
     s.a.out = expected;
     attend(test_level("ref"), &s.a, 0, units);
-    for (size_t l = 0; l < 2; l++) {
+    for (size_t l = 0; l < TEST_LEVELS; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
         if (!fast)
             continue;
@@ -247,7 +247,7 @@ static void test_levels_equal_the_reference_on_queries_that_are_no_numbers(void 
         attend(test_level("ref"), &s.a, 0, units_of(&shape));
         memcpy(expected, s.out, sizeof expected);
         assert_true(isnan(expected[0]) && !isnan(expected[40]));
-        for (size_t l = 0; l < 2; l++) {
+        for (size_t l = 0; l < TEST_LEVELS; l++) {
             const struct kernels *fast = test_level(test_levels[l]);
             if (fast) {
                 attend(fast, &s.a, 0, units_of(&shape));
@@ -349,7 +349,7 @@ static void test_stores_round_like_the_reference_around_every_half(void **state)
         DIM = 256
     };
     float src[4 * DIM];
-    for (size_t l = 0; l < 2; l++) {
+    for (size_t l = 0; l < TEST_LEVELS; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
         for (uint32_t h = 0; fast && h < 65536; h += DIM) {
             for (uint32_t i = 0; i < DIM; i++) {

@@ -15,7 +15,7 @@ static void test_every_level_runs_the_same_types(void **state)
 {
     (void)state;
     const struct kernels *ref = test_level("ref");
-    for (int l = 0; l < 2; l++) {
+    for (int l = 0; l < TEST_LEVELS; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
         for (uint32_t type = 0; fast && type < TENSOR_TYPES; type++) {
             assert_int_equal(!ref->matmul.matmul[type], !tensor_type_info(type));

@@ -66,7 +66,7 @@ typedef void trials_fn(const struct kernels *ref, const struct kernels *fast, en
 static void for_levels_and_types(trials_fn *run)
 {
     const struct kernels *ref = test_level("ref");
-    for (size_t l = 0; l < 2; l++) {
+    for (size_t l = 0; l < TEST_LEVELS; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
         uint64_t state = 7;
         for (size_t i = 0; fast && i < sizeof test_types / sizeof test_types[0]; i++)

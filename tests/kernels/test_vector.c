@@ -93,7 +93,7 @@ static void test_levels_equal_the_reference_at_every_length(void **state)
     static trial_fn *const trials[] = {run_norm, run_add, run_scale, run_silu, run_gelu, run_clamped, run_soft_cap,
                                        run_exp, run_max, run_sum_exp, run_rope};
     const struct kernels *ref = test_level("ref");
-    for (size_t l = 0; l < 2; l++) {
+    for (size_t l = 0; l < TEST_LEVELS; l++) {
         const struct kernels *fast = test_level(test_levels[l]);
         uint64_t seed = 4;
         for (int n = 1; fast && n <= MAX_N; n++)

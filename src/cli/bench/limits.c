@@ -61,6 +61,8 @@ static int64_t peak_of_level(int64_t multiply_adds)
     const char *level = kernels_get()->level;
     if (strcmp(level, "avx512") == 0)
         return bench_peak_avx512(multiply_adds);
+    if (strcmp(level, "avxvnni") == 0)
+        return bench_peak_avxvnni(multiply_adds);
     if (strcmp(level, "avx2") == 0)
         return bench_peak_avx2(multiply_adds);
 #endif

@@ -5,11 +5,13 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/inline.h"
+#define PANEL_ROWS 32
+#include "kernels/x86/panel.h"
 
-/* Quantised products, all types: up to DECODE_TOKENS tokens, and more on tiles. */
+/* Quantised products, all types: up to DECODE_TOKENS tokens, and more on tiles of panels. */
 #define DECODE_TOKENS 4
 void decode_avx512(const struct matmul *mm, int64_t begin, int64_t end);
+void panel_unpack_avx512(enum tensor_type type, const struct source *s, struct panel *p, struct ahead *ahead);
 void tile_avx512(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
 
 /* ---- folds: each step adds lane i + n to lane i and packs two vectors into one ---- */

@@ -1,6 +1,6 @@
 /* Unpacks panels: sixteen rows' bytes are transposed as they are stored, four of each row a vector, and only then taken
  * apart, so that the shuffles are those of the packed weights. What a panel is good for, tile_avx512.c knows. */
-#include "kernels/x86/panel_avx512.h"
+#include "kernels/x86/avx512.h"
 
 /* Where unpacked bytes go: column i holds elements 4 i to 4 i + 3 of sixteen rows; a panel's lie a whole row apart. */
 typedef uint8_t column[PANEL_ROWS][4];

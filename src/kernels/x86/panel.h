@@ -1,12 +1,11 @@
-/* Panels: 32 rows of weights and a stretch of K, unpacked losslessly into bytes that lie four of K by row, so that a
- * vector's lanes are rows and a token's four bytes, broadcast, meet all of them. Unpacked by panel_avx512.c, multiplied
- * by tile_avx512.c. */
-#ifndef RUNG_KERNELS_X86_PANEL_AVX512_H
-#define RUNG_KERNELS_X86_PANEL_AVX512_H
+/* Panels: PANEL_ROWS rows of weights (two vectors; the instruction set's header says how many these are) and a stretch
+ * of K, unpacked losslessly into bytes that lie four of K by row, so that a vector's lanes are rows and a token's four
+ * bytes, broadcast, meet all of them. Unpacked by panel_*.c, multiplied by tile_*.c. */
+#ifndef RUNG_KERNELS_X86_PANEL_H
+#define RUNG_KERNELS_X86_PANEL_H
 
-#include "kernels/x86/avx512.h"
+#include "kernels/x86/inline.h"
 
-#define PANEL_ROWS 32 /* two vectors of sixteen */
 #define PANEL_K 2048
 #define PANEL_TOKENS 256
 
@@ -41,8 +40,7 @@ struct source {
     int blocks; /* of the type */
 };
 
-/* Into the panel's first blocks; looks ahead UNPACK_LOOKS times for every 256 of K. */
+/* A source goes into its panel's first blocks; unpacking looks ahead so often for every 256 of K. */
 #define UNPACK_LOOKS 4
-void panel_unpack_avx512(enum tensor_type type, const struct source *s, struct panel *p, struct ahead *ahead);
 
 #endif
