@@ -1,6 +1,6 @@
 // Rung beside llama.cpp on the same files, with the same threads, in turns A B A B: prints for each goal the ratio of the
 // two, the median over pairs of neighbouring turns. See README.md.
-import {existsSync} from "node:fs";
+import {existsSync, mkdtempSync, readFileSync, rmSync} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -12,6 +12,8 @@ import {Peer, Rung, bytesBesideFiles, run} from "./sides.mjs";
 
 const DEFAULT_ROUNDS = 5;
 const ROOM = 64; // tokens of context beside those that a row counts
+const FORCED_CONTEXT = 2048;
+const DEFAULT_QUESTIONS = 10;
 const MIB = 1024 * 1024;
 
 const usage = `usage: node peers.mjs --models FOLDER [OPTIONS]
@@ -22,7 +24,9 @@ const usage = `usage: node peers.mjs --models FOLDER [OPTIONS]
   --rounds N          turns of each side, instead of each row's own number
   --threads N         of both sides; 2 unless given
   --build FOLDER      where rung and bench/ are; build/ of this project unless given
-  --cases FILE        prompts and answers as token ids, written by build/bench/speculation --cases
+  --xquad FILE        questions with paragraphs and answers, for the forced rows
+  --vocabulary FILE   whose tokens these become, for models of random weights
+  --questions N       of them; 10 unless given
   --json              one JSON object
   --list              the rows
 `;
@@ -102,7 +106,44 @@ async function compareMemory(row, o) {
     }
 }
 
-const compare = {prefill: compareSpeed, decode: compareSpeed, prefix: comparePrefix, memory: compareMemory};
+// The peer decodes the same tokens, one a step. Neither side's bill holds the prompts and the answers' first tokens.
+async function forcePeer(peer, cases) {
+    let tokens = 0, seconds = 0;
+    for (const {prompt, answer} of cases) {
+        tokens += answer.length - 1;
+        seconds += (await peer.call("force", {prompt, answer: answer.slice(0, -1)})).seconds;
+    }
+    return tokens / seconds;
+}
+
+async function compareForced(row, o) {
+    if (!o.xquad)
+        throw new Error("--xquad FILE says where questions are");
+    const rung = new Rung(o.build, o.file, o.threads);
+    const folder = mkdtempSync(path.join(os.tmpdir(), "peers-"));
+    const cases = path.join(folder, "cases.json");
+    const {peer, about} = await openPeer({n: FORCED_CONTEXT, streams: 1}, o);
+    const pairs = [];
+    try {
+        for (let round = 0; round < o.rounds; round++) {
+            const ours = await rung.forced({answers: row.answers, questions: o.questions, xquad: o.xquad,
+                vocabulary: o.vocabulary, cases});
+            const all = JSON.parse(readFileSync(cases, "utf8")).cases;
+            const theirs = await forcePeer(peer, all.filter(({kind}) => kind === row.answers));
+            pairs.push({rung: ours.speculation_tok_s, peer: theirs, ratio: ours.speculation_tok_s / theirs,
+                rung_plain: ours.plain_tok_s, tokens_per_step: ours.tokens_per_step});
+            o.progress(`${row.id}: ${ours.speculation_tok_s.toFixed(1)} (without speculation ` +
+                `${ours.plain_tok_s.toFixed(1)}) and ${theirs.toFixed(1)} tok/s`);
+        }
+    } finally {
+        rmSync(folder, {recursive: true});
+        await peer.close();
+    }
+    return {unit: "tok/s", pairs, about};
+}
+
+const compare = {prefill: compareSpeed, decode: compareSpeed, forced: compareForced, prefix: comparePrefix,
+    memory: compareMemory};
 
 // ---- the table ----
 
@@ -111,7 +152,7 @@ function verdict(row, value) {
     const reached = (goal) => smaller ? value <= goal : value >= goal;
     if (row.aim !== undefined && reached(row.aim))
         return "aim";
-    return reached(row.must) ? "must" : "missed";
+    return row.must === undefined ? "" : reached(row.must) ? "must" : "missed";
 }
 
 function summary(row, {unit, pairs, about, ...more}) {
@@ -144,7 +185,7 @@ function printRow(r) {
     }
     console.log(r.what.padEnd(40), digits(r.rung).padStart(9), digits(r.peer).padStart(9), r.unit.padEnd(6),
         digits(r.ratio).padStart(7), `${digits(r.ratio_min)} ${digits(r.ratio_max)}`.padStart(15),
-        String(r.must).padStart(6), String(r.aim ?? "").padStart(6), "", r.reached);
+        String(r.must ?? "").padStart(6), String(r.aim ?? "").padStart(6), "", r.reached);
 }
 
 // ---- from options to rows ----
@@ -174,7 +215,7 @@ async function result(row, o) {
 function readOptions() {
     const text = {type: "string"}, flag = {type: "boolean", default: false};
     const {values: o} = parseArgs({options: {models: text, make: flag, only: text, rounds: text, threads: text,
-        build: text, cases: text, json: flag, list: flag, help: {...flag, short: "h"}}});
+        build: text, xquad: text, vocabulary: text, questions: text, json: flag, list: flag, help: {...flag, short: "h"}}});
     const only = o.only?.split(",");
     const unknown = only?.find((id) => !rows.some((r) => r.id === id));
     if (unknown !== undefined)
@@ -187,6 +228,7 @@ function readOptions() {
     if (!o.models && !o.list && !o.help)
         throw new Error("--models FOLDER says where model files are");
     return {...o, rounds: number("rounds", o.rounds), threads: number("threads", o.threads, 2),
+        questions: number("questions", o.questions, DEFAULT_QUESTIONS),
         rows: rows.filter((r) => !only || only.includes(r.id)),
         build: o.build ?? fileURLToPath(new URL("../../build", import.meta.url)),
         progress: (line) => process.stderr.write(line + "\n")};

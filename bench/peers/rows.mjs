@@ -23,8 +23,11 @@ export const rows = [
         rounds: 2, kv: {rung: "q8_0", peer: "F16"}},
     {id: "decode-8-streams", what: "decode, 8 streams in all", model: QWEN_4B, must: 3.0, aim: 5.0, kind: "decode", n: 16,
         streams: 8},
-    {id: "forced-answers", what: "forced answers that copy, speculation", model: QWEN_4B, must: 1.8, aim: 2.5,
-        kind: "forced", rounds: 1},
+    {id: "forced-answers", what: "forced recorded answers, speculation", model: QWEN_4B, must: 1.8, aim: 2.5,
+        kind: "forced", answers: "recorded", rounds: 1},
+    // Longer copies, for which there is no goal.
+    {id: "forced-sentences", what: "forced sentences, speculation", model: QWEN_4B, kind: "forced",
+        answers: "sentence", rounds: 1},
     {id: "moe-prefill", what: "prefill 512, Qwen3-30B-A3B shape", model: QWEN_MOE, must: 1.5, aim: 2.5, ...PREFILL,
         alone: true},
     {id: "moe-decode", what: "decode, Qwen3-30B-A3B shape", model: QWEN_MOE, must: 1.0, aim: 1.1, ...DECODE,

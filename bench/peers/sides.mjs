@@ -99,6 +99,14 @@ export class Rung {
         return this.#bench(["-p", 0, "-n", 0, "--prefix", n], rounds);
     }
 
+    // Tokens a second with speculation, the recorded answers forced; writes the tokens of prompts and answers to `cases`.
+    async forced({answers, questions, xquad, vocabulary, cases}) {
+        const out = await run(`${this.build}/bench/speculation`, [this.file, xquad, "--json", "--kind", answers,
+            "--questions", questions, "--threads", this.threads, "--cases", cases,
+            ...(vocabulary ? ["--vocabulary", vocabulary] : [])].map(String));
+        return JSON.parse(out)[answers];
+    }
+
     // The most bytes beside files while a prompt of almost `n` bytes, each about a token here, is answered.
     async memory({n}) {
         let most = 0;
