@@ -106,11 +106,20 @@ static bool is_loaded(const struct local_model *m)
     return false;
 }
 
+static bool is_absent(const struct local_model *m)
+{
+    pthread_mutex_lock(&rt->lock);
+    bool absent = m->state == MODEL_ABSENT;
+    pthread_mutex_unlock(&rt->lock);
+    return absent;
+}
+
+/* Its parts are closed, too. */
 static void wait_until_dropped(const struct local_model *m)
 {
-    for (int64_t end = clock_ms() + PATIENCE_MS; is_loaded(m) && clock_ms() < end;)
+    for (int64_t end = clock_ms() + PATIENCE_MS; !is_absent(m) && clock_ms() < end;)
         usleep(1000);
-    assert_false(is_loaded(m));
+    assert_true(is_absent(m));
 }
 
 /* Memory for so many copies of the starter. */
