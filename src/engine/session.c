@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "engine/internal.h"
 
 /* Pages kept for the next session that grows; more than that is memory an idle server would hold for nothing. */
 #define KV_RESERVE_BYTES ((int64_t)32 << 20)
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 size_t kv_layer_bytes(const struct hparams *h, enum tensor_type kv_type)
 {
@@ -48,14 +51,26 @@ static size_t page_span(const struct kv_heap *heap)
     return sizeof(struct kv_page) + heap->page_bytes;
 }
 
-/* From the system itself: what malloc gets back it keeps, and a server's memory would never fall. */
+/* From the system itself: what malloc gets back it keeps, and a server's memory would never fall. Where a page has room
+ * for huge ones it starts like one: attention walks 16 KiB here and there, and waits for addresses otherwise. */
 static struct kv_page *page_map(const struct kv_heap *heap, struct err *err)
 {
-    void *page = mmap(NULL, page_span(heap), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED)
-        return page;
-    err_nomem(err, "the key-value cache");
-    return NULL;
+    size_t span = page_span(heap), slack = span >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 0;
+    char *at = mmap(NULL, span + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        err_nomem(err, "the key-value cache");
+        return NULL;
+    }
+    if (slack == 0)
+        return (struct kv_page *)at;
+    size_t before = (HUGE_PAGE_BYTES - (uintptr_t)at % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    size_t small = (size_t)sysconf(_SC_PAGESIZE), end = (before + span + small - 1) / small * small;
+    if (before > 0)
+        munmap(at, before);
+    if (end < span + slack)
+        munmap(at + end, span + slack - end);
+    madvise(at + before, span, MADV_HUGEPAGE);
+    return (struct kv_page *)(at + before);
 }
 
 static struct kv_page *page_take(struct kv_heap *heap, struct err *err)

@@ -91,11 +91,6 @@ INLINE float vec_largest(VEC v)
     return _mm256_cvtss_f32(_mm256_max_ps(v, _mm256_permute_ps(v, 0x01)));
 }
 
-INLINE float vec_first(VEC v)
-{
-    return _mm256_cvtss_f32(v);
-}
-
 INLINE float vec_fold(const VEC lanes[2])
 {
     return fold((struct lanes){lanes[0], lanes[1]});

@@ -89,11 +89,6 @@ INLINE float vec_largest(VEC v)
     return _mm512_reduce_max_ps(v);
 }
 
-INLINE float vec_first(VEC v)
-{
-    return _mm512_cvtss_f32(v);
-}
-
 INLINE float vec_fold(const VEC lanes[1])
 {
     return fold(lanes[0]);
