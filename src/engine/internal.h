@@ -133,17 +133,37 @@ uint64_t adapter_fingerprint(const struct adapter *a);   /* NULL: 0 */
 
 /* ---- a row of logits ---- */
 
+/* What LOGITS_PART neighbouring logits say. The parts of a row are looked at by whichever threads are free; what is
+ * made of them, in their order, does not depend on that. */
+#define LOGITS_PART 16384
+struct logits_part {
+    float max, sum;                /* NaN if there is one; of exp(x - max) */
+    int n_top;
+    struct {
+        int32_t id;
+        float logit;
+    } top[RECORD_TOP];             /* descending, of equals the lower id first */
+};
+
+struct logits_row {
+    const float *x;                /* [n] */
+    int64_t n;
+    const struct logits_part *parts;   /* [logits_parts(n)] */
+};
+
+int64_t logits_parts(int64_t n);
+/* One part of the n logits at x. */
+void logits_scan(const struct kernels *k, const float *x, int64_t n, int64_t part, struct logits_part *ret);
+
 /* log p(i) = logits[i] - max - log_sum */
 struct logits_norm {
-    float max, sum;
-    double log_sum;
+    float max;
+    double sum, log_sum;
 };
-bool logits_normalise(const struct kernels *k, const float *logits, int64_t n, struct logits_norm *ret,
-                      struct err *err);
+bool logits_normalise(const struct logits_row *row, struct logits_norm *ret, struct err *err);
 float logits_logprob(const struct logits_norm *norm, float logit);
 /* The record's top and entropy; the chosen token is the sampler's business. */
-void record_fill(const struct kernels *k, const float *logits, int64_t n, const struct logits_norm *norm,
-                 struct token_record *ret);
+void record_fill(const struct logits_row *row, const struct logits_norm *norm, struct token_record *ret);
 
 /* ---- a batch on its way through the lists ---- */
 
@@ -198,6 +218,7 @@ struct step_memory {
     int64_t attention_units[ENGINE_MAX_STEP_ITEMS + 1];
     struct out_row *rows;          /* [tokens] */
     int n_rows;
+    struct logits_part *parts;     /* [OUT_CHUNK, logits_parts(n_vocab)] */
     struct err faults[OUT_CHUNK];
 };
 

@@ -168,8 +168,8 @@ static void prepare(const struct run *r, int64_t t)
     }
 }
 
-/* Rows that the stage reads and did not write itself. They lie far apart and end soon, and what a step's matrix products
- * wrote has left the near caches: no hardware prefetcher brings them in time. */
+/* Rows that the stage reads and did not write itself. They lie far apart and end soon, and what a step's matrix
+ * products wrote has left the near caches: no hardware prefetcher brings them in time. */
 static void fetch_rows(const struct run *r, int64_t t)
 {
     bool known[SLOTS] = {[SLOT_NONE] = true};

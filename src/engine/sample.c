@@ -13,13 +13,17 @@
 #define MARK_SEEN 1
 #define MARK_GENERATED 2
 #define BIAS_FORBIDS (-100.0f)
+#define SUM_LANES 8
+#define DRAW_BLOCK 1024
+#define NEAR_BEST 8.0f        /* candidates so far below the best are sorted first, ... */
+#define FAR_FROM_BEST 64.0f   /* ... twice as far if these do not reach, and beyond this all */
 
 struct sample_scratch {
     float *adjusted;   /* [n_vocab] logits after biases and penalties */
     float *x;          /* [n_vocab] of the candidates, by ascending id */
     int32_t *ids;      /* [n_vocab] theirs */
     float *t, *w;      /* [n_vocab] logarithm of the weight, 0 for the best, and the weight */
-    int32_t *heap;     /* [n_vocab] candidates, by number */
+    int32_t *heap;     /* [n_vocab] candidates near the best, by number */
     uint8_t *marks;    /* [n_vocab] zero between calls */
 };
 
@@ -204,8 +208,6 @@ static void heap_sink(const float *t, int32_t *heap, int64_t n, int64_t i)
 
 static void heap_build(const float *t, int32_t *heap, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        heap[i] = (int32_t)i;
     for (int64_t i = n / 2 - 1; i >= 0; i--)
         heap_sink(t, heap, n, i);
 }
@@ -220,28 +222,35 @@ static int32_t heap_pop(const float *t, int32_t *heap, int64_t n)
     return best;
 }
 
+/* In lanes, so that additions overlap, folded in one order. */
 static double sum_of(const float *w, int64_t n)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += w[i];
+    double lane[SUM_LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + SUM_LANES <= n; i += SUM_LANES)
+        for (int j = 0; j < SUM_LANES; j++)
+            lane[j] += w[i + j];
+    for (; i < n; i++)
+        lane[i % SUM_LANES] += w[i];
+    for (int j = 0; j < SUM_LANES; j++)
+        sum += lane[j];
     return sum;
 }
 
-/* Top-k, then top-p of what it left, then min-p. Afterwards heap[n - 1], heap[n - 2], ... are the kept ones, best
- * first. */
-static int64_t filter(const struct sampler *s, const struct sample_scratch *scratch, int64_t n, double *ret_sum)
+/* What top-k, top-p and min-p keep of the n best ones in the heap, which holds every candidate as good as the worst of
+ * them. Afterwards heap[n - 1], heap[n - 2], ... are the kept ones, best first. False: they might keep more than n. */
+static bool keep(const struct sampler *s, const struct sample_scratch *scratch, int64_t n, int64_t most, double total,
+                 int64_t *ret_kept, double *ret_sum)
 {
     const float *t = scratch->t, *w = scratch->w;
-    int64_t most = s->top_k > 0 && s->top_k < n ? s->top_k : n, popped = 0, kept = 0;
-    double total = 0, sum = 0, least_t = s->min_p > 0 ? log(s->min_p) : -INFINITY;
-    heap_build(t, scratch->heap, n);
-    if (most == n)
-        total = sum_of(w, n);
-    else
-        while (popped < most)
+    int64_t popped = 0, kept = 0;
+    double sum = 0, least_t = s->min_p > 0 ? log(s->min_p) : -INFINITY;
+    if (total < 0)
+        for (total = 0; popped < most;)
             total += w[heap_pop(t, scratch->heap, n - popped++)];
     while (kept < most && (kept == 0 || sum < s->top_p * total)) {
+        if (kept == popped && popped == n)
+            return false;
         if (kept == popped)
             heap_pop(t, scratch->heap, n - popped++);
         int32_t i = scratch->heap[n - 1 - kept];
@@ -250,8 +259,81 @@ static int64_t filter(const struct sampler *s, const struct sample_scratch *scra
         sum += w[i];
         kept++;
     }
+    *ret_kept = kept;
     *ret_sum = sum;
-    return kept;
+    return true;
+}
+
+static int64_t at_least(const float *t, int64_t n, float bound, int32_t *ret)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        ret[count] = (int32_t)i;
+        count += t[i] >= bound;
+    }
+    return count;
+}
+
+/* Top-k, then top-p of what it left, then min-p. Few candidates carry nearly all the weight: only those near the best
+ * are sorted, and more of them when these do not reach. Afterwards heap[*ret_n - 1], heap[*ret_n - 2], ... are the kept
+ * ones, best first. */
+static int64_t filter(const struct sampler *s, const struct sample_scratch *scratch, int64_t n, int64_t *ret_n,
+                      double *ret_sum)
+{
+    bool is_top_k = s->top_k > 0 && s->top_k < n;
+    double total = is_top_k ? -1 : sum_of(scratch->w, n);
+    int64_t most = is_top_k ? s->top_k : n, kept = 0;
+    for (float bound = -NEAR_BEST;; bound = bound > -FAR_FROM_BEST ? 2 * bound : -INFINITY) {
+        int64_t near = at_least(scratch->t, n, bound, scratch->heap);
+        if (is_top_k && near < most && near < n)
+            continue;
+        heap_build(scratch->t, scratch->heap, near);
+        *ret_n = near;
+        if (keep(s, scratch, near, most, total, &kept, ret_sum) || near == n)
+            return kept;
+    }
+}
+
+static int64_t block_end(int64_t begin, int64_t n)
+{
+    return n - begin < DRAW_BLOCK ? n : begin + DRAW_BLOCK;
+}
+
+/* Where the running sum passes this share of the whole: by blocks, then inside the last block that weighs anything. */
+static int64_t draw_from_all(const float *w, int64_t n, double share)
+{
+    double sum = 0, reached = 0, before = 0;
+    int64_t block = 0, chosen = -1;
+    for (int64_t begin = 0; begin < n; begin += DRAW_BLOCK)
+        sum += sum_of(w + begin, block_end(begin, n) - begin);
+    for (int64_t begin = 0; begin < n && !(share * sum < reached); begin += DRAW_BLOCK) {
+        double weight = sum_of(w + begin, block_end(begin, n) - begin);
+        if (weight > 0) {
+            block = begin;
+            before = reached;
+        }
+        reached += weight;
+    }
+    for (int64_t i = block; i < block_end(block, n) && !(chosen >= 0 && share * sum < before); i++) {
+        before += w[i];
+        if (w[i] > 0)
+            chosen = i;
+    }
+    return chosen;
+}
+
+/* The same among the kept ones, which stand at the end of the heap of n. */
+static int64_t draw_from_kept(const struct sample_scratch *scratch, int64_t n, int64_t kept, double goal)
+{
+    double reached = 0;
+    int64_t chosen = -1;
+    for (int64_t j = 0; j < kept && !(goal < reached); j++) {
+        int64_t i = scratch->heap[n - 1 - j];
+        reached += scratch->w[i];
+        if (scratch->w[i] > 0)
+            chosen = i;
+    }
+    return chosen;
 }
 
 static int64_t draw(const struct kernels *k, const struct candidates *c, const struct sampler *s, float max,
@@ -260,52 +342,52 @@ static int64_t draw(const struct kernels *k, const struct candidates *c, const s
     for (int64_t i = 0; i < c->n; i++)
         scratch->t[i] = (c->x[i] - max) / s->temperature;
     k->vector.exp(scratch->t, scratch->w, c->n);
-    bool filtered = s->top_k > 0 || s->top_p < 1 || s->min_p > 0;
-    double sum, reached = 0;
-    int64_t n = c->n;
-    if (filtered)
-        n = filter(s, scratch, c->n, &sum);
-    else
-        sum = sum_of(scratch->w, n);
-    double goal = rng_unit(s->seed, s->choice, (uint64_t)position) * sum;
-    int64_t chosen = -1;
-    for (int64_t j = 0; j < n && !(goal < reached); j++) {
-        int64_t i = filtered ? scratch->heap[c->n - 1 - j] : j;
-        reached += scratch->w[i];
-        if (scratch->w[i] > 0)
-            chosen = i;
-    }
-    return chosen;
+    double share = rng_unit(s->seed, s->choice, (uint64_t)position), sum;
+    if (s->top_k <= 0 && s->top_p >= 1 && s->min_p <= 0)
+        return draw_from_all(scratch->w, c->n, share);
+    int64_t near, kept = filter(s, scratch, c->n, &near, &sum);
+    return draw_from_kept(scratch, near, kept, share * sum);
 }
 
-bool sample_token(const struct kernels *k, const float *logits, int64_t n_vocab, const struct sampler *s,
+/* Leaves the admitted ones, and says in the record what they weigh. */
+static bool apply_mask(const struct kernels *k, const struct logits_row *row, const struct logits_norm *norm,
+                       const uint64_t *allowed, struct sample_scratch *scratch, struct candidates *c,
+                       struct token_record *record, struct err *err)
+{
+    float sum = 0, weighted;
+    c->n = admitted_ids(allowed, row->n, scratch->ids);
+    if (c->n == 0)
+        return err_set(err, ERR_INVALID, "the mask admits no token");
+    gather(row->x, scratch->ids, c->n, scratch->x);
+    k->vector.sum_exp(scratch->x, c->n, norm->max, &sum, &weighted);
+    record->admitted = sum < norm->sum ? (float)(sum / norm->sum) : 1;
+    gather(c->x, scratch->ids, c->n, scratch->x);
+    c->x = scratch->x;
+    c->ids = scratch->ids;
+    return true;
+}
+
+bool sample_token(const struct kernels *k, const struct logits_row *row, const struct sampler *s,
                   const uint64_t *allowed, int64_t position, struct sample_scratch *scratch, struct token_record *ret,
                   struct err *err)
 {
     struct logits_norm norm;
     struct token_record record = {.admitted = 1};
-    if (!logits_normalise(k, logits, n_vocab, &norm, err))
+    if (!logits_normalise(row, &norm, err))
         return false;
-    record_fill(k, logits, n_vocab, &norm, &record);
-    struct candidates c = {adjust(s, logits, n_vocab, scratch), NULL, n_vocab};
-    if (allowed) {
-        float sum = 0, weighted;
-        c.n = admitted_ids(allowed, n_vocab, scratch->ids);
-        if (c.n == 0)
-            return err_set(err, ERR_INVALID, "the mask admits no token");
-        gather(logits, scratch->ids, c.n, scratch->x);
-        k->vector.sum_exp(scratch->x, c.n, norm.max, &sum, &weighted);
-        record.admitted = sum < norm.sum ? sum / norm.sum : 1;
-        gather(c.x, scratch->ids, c.n, scratch->x);
-        c.x = scratch->x;
-        c.ids = scratch->ids;
-    }
-    float max = k->vector.max(c.x, c.n);
+    record_fill(row, &norm, &record);
+    struct candidates c = {adjust(s, row->x, row->n, scratch), NULL, row->n};
+    if (allowed && !apply_mask(k, row, &norm, allowed, scratch, &c, &record, err))
+        return false;
+    bool is_raw = c.x == row->x;   /* then its largest is known, the first of the top */
+    float max = is_raw ? norm.max : k->vector.max(c.x, c.n);
     if (!isfinite(max))
         return err_set(err, ERR_INVALID, "mask, logit biases and penalties leave no token to choose");
-    int64_t i = s->temperature > 0 ? draw(k, &c, s, max, position, scratch) : first_of_largest(&c, max);
+    int64_t i = s->temperature > 0 ? draw(k, &c, s, max, position, scratch)
+                : is_raw           ? record.top[0].id
+                                   : first_of_largest(&c, max);
     record.id = c.ids ? c.ids[i] : (int32_t)i;
-    record.logprob = logits_logprob(&norm, logits[record.id]);
+    record.logprob = logits_logprob(&norm, row->x[record.id]);
     *ret = record;
     return true;
 }

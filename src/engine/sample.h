@@ -33,15 +33,16 @@ struct sampler {
 
 /* Room that sampling needs for a vocabulary of n_vocab; the engine holds one per thread. */
 struct sample_scratch;
+struct logits_row;
 bool sample_scratch_open(int64_t n_vocab, struct sample_scratch **ret, struct err *err);
 void sample_scratch_close(struct sample_scratch *scratch);
 
 /* Every number in range, every id inside the vocabulary. */
 bool sampler_check(const struct sampler *s, int64_t n_vocab, struct err *err);
-/* The next token and its record. logits [n_vocab] stay as they are; allowed is a bitset of n_vocab bits or NULL;
+/* The next token and its record. The row's logits stay as they are; allowed is a bitset of so many bits or NULL;
  * position is where the token will stand. s has passed sampler_check. ERR_CORRUPT when a logit is NaN or infinitely
  * large, ERR_INVALID when mask and bias leave no token. */
-bool sample_token(const struct kernels *k, const float *logits, int64_t n_vocab, const struct sampler *s,
+bool sample_token(const struct kernels *k, const struct logits_row *row, const struct sampler *s,
                   const uint64_t *allowed, int64_t position, struct sample_scratch *scratch, struct token_record *ret,
                   struct err *err);
 

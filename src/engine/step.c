@@ -125,6 +125,8 @@ static bool memory_take(const struct engine *e, struct step_memory *m, int token
     if (e->model.rope_freq[ROPE_WINDOW])
         m->rotations[1] = arena_array(&m->arena, n * (size_t)h->n_rot, sizeof(float));
     m->rows = arena_array(&m->arena, n, sizeof *m->rows);
+    m->parts = logits ? arena_array(&m->arena, OUT_CHUNK * (size_t)logits_parts(h->n_vocab), sizeof *m->parts) : NULL;
+    ok = ok && (m->parts || !logits);
     return ok && m->ids && m->item_of && m->rotations[0] && m->rotations[1] && m->rows && take_experts(e, m, n);
 }
 
@@ -224,35 +226,49 @@ struct reduction {
     struct engine *e;
     const struct out_row *rows;
     const float *logits, *hidden;   /* [rows, n_vocab] or NULL when none is wanted, [rows, n_embd] */
+    struct logits_part *parts;      /* [rows, logits_parts(n_vocab)] */
 };
 
-static bool want_logprobs(const struct kernels *k, const float *logits, int64_t n_vocab, const struct want *w,
-                          struct err *err)
+/* Parts of all rows, one behind the other. */
+static void scan_piece(void *ctx, int64_t begin, int64_t end, int thread)
+{
+    const struct reduction *r = ctx;
+    int64_t n_vocab = r->e->model.h.n_vocab, parts = logits_parts(n_vocab);
+    (void)thread;
+    for (int64_t i = begin; i < end; i++)
+        logits_scan(r->e->k, r->logits + i / parts * n_vocab, n_vocab, i % parts, &r->parts[i]);
+}
+
+static bool want_logprobs(const struct logits_row *row, const struct want *w, struct err *err)
 {
     struct logits_norm norm;
-    if (!logits_normalise(k, logits, n_vocab, &norm, err))
+    if (!logits_normalise(row, &norm, err))
         return false;
     for (int i = 0; i < w->logprobs.n; i++)
-        w->logprobs.ret[i] = logits_logprob(&norm, logits[w->logprobs.ids[i]]);
+        w->logprobs.ret[i] = logits_logprob(&norm, row->x[w->logprobs.ids[i]]);
     return true;
 }
 
 static bool give_want(const struct reduction *r, int64_t row, const struct want *w, int thread, struct err *err)
 {
     const struct hparams *h = &r->e->model.h;
-    const float *logits = r->logits ? r->logits + row * h->n_vocab : NULL;
+    struct logits_row logits = {.n = h->n_vocab};
+    if (r->logits) {
+        logits.x = r->logits + row * h->n_vocab;
+        logits.parts = r->parts + row * logits_parts(h->n_vocab);
+    }
     switch (w->kind) {
     case WANT_SAMPLE:
-        return sample_token(r->e->k, logits, h->n_vocab, w->sample.sampler, w->sample.allowed,
+        return sample_token(r->e->k, &logits, w->sample.sampler, w->sample.allowed,
                             r->rows[row].item->session->length + w->at + 1, r->e->sample_scratch[thread],
                             w->sample.ret, err);
     case WANT_LOGPROBS:
-        return want_logprobs(r->e->k, logits, h->n_vocab, w, err);
+        return want_logprobs(&logits, w, err);
     case WANT_HIDDEN:
         memcpy(w->ret_hidden, r->hidden + row * h->n_embd, (size_t)h->n_embd * sizeof(float));
         return true;
     case WANT_LOGITS:
-        memcpy(w->ret_logits, logits, (size_t)h->n_vocab * sizeof(float));
+        memcpy(w->ret_logits, logits.x, (size_t)h->n_vocab * sizeof(float));
         return true;
     }
     return err_set(err, ERR_INVALID, "no such want: %d", (int)w->kind);
@@ -303,9 +319,11 @@ static bool reduce_chunk(struct engine *e, int first, int n, struct err *err)
     chunk.tokens = n;
     chunk.slots[SLOT_X] += (int64_t)first * e->model.h.n_embd;
     run_plan(e, &e->output, 0, e->logits_stage, -1, &chunk);
-    if (rows_need_logits(m->rows + first, n))
+    struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[logits->ops->a], m->parts};
+    if (rows_need_logits(m->rows + first, n)) {
         run_plan(e, &e->output, e->logits_stage, e->output.n, -1, &chunk);
-    struct reduction r = {e, m->rows + first, chunk.slots[SLOT_LOGITS], chunk.slots[logits->ops->a]};
+        pool_run(e->pool, n * logits_parts(e->model.h.n_vocab), 1, scan_piece, &r);
+    }
     pool_run(e->pool, n, 1, reduce_piece, &r);
     for (int row = 0; row < n; row++) {
         if (m->faults[row].code == ERR_NONE)

@@ -36,11 +36,18 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool sample(struct bench *b, int n, const uint64_t *allowed, int64_t position)
+{
+    struct logits_part part;
+    struct logits_row row = {b->logits, n, &part};
+    logits_scan(b->k, b->logits, n, 0, &part);
+    return sample_token(b->k, &row, &b->sampler, allowed, position, b->scratch, &b->record, &b->err);
+}
+
 static int32_t choose_among(struct bench *b, int n, const uint64_t *allowed, int64_t position)
 {
     assert_ok(sampler_check(&b->sampler, n, &b->err), b->err);
-    assert_ok(sample_token(b->k, b->logits, n, &b->sampler, allowed, position, b->scratch, &b->record, &b->err),
-              b->err);
+    assert_ok(sample(b, n, allowed, position), b->err);
     return b->record.id;
 }
 
@@ -168,6 +175,24 @@ static void test_top_p_counts_within_what_top_k_left(void **state)
     assert_true(counts[1] > 1500);
 }
 
+/* One heavy token and a long tail far below it, of which top-p needs a part: ids up to (0.95 total - 1) / exp(-9). */
+static void test_top_p_reaches_far_below_the_best(void **state)
+{
+    struct bench *b = *state;
+    double tail = exp(-9), last = (0.95 * (1 + (N - 1) * tail) - 1) / tail;
+    int highest = 0;
+    for (int i = 0; i < N; i++)
+        b->logits[i] = i == 0 ? 0 : -9;
+    b->sampler.temperature = 1;
+    b->sampler.top_p = 0.95f;
+    for (int position = 0; position < 4000; position++) {
+        choose(b, position);
+        highest = b->record.id > highest ? b->record.id : highest;
+    }
+    assert_true(highest <= last + 2);
+    assert_true(highest > last - 60);
+}
+
 static void test_min_p_keeps_what_is_near_the_best(void **state)
 {
     struct bench *b = *state;
@@ -265,7 +290,7 @@ static void test_mask_of_nothing_is_an_error(void **state)
     struct bench *b = *state;
     uint64_t allowed[(N + 63) / 64] = {0};
     allowed[N / 64] = ~(uint64_t)0 << (N % 64);   /* only bits past the vocabulary */
-    assert_false(sample_token(b->k, b->logits, N, &b->sampler, allowed, 0, b->scratch, &b->record, &b->err));
+    assert_false(sample(b, N, allowed, 0));
     assert_int_equal(b->err.code, ERR_INVALID);
     assert_non_null(strstr(b->err.msg, "mask"));
 }
@@ -290,7 +315,7 @@ static void test_bias_that_forbids_all_is_an_error(void **state)
     const struct logit_bias bias[] = {{0, -100}, {1, -1000}};
     b->sampler.bias = bias;
     b->sampler.n_bias = 2;
-    assert_false(sample_token(b->k, b->logits, 2, &b->sampler, NULL, 0, b->scratch, &b->record, &b->err));
+    assert_false(sample(b, 2, NULL, 0));
     assert_int_equal(b->err.code, ERR_INVALID);
 }
 
@@ -388,6 +413,105 @@ static void test_record_takes_ascending_and_descending_logits(void **state)
     }
 }
 
+/* ---- rows of several parts ---- */
+
+#define PARTS 4
+#define LONG_ROW ((PARTS - 1) * LOGITS_PART + 777)
+
+/* Values that come up often, so that the top is full of equals. */
+static void long_row(const struct kernels *k, float *x, struct logits_part *parts)
+{
+    for (int i = 0; i < LONG_ROW; i++)
+        x[i] = (float)random_below(9, (uint64_t)i, 3000) / 300;
+    assert_int_equal(logits_parts(LONG_ROW), PARTS);
+    for (int i = 0; i < PARTS; i++)
+        logits_scan(k, x, LONG_ROW, i, &parts[i]);
+}
+
+static void test_parts_of_a_row_say_what_the_whole_says(void **state)
+{
+    struct bench *b = *state;
+    struct logits_part parts[PARTS];
+    struct logits_norm norm;
+    struct token_record record = {0};
+    float *x = alloc_floats(LONG_ROW);
+    struct logits_row row = {x, LONG_ROW, parts};
+    double sum = 0;
+    long_row(b->k, x, parts);
+    assert_ok(logits_normalise(&row, &norm, &b->err), b->err);
+    record_fill(&row, &norm, &record);
+    for (int i = 0; i < LONG_ROW; i++)
+        sum += exp(x[i]);
+    assert_true(fabs(norm.max + norm.log_sum - log(sum)) < 1e-5);
+    assert_int_equal(record.n_top, RECORD_TOP);
+    for (int i = 0; i < RECORD_TOP; i++) {
+        int32_t id = record.top[i].id;
+        int better = 0;
+        for (int j = 0; j < LONG_ROW; j++)
+            better += x[j] > x[id] || (x[j] == x[id] && j < id);
+        assert_int_equal(better, i);
+    }
+    free(x);
+}
+
+static void test_parts_show_a_nan_wherever_it_is(void **state)
+{
+    struct bench *b = *state;
+    struct logits_part parts[PARTS];
+    struct logits_norm norm;
+    float *x = alloc_floats(LONG_ROW);
+    struct logits_row row = {x, LONG_ROW, parts};
+    for (int at = 5; at < LONG_ROW; at += LOGITS_PART) {
+        long_row(b->k, x, parts);
+        x[at] = NAN;
+        logits_scan(b->k, x, LONG_ROW, at / LOGITS_PART, &parts[at / LOGITS_PART]);
+        assert_false(logits_normalise(&row, &norm, &b->err));
+        assert_int_equal(b->err.code, ERR_CORRUPT);
+    }
+    free(x);
+}
+
+static void test_a_part_that_is_forbidden_adds_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct logits_part parts[PARTS];
+    struct logits_norm norm;
+    float *x = alloc_floats(LONG_ROW);
+    struct logits_row row = {x, LONG_ROW, parts};
+    for (int i = 0; i < LONG_ROW; i++)
+        x[i] = i < LOGITS_PART ? -INFINITY : 0;
+    for (int i = 0; i < PARTS; i++)
+        logits_scan(b->k, x, LONG_ROW, i, &parts[i]);
+    assert_ok(logits_normalise(&row, &norm, &b->err), b->err);
+    assert_float_equal(norm.log_sum, log(LONG_ROW - LOGITS_PART), 1e-6);
+    free(x);
+}
+
+static void test_draws_from_a_long_row_fall_where_the_weight_is(void **state)
+{
+    struct bench *b = *state;
+    struct logits_part parts[PARTS];
+    struct sample_scratch *scratch;
+    float *x = alloc_floats(LONG_ROW);
+    struct logits_row row = {x, LONG_ROW, parts};
+    int low = 0;
+    assert_ok(sample_scratch_open(LONG_ROW, &scratch, &b->err), b->err);
+    for (int i = 0; i < LONG_ROW; i++)
+        x[i] = i < 3000 || i >= 40000 ? 1 : -INFINITY;
+    for (int i = 0; i < PARTS; i++)
+        logits_scan(b->k, x, LONG_ROW, i, &parts[i]);
+    b->sampler.temperature = 1;
+    for (int position = 0; position < 4000; position++) {
+        assert_ok(sample_token(b->k, &row, &b->sampler, NULL, position, scratch, &b->record, &b->err), b->err);
+        assert_true(x[b->record.id] > 0);
+        low += b->record.id < 3000;
+    }
+    double expected = 4000.0 * 3000 / (3000 + LONG_ROW - 40000);
+    assert_true(fabs(low - expected) < 5 * sqrt(expected));
+    sample_scratch_close(scratch);
+    free(x);
+}
+
 /* ---- hostile ---- */
 
 static void test_nan_and_infinity_are_the_models_fault(void **state)
@@ -398,7 +522,7 @@ static void test_nan_and_infinity_are_the_models_fault(void **state)
         for (int at = 0; at < N; at += 333) {
             float kept = b->logits[at];
             b->logits[at] = bad[i];
-            assert_false(sample_token(b->k, b->logits, N, &b->sampler, NULL, 0, b->scratch, &b->record, &b->err));
+            assert_false(sample(b, N, NULL, 0));
             assert_int_equal(b->err.code, ERR_CORRUPT);
             assert_non_null(strstr(b->err.msg, "the model produced"));
             b->logits[at] = kept;
@@ -406,7 +530,7 @@ static void test_nan_and_infinity_are_the_models_fault(void **state)
     }
     for (int i = 0; i < N; i++)
         b->logits[i] = -INFINITY;
-    assert_false(sample_token(b->k, b->logits, N, &b->sampler, NULL, 0, b->scratch, &b->record, &b->err));
+    assert_false(sample(b, N, NULL, 0));
 }
 
 static void refuse(const struct sampler *s, const char *word)
@@ -460,6 +584,7 @@ int main(void)
         EACH(test_top_k_keeps_k_and_the_lower_ids_of_equals),
         EACH(test_top_p_keeps_the_smallest_set_that_reaches_p),
         EACH(test_top_p_counts_within_what_top_k_left),
+        EACH(test_top_p_reaches_far_below_the_best),
         EACH(test_min_p_keeps_what_is_near_the_best),
         EACH(test_top_k_never_takes_what_k_others_beat),
         EACH(test_same_seed_choice_and_position_give_the_same_token),
@@ -473,6 +598,10 @@ int main(void)
         EACH(test_record_holds_top_and_entropy),
         EACH(test_record_of_a_small_vocabulary_has_all_of_it),
         EACH(test_record_takes_ascending_and_descending_logits),
+        EACH(test_parts_of_a_row_say_what_the_whole_says),
+        EACH(test_parts_show_a_nan_wherever_it_is),
+        EACH(test_a_part_that_is_forbidden_adds_nothing),
+        EACH(test_draws_from_a_long_row_fall_where_the_weight_is),
         EACH(test_nan_and_infinity_are_the_models_fault),
         EACH(test_sampler_out_of_range_is_refused_by_name),
     };
