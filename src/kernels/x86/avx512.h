@@ -8,7 +8,7 @@
 #define PANEL_ROWS 32
 #include "kernels/x86/panel.h"
 
-/* Quantised products, all types: up to DECODE_TOKENS tokens, and more on tiles of panels. */
+/* Quantised products, all types: streamed for up to DECODE_TOKENS tokens, and for any number on tiles of panels. */
 #define DECODE_TOKENS 4
 void decode_avx512(const struct matmul *mm, int64_t begin, int64_t end);
 void panel_unpack_avx512(enum tensor_type type, const struct source *s, struct panel *p, struct ahead *ahead);

@@ -1,6 +1,7 @@
 /* Panels: PANEL_ROWS rows of weights (two vectors; the instruction set's header says how many these are) and a stretch
  * of K, unpacked losslessly into bytes that lie four of K by row, so that a vector's lanes are rows and a token's four
- * bytes, broadcast, meet all of them. Unpacked by panel_*.c, multiplied by tile_*.c. */
+ * bytes, broadcast, meet all of them. (Q4_K's nibbles are only brought into this order.) Unpacked by panel_*.c,
+ * multiplied by tile_*.c. */
 #ifndef RUNG_KERNELS_X86_PANEL_H
 #define RUNG_KERNELS_X86_PANEL_H
 
@@ -10,7 +11,7 @@
 #define PANEL_TOKENS 256
 
 struct panel {
-    uint8_t q[PANEL_K / 4][PANEL_ROWS][4];
+    uint8_t q[PANEL_K / 4][PANEL_ROWS][4]; /* of Q4_K, 8 hold the nibbles of 64 of K as they were */
     float d[PANEL_K / 32][PANEL_ROWS], m[PANEL_K / 32][PANEL_ROWS];
     int32_t scale[PANEL_K / 16][PANEL_ROWS];
     int32_t pairs[PANEL_K / 32][PANEL_ROWS]; /* two words: minima as pair_sums wants them, or sixteen of either */

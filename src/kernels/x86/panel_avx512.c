@@ -132,18 +132,16 @@ INLINE void unpack_32(struct kind_32 kind, columns_32 *columns, const struct sou
     }
 }
 
-/* ---- blocks of 256, a half at a time; columns 8 s to 8 s + 7 are the elements from 32 s on ---- */
+/* ---- blocks of 256, a half at a time; columns 8 s to 8 s + 7 are the elements from 32 s on, unless packed ---- */
 
+/* Packed as they are: columns 8 c to 8 c + 7 hold the nibbles of 64 elements from 64 c on. */
 INLINE void columns_q4_k(const uint8_t *const *rows, int64_t at, int half, column *to)
 {
     __m512i v[16];
     load_columns(rows, at + 16 + 64 * half, v);
     UNROLL
-    for (int i = 0; i < 16; i++) {
-        int c = 32 * half + i / 8 * 16 + i % 8;
-        put(to, c, low_nibbles(v[i]));
-        put(to, c + 8, high_nibbles(v[i]));
-    }
+    for (int i = 0; i < 16; i++)
+        put(to, 16 * half + i, v[i]);
 }
 
 /* Bit `bit` of each byte, and those above it, moved to bit `to`; what lies around them, the caller masks. */

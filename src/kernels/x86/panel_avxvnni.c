@@ -81,8 +81,16 @@ INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *ro
         store_rows(p->pairs[8 * b + i] + r, byte_words(kind.has_min ? header.min[i / 2] : header.scale[i / 2], i % 2));
 }
 
-INLINE void unpack_256(struct kind_256 kind, const struct source *s, struct panel *p, struct ahead *ahead)
+INLINE __m256i load_packed(const uint8_t *q4_k, int sub)
 {
+    return _mm256_loadu_si256((const __m256i *)(q4_k + offsetof(struct block_q4_k, qs) + 32 * sub));
+}
+
+/* Packed nibbles stay so: 32 bytes are 64 elements. */
+INLINE void unpack_256(struct kind_256 kind, bool is_packed, const struct source *s, struct panel *p,
+                       struct ahead *ahead)
+{
+    const int vectors = is_packed ? 4 : 8;
     int64_t at = s->at;
     for (int b = 0; b < s->blocks; b++, at += kind.bytes)
         for (int r = 0; r < PANEL_ROWS; r += 8) {
@@ -93,11 +101,11 @@ INLINE void unpack_256(struct kind_256 kind, const struct source *s, struct pane
                 unpack_k_header(s->rows + r, at, p, b, r);
             look_ahead(ahead);
             UNROLL
-            for (int sub = 0; sub < 8; sub++) {
+            for (int sub = 0; sub < vectors; sub++) {
                 __m256i v[8];
                 UNROLL
                 for (int i = 0; i < 8; i++)
-                    v[i] = kind.load(s->rows[r + i] + at, sub);
+                    v[i] = is_packed ? load_packed(s->rows[r + i] + at, sub) : kind.load(s->rows[r + i] + at, sub);
                 transpose(v, kind.run == 0, (uint8_t(*)[PANEL_ROWS][4])p->q[64 * b + 8 * sub][r]);
             }
         }
@@ -128,22 +136,22 @@ void panel_unpack_avxvnni(enum tensor_type type, const struct source *s, struct 
         unpack_32(KIND_MXFP4, s, p, ahead);
         break;
     case TENSOR_Q2_K:
-        unpack_256(KIND_Q2_K, s, p, ahead);
+        unpack_256(KIND_Q2_K, false, s, p, ahead);
         break;
     case TENSOR_Q3_K:
-        unpack_256(KIND_Q3_K, s, p, ahead);
+        unpack_256(KIND_Q3_K, false, s, p, ahead);
         break;
     case TENSOR_Q4_K:
-        unpack_256(KIND_Q4_K, s, p, ahead);
+        unpack_256(KIND_Q4_K, true, s, p, ahead);
         break;
     case TENSOR_Q5_K:
-        unpack_256(KIND_Q5_K, s, p, ahead);
+        unpack_256(KIND_Q5_K, false, s, p, ahead);
         break;
     case TENSOR_IQ4_XS:
-        unpack_256(KIND_IQ4_XS, s, p, ahead);
+        unpack_256(KIND_IQ4_XS, false, s, p, ahead);
         break;
     default:
-        unpack_256(KIND_Q6_K, s, p, ahead);
+        unpack_256(KIND_Q6_K, false, s, p, ahead);
         break;
     }
 }

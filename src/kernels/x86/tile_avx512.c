@@ -48,6 +48,16 @@ INLINE ints ints_shift_left(ints v, int n)
     return _mm512_slli_epi32(v, (unsigned)n);
 }
 
+INLINE ints words_shift_right_4(ints v)
+{
+    return _mm512_srli_epi16(v, 4);
+}
+
+INLINE ints low_nibbles(ints bytes)
+{
+    return _mm512_and_si512(bytes, _mm512_set1_epi8(15));
+}
+
 /* sum += products of unsigned and signed bytes, four a lane; of words, two a lane. */
 INLINE ints add_byte_dots(ints sum, ints w, ints a)
 {

@@ -49,6 +49,16 @@ INLINE ints ints_shift_left(ints v, int n)
     return _mm256_slli_epi32(v, n);
 }
 
+INLINE ints words_shift_right_4(ints v)
+{
+    return _mm256_srli_epi16(v, 4);
+}
+
+INLINE ints low_nibbles(ints bytes)
+{
+    return _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+}
+
 /* sum += products of unsigned and signed bytes, four a lane; of words, two a lane. */
 INLINE ints add_byte_dots(ints sum, ints w, ints a)
 {

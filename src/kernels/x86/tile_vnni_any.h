@@ -17,7 +17,8 @@
 struct shape {
     bool has_sixteen; /* scales in a block of 256, not eight */
     bool has_min;
-    int above; /* blocks of 32: what the bytes are above the weights; of 256, its logarithm */
+    bool is_packed; /* two stretches of 32 elements share a panel's bytes: nibbles, low ones first */
+    int above;      /* blocks of 32: what the bytes are above the weights; of 256, its logarithm */
 };
 
 /* A panel's unpacked blocks and the tokens that meet them. */
@@ -36,12 +37,26 @@ INLINE ints rows_of(const void *row_values, int half)
     return ints_load((const int32_t *)row_values + LANES * half);
 }
 
+/* What a panel's bytes are made of, and which part of it is wanted. */
+enum bytes {
+    BYTES_WHOLE,
+    BYTES_LOW_NIBBLES,
+    BYTES_HIGH_NIBBLES
+};
+
+INLINE ints weights_of(const void *row_values, int half, enum bytes bytes)
+{
+    ints v = rows_of(row_values, half);
+    return bytes == BYTES_WHOLE ? v : low_nibbles(bytes == BYTES_LOW_NIBBLES ? v : words_shift_right_4(v));
+}
+
 /* sums += dot products of `steps` times four of K, of the panel's bytes from w on with each token's from q[t] on. */
-INLINE void add_dots(uint8_t (*w)[PANEL_ROWS][4], const int8_t *const *q, int steps, int tile, ints *sums)
+INLINE void add_dots(uint8_t (*w)[PANEL_ROWS][4], enum bytes bytes, const int8_t *const *q, int steps, int tile,
+                     ints *sums)
 {
     UNROLL
     for (int i = 0; i < steps; i++) {
-        ints w0 = rows_of(w[i], 0), w1 = rows_of(w[i], 1);
+        ints w0 = weights_of(w[i], 0, bytes), w1 = weights_of(w[i], 1, bytes);
         UNROLL
         for (int t = 0; t < tile; t++) {
             ints a = ints_broadcast(q[t] + 4 * i);
@@ -73,7 +88,7 @@ INLINE void tile_32(struct shape shape, struct meeting *m, int tile, int token)
             q[t] = acts[t][b].q;
             sums[2 * t] = sums[2 * t + 1] = ints_set(-shape.above * acts[t][b].sum);
         }
-        add_dots(&p->q[8 * b], q, 8, tile, sums);
+        add_dots(&p->q[8 * b], BYTES_WHOLE, q, 8, tile, sums);
         UNROLL
         for (int i = 0; i < 2 * tile; i++) {
             const struct act_block_32 *a = &acts[i / 2][b];
@@ -85,17 +100,18 @@ INLINE void tile_32(struct shape shape, struct meeting *m, int tile, int token)
     }
 }
 
-/* sums += the scaled products of n elements of the panel's, which share a scale, with each token's from q[t] on. */
-INLINE void add_scaled(struct panel *p, int at, int n, const int8_t *const *q, int tile, ints *sums)
+/* sums += the scaled products of n elements, which share a scale, with each token's from q[t] on. */
+INLINE void add_scaled(uint8_t (*w)[PANEL_ROWS][4], enum bytes bytes, const int32_t *scale, int n,
+                       const int8_t *const *q, int tile, ints *sums)
 {
     ints dots[2 * MAX_TILE];
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
         dots[i] = ints_zero();
-    add_dots(&p->q[at / 4], q, n / 4, tile, dots);
+    add_dots(w, bytes, q, n / 4, tile, dots);
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
-        sums[i] = ints_add(sums[i], ints_mul(dots[i], rows_of(p->scale[at / n], i % 2)));
+        sums[i] = ints_add(sums[i], ints_mul(dots[i], rows_of(scale, i % 2)));
 }
 
 /* sums[half] = the rows' word pairs, `n` from the block's first, times the token's words. */
@@ -128,6 +144,26 @@ INLINE void add_block_256(struct shape shape, struct panel *p, int b, const stru
     }
 }
 
+/* sums += the scaled products of 32 elements, `at` of block b on. */
+INLINE void add_32(struct shape shape, struct panel *p, int b, int at, const struct act_block_256 *const *acts,
+                   int tile, enum bytes bytes, ints *sums)
+{
+    uint8_t(*w)[PANEL_ROWS][4] = bytes == BYTES_WHOLE ? &p->q[64 * b + at / 4] : &p->q[64 * b + at / 64 * 8];
+    const int8_t *q[MAX_TILE];
+    UNROLL
+    for (int t = 0; t < tile; t++)
+        q[t] = acts[t][b].q + at;
+    if (!shape.has_sixteen) {
+        add_scaled(w, bytes, p->scale[8 * b + at / 32], 32, q, tile, sums);
+        return;
+    }
+    add_scaled(w, bytes, p->scale[16 * b + at / 16], 16, q, tile, sums);
+    UNROLL
+    for (int t = 0; t < tile; t++)
+        q[t] += 16;
+    add_scaled(w + 4, bytes, p->scale[16 * b + at / 16 + 1], 16, q, tile, sums);
+}
+
 INLINE void tile_256(struct shape shape, struct meeting *m, int tile, int token)
 {
     struct panel *p = m->panel;
@@ -139,21 +175,13 @@ INLINE void tile_256(struct shape shape, struct meeting *m, int tile, int token)
         UNROLL
         for (int i = 0; i < 2 * tile; i++)
             sums[i] = ints_zero();
-        for (int at = 0; at < 256; at += 32) {
-            const int8_t *q[MAX_TILE];
+        for (int at = 0; at < 256; at += shape.is_packed ? 64 : 32) {
             look_ahead(&m->ahead);
-            UNROLL
-            for (int t = 0; t < tile; t++)
-                q[t] = acts[t][b].q + at;
-            if (!shape.has_sixteen) {
-                add_scaled(p, 256 * b + at, 32, q, tile, sums);
+            add_32(shape, p, b, at, acts, tile, shape.is_packed ? BYTES_LOW_NIBBLES : BYTES_WHOLE, sums);
+            if (!shape.is_packed)
                 continue;
-            }
-            add_scaled(p, 256 * b + at, 16, q, tile, sums);
-            UNROLL
-            for (int t = 0; t < tile; t++)
-                q[t] += 16;
-            add_scaled(p, 256 * b + at + 16, 16, q, tile, sums);
+            look_ahead(&m->ahead);
+            add_32(shape, p, b, at + 32, acts, tile, BYTES_HIGH_NIBBLES, sums);
         }
         UNROLL
         for (int t = 0; t < tile; t++)
@@ -218,16 +246,18 @@ static void tiles_of(enum tensor_type type, struct meeting *m, int tokens)
         [TENSOR_MXFP4] = 12, [TENSOR_Q3_K] = 2,  [TENSOR_Q6_K] = 5,   [TENSOR_IQ4_XS] = 7,
     };
     bool is_32 = act_format_of(type) == ACT_Q8_32;
-    if (type == TENSOR_Q4_K || type == TENSOR_Q5_K)
-        tiles(false, (struct shape){false, true, 0}, m, tokens);
+    if (type == TENSOR_Q4_K)
+        tiles(false, (struct shape){.has_min = true, .is_packed = true}, m, tokens);
+    else if (type == TENSOR_Q5_K)
+        tiles(false, (struct shape){.has_min = true}, m, tokens);
     else if (type == TENSOR_Q2_K)
-        tiles(false, (struct shape){true, true, 0}, m, tokens);
-    else if (is_32 && above[type] == 0)
-        tiles(true, (struct shape){false, true, 0}, m, tokens);
-    else if (is_32)
-        tiles(true, (struct shape){false, false, above[type]}, m, tokens);
+        tiles(false, (struct shape){.has_sixteen = true, .has_min = true}, m, tokens);
+    else if (!is_32)
+        tiles(false, (struct shape){.has_sixteen = true, .above = above[type]}, m, tokens);
+    else if (above[type] == 0)
+        tiles(true, (struct shape){.has_min = true}, m, tokens);
     else
-        tiles(false, (struct shape){true, false, above[type]}, m, tokens);
+        tiles(true, (struct shape){.above = above[type]}, m, tokens);
 }
 
 /* ---- the walk over panels ---- */
