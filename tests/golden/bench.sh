@@ -49,7 +49,7 @@ say bench_keeps_keys_and_values_as_asked $? "$(cat out said)"
 [ $? -eq 0 ] && grep -q '^prefix 64 .* unseen' out
 say bench_times_an_instruction_seen_before $? "$(cat out said)"
 
-for level in ref avx2; do
+for level in ref avx2 avxvnni; do
     RUNG_CPU=$level "$rung" bench -p 8 -n 1 -b 1 -r 1 starter > out 2> said
     [ $? -eq 0 ] && grep -q '^prefill 8 ' out
     say "bench_runs_at_level_$level" $? "$(cat out said)"

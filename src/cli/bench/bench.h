@@ -80,6 +80,7 @@ double bench_multiply_adds_per_s(struct pool *pool);
 int64_t bench_peak_ref(int64_t multiply_adds);
 int64_t bench_peak_avx2(int64_t multiply_adds);
 int64_t bench_peak_avxvnni(int64_t multiply_adds);
+int64_t bench_peak_avxvnni(int64_t multiply_adds);
 int64_t bench_peak_avx512(int64_t multiply_adds);
 
 /* ---- report.c ---- */

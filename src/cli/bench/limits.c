@@ -63,6 +63,8 @@ static int64_t peak_of_level(int64_t multiply_adds)
         return bench_peak_avx512(multiply_adds);
     if (strcmp(level, "avxvnni") == 0)
         return bench_peak_avxvnni(multiply_adds);
+    if (strcmp(level, "avxvnni") == 0)
+        return bench_peak_avxvnni(multiply_adds);
     if (strcmp(level, "avx2") == 0)
         return bench_peak_avx2(multiply_adds);
 #endif

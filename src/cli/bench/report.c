@@ -75,7 +75,7 @@ static void print_speed(const struct bench_row *r)
         speeds[i] = tokens_per_s(r, quantile(r->seconds, r->rounds, 1 - 0.5 * i));
     printf("%10.1f tok/s  %8.1f to %-8.1f", speeds[1], speeds[0], speeds[2]);
     if (r->work > 0 && r->kind == BENCH_PREFILL)
-        printf("  %.2f of %.2f T multiply-adds/s", share(r), median(r->limit, r->rounds) / 1e12);
+        printf("  %.2f of %.0f G multiply-adds/s", share(r), median(r->limit, r->rounds) / 1e9);
     else if (r->work > 0)
         printf("  %.2f of %.1f GB/s read", share(r), median(r->limit, r->rounds) / 1e9);
     printf("\n");
