@@ -108,6 +108,46 @@ static void test_prompts_that_come_together_are_computed_once(void **state)
     starter_close(&other);
 }
 
+/* Memory for one full context: what is remembered goes, running answers are preempted, and all come out the same. */
+static void test_answers_stay_the_same_when_memory_is_short(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 3, N = 12 };
+    static const char *const words[] = {"red", "green", "blue", "white"};
+    static const char *const questions[] = {"book a flight", "play some jazz", "what is the time"};
+    struct starter tight = {0}, cold;
+    struct err err = ERR_INIT;
+    struct filemap *map;
+    starter_open(&cold, 1);
+    int64_t one = engine_session_bytes(&local_model_info(cold.model)->engine, TENSOR_F16, 512);
+    struct local_model_options options = {.kv_bytes = one};
+    assert_ok(runtime_open(2, &tight.rt, &err), err);
+    assert_ok(filemap_open(RUNG_ROOT "/models/starter.gguf", &map, &err), err);
+    assert_ok(runtime_load(tight.rt, "starter", map, &options, &tight.model, &err), err);
+    for (int i = 0; i < ROUNDS * N; i += N) {
+        struct generation *all[N];
+        struct chat_message messages[N][2];
+        char instructions[N][1024];
+        for (int k = 0; k < N; k++) {
+            snprintf(instructions[k], sizeof instructions[k], "%s " INSTRUCTION, words[(i + k) % 4]);
+            struct generation_request req = ask(messages[k], instructions[k], questions[k % 3]);
+            req.max_tokens = 8;
+            all[k] = begin(&tight, &req);
+        }
+        for (int k = 0; k < N; k++) {
+            char owner[24];   /* a new one each time: nothing is known */
+            snprintf(owner, sizeof owner, "%d", i + k);
+            struct answer *a = collect(all[k]), *alone = ask_about(&cold, owner, instructions[k], questions[k % 3]);
+            assert_int_equal(alone->usage.cached_tokens, 0);
+            assert_same_answer(a, alone);
+            free(a);
+            free(alone);
+        }
+    }
+    starter_close(&tight);
+    starter_close(&cold);
+}
+
 static void test_a_conversation_goes_on_from_its_last_answer(void **state)
 {
     struct starter *s = *state;
@@ -366,6 +406,7 @@ int main(void)
         STARTER_TEST(test_another_question_after_the_same_instruction_is_cached_as_far),
         STARTER_TEST(test_owners_learn_nothing_of_each_others_prompts),
         STARTER_TEST(test_prompts_that_come_together_are_computed_once),
+        cmocka_unit_test(test_answers_stay_the_same_when_memory_is_short),
         STARTER_TEST(test_a_conversation_goes_on_from_its_last_answer),
         FOLDER_TEST(test_a_new_process_begins_with_what_the_last_one_knew),
         FOLDER_TEST(test_what_must_not_be_written_is_not),
