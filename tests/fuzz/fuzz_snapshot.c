@@ -19,16 +19,13 @@ static struct engine *open_engine(void)
     return e;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void restore(struct engine *e, enum tensor_type kv_type, struct str bytes)
 {
-    static struct engine *e;
     struct err err = ERR_INIT;
     struct session *s;
-    if (!e)
-        e = open_engine();
-    if (!session_open(e, 100, TENSOR_F16, &s, &err))
+    if (!session_open(e, 100, kv_type, &s, &err))
         abort();
-    if (session_restore(s, (struct str){(const char *)data, size}, &err)) {
+    if (session_restore(s, bytes, &err)) {
         /* any numbers may be in there, NaN too: the step may fail, but not fall */
         int32_t id = 1;
         struct step_item item = {s, &id, 1, NULL, 0};
@@ -38,5 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     session_close(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct engine *e;
+    if (!e)
+        e = open_engine();
+    restore(e, TENSOR_F16, (struct str){(const char *)data, size});
+    restore(e, TENSOR_Q8_0, (struct str){(const char *)data, size});
     return 0;
 }
