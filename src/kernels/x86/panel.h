@@ -14,7 +14,7 @@ struct panel {
     uint8_t q[PANEL_K / 4][PANEL_ROWS][4]; /* of Q4_K, 8 hold the nibbles of 64 of K as they were */
     float d[PANEL_K / 32][PANEL_ROWS], m[PANEL_K / 32][PANEL_ROWS];
     int32_t scale[PANEL_K / 16][PANEL_ROWS];
-    int32_t pairs[PANEL_K / 32][PANEL_ROWS]; /* two words: minima as pair_sums wants them, or sixteen of either */
+    int32_t pairs[PANEL_K / 32][PANEL_ROWS]; /* two words: minima as pair_sums wants them, or sixteen in their order */
     float y[PANEL_TOKENS][PANEL_ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");

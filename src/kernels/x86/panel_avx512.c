@@ -237,22 +237,22 @@ INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel
         put_dwords(p->pairs[4 * b + i] + r, min_words(header.min[i / 2], i % 2));
 }
 
-/* The same for sixteen scales, each in a lane of its own; in pairs stand the minima, or where there are none what
- * meets the sums of activations just so: the scales. */
+/* The same for sixteen scales, each in a lane of its own, and sixteen minima where the type has them. */
 INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *rows, int64_t at, struct panel *p, int b,
                                   int r)
 {
     struct sixteen_headers header = kind.headers(rows, at);
     _mm512_store_ps(p->d[b] + r, header.d);
-    if (kind.has_min)
-        _mm512_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 16; i++)
         put_dwords(p->scale[16 * b + i] + r,
                    _mm512_srai_epi32(_mm512_slli_epi32(header.scale[i / 4], 24 - i % 4 * 8), 24));
+    if (!kind.has_min)
+        return;
+    _mm512_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 8; i++)
-        put_dwords(p->pairs[8 * b + i] + r, byte_words(kind.has_min ? header.min[i / 2] : header.scale[i / 2], i % 2));
+        put_dwords(p->pairs[8 * b + i] + r, byte_words(header.min[i / 2], i % 2));
 }
 
 typedef void columns_256(const uint8_t *const *rows, int64_t at, int half, column *to);

@@ -33,19 +33,9 @@ INLINE ints ints_add(ints a, ints b)
     return _mm512_add_epi32(a, b);
 }
 
-INLINE ints ints_sub(ints a, ints b)
-{
-    return _mm512_sub_epi32(a, b);
-}
-
 INLINE ints ints_mul(ints a, ints b)
 {
     return _mm512_mullo_epi32(a, b);
-}
-
-INLINE ints ints_shift_left(ints v, int n)
-{
-    return _mm512_slli_epi32(v, (unsigned)n);
 }
 
 INLINE ints words_shift_right_4(ints v)
@@ -67,6 +57,13 @@ INLINE ints add_byte_dots(ints sum, ints w, ints a)
 INLINE ints add_word_dots(ints sum, ints w, ints a)
 {
     return _mm512_dpwssd_epi32(sum, w, a);
+}
+
+/* to[i] = -(sums[i] << shift) */
+INLINE void sums_below(const int16_t sums[16], int shift, int32_t to[16])
+{
+    ints v = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)sums));
+    _mm512_storeu_si512(to, _mm512_sub_epi32(ints_zero(), _mm512_slli_epi32(v, (unsigned)shift)));
 }
 
 INLINE floats floats_set(float v)

@@ -34,19 +34,9 @@ INLINE ints ints_add(ints a, ints b)
     return _mm256_add_epi32(a, b);
 }
 
-INLINE ints ints_sub(ints a, ints b)
-{
-    return _mm256_sub_epi32(a, b);
-}
-
 INLINE ints ints_mul(ints a, ints b)
 {
     return _mm256_mullo_epi32(a, b);
-}
-
-INLINE ints ints_shift_left(ints v, int n)
-{
-    return _mm256_slli_epi32(v, n);
 }
 
 INLINE ints words_shift_right_4(ints v)
@@ -68,6 +58,15 @@ INLINE ints add_byte_dots(ints sum, ints w, ints a)
 INLINE ints add_word_dots(ints sum, ints w, ints a)
 {
     return _mm256_dpwssd_avx_epi32(sum, w, a);
+}
+
+/* to[i] = -(sums[i] << shift) */
+INLINE void sums_below(const int16_t sums[16], int shift, int32_t to[16])
+{
+    for (int i = 0; i < 16; i += 8) {
+        ints v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(sums + i)));
+        _mm256_storeu_si256((ints *)(to + i), _mm256_sub_epi32(ints_zero(), _mm256_slli_epi32(v, shift)));
+    }
 }
 
 INLINE floats floats_set(float v)

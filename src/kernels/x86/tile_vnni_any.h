@@ -100,14 +100,18 @@ INLINE void tile_32(struct shape shape, struct meeting *m, int tile, int token)
     }
 }
 
-/* sums += the scaled products of n elements, which share a scale, with each token's from q[t] on. */
+/* What each token's dot products with unsigned bytes begin with, so that they are those with the weights. */
+typedef int32_t starts[MAX_TILE][16];
+
+/* sums += the scaled products of n elements, which share a scale, with each token's from q[t] on; where `from` is not
+ * negative, the dot products begin with that of the starts. */
 INLINE void add_scaled(uint8_t (*w)[PANEL_ROWS][4], enum bytes bytes, const int32_t *scale, int n,
-                       const int8_t *const *q, int tile, ints *sums)
+                       const int8_t *const *q, int tile, const starts start, int from, ints *sums)
 {
     ints dots[2 * MAX_TILE];
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
-        dots[i] = ints_zero();
+        dots[i] = from < 0 ? ints_zero() : ints_broadcast(&start[i / 2][from]);
     add_dots(w, bytes, q, n / 4, tile, dots);
     UNROLL
     for (int i = 0; i < 2 * tile; i++)
@@ -132,13 +136,11 @@ INLINE void add_block_256(struct shape shape, struct panel *p, int b, const stru
     ints pairs[2];
     floats scale = floats_set(a->d), negated = floats_set(-a->d);
     int n = shape.has_sixteen ? 8 : 4;
-    sum_pairs(p, n * b, n, shape.has_sixteen ? a->sums : a->pair_sums, pairs);
+    if (shape.has_min)
+        sum_pairs(p, n * b, n, shape.has_sixteen ? a->sums : a->pair_sums, pairs);
     UNROLL
     for (int half = 0; half < 2; half++) {
-        ints isum = sums[half];
-        if (!shape.has_min)
-            isum = ints_sub(isum, ints_shift_left(pairs[half], shape.above));
-        add_term(y + LANES * half, p->d[b] + LANES * half, scale, isum);
+        add_term(y + LANES * half, p->d[b] + LANES * half, scale, sums[half]);
         if (shape.has_min)
             add_term(y + LANES * half, p->m[b] + LANES * half, negated, pairs[half]);
     }
@@ -146,7 +148,7 @@ INLINE void add_block_256(struct shape shape, struct panel *p, int b, const stru
 
 /* sums += the scaled products of 32 elements, `at` of block b on. */
 INLINE void add_32(struct shape shape, struct panel *p, int b, int at, const struct act_block_256 *const *acts,
-                   int tile, enum bytes bytes, ints *sums)
+                   int tile, enum bytes bytes, const starts start, ints *sums)
 {
     uint8_t(*w)[PANEL_ROWS][4] = bytes == BYTES_WHOLE ? &p->q[64 * b + at / 4] : &p->q[64 * b + at / 64 * 8];
     const int8_t *q[MAX_TILE];
@@ -154,14 +156,15 @@ INLINE void add_32(struct shape shape, struct panel *p, int b, int at, const str
     for (int t = 0; t < tile; t++)
         q[t] = acts[t][b].q + at;
     if (!shape.has_sixteen) {
-        add_scaled(w, bytes, p->scale[8 * b + at / 32], 32, q, tile, sums);
+        add_scaled(w, bytes, p->scale[8 * b + at / 32], 32, q, tile, start, -1, sums);
         return;
     }
-    add_scaled(w, bytes, p->scale[16 * b + at / 16], 16, q, tile, sums);
+    add_scaled(w, bytes, p->scale[16 * b + at / 16], 16, q, tile, start, shape.has_min ? -1 : at / 16, sums);
     UNROLL
     for (int t = 0; t < tile; t++)
         q[t] += 16;
-    add_scaled(w + 4, bytes, p->scale[16 * b + at / 16 + 1], 16, q, tile, sums);
+    add_scaled(w + 4, bytes, p->scale[16 * b + at / 16 + 1], 16, q, tile, start, shape.has_min ? -1 : at / 16 + 1,
+               sums);
 }
 
 INLINE void tile_256(struct shape shape, struct meeting *m, int tile, int token)
@@ -172,16 +175,19 @@ INLINE void tile_256(struct shape shape, struct meeting *m, int tile, int token)
         acts[t] = (const void *)(m->act + (size_t)(token + t) * m->act_bytes);
     for (int b = 0; b < m->blocks; b++) {
         ints sums[2 * MAX_TILE];
+        starts start;
+        for (int t = 0; !shape.has_min && t < tile; t++)
+            sums_below(acts[t][b].sums, shape.above, start[t]);
         UNROLL
         for (int i = 0; i < 2 * tile; i++)
             sums[i] = ints_zero();
         for (int at = 0; at < 256; at += shape.is_packed ? 64 : 32) {
             look_ahead(&m->ahead);
-            add_32(shape, p, b, at, acts, tile, shape.is_packed ? BYTES_LOW_NIBBLES : BYTES_WHOLE, sums);
+            add_32(shape, p, b, at, acts, tile, shape.is_packed ? BYTES_LOW_NIBBLES : BYTES_WHOLE, start, sums);
             if (!shape.is_packed)
                 continue;
             look_ahead(&m->ahead);
-            add_32(shape, p, b, at + 32, acts, tile, BYTES_HIGH_NIBBLES, sums);
+            add_32(shape, p, b, at + 32, acts, tile, BYTES_HIGH_NIBBLES, start, sums);
         }
         UNROLL
         for (int t = 0; t < tile; t++)
