@@ -44,14 +44,9 @@ double step_cost_of(const struct step_cost *p, int tokens)
     return p->shape[i] + part * (p->shape[i + 1] - p->shape[i]);
 }
 
-double step_cost_ns(const struct step_cost *p, int tokens)
-{
-    return p->token_ns * step_cost_of(p, tokens);
-}
-
 static void learn_shape(struct step_cost *p, int knot, double weight, double difference)
 {
-    double rate = 1.0 / (1 + p->seen[knot]);
+    double rate = 1.0 / (2 + p->seen[knot]);
     if (knot == 0 || weight <= 0)
         return;
     if (rate < STEP_COST_SHAPE_RATE)
@@ -62,7 +57,7 @@ static void learn_shape(struct step_cost *p, int knot, double weight, double dif
 
 void step_cost_saw(struct step_cost *p, int tokens, int64_t ns)
 {
-    double part, expected = step_cost_ns(p, tokens);
+    double part, expected = p->token_ns * step_cost_of(p, tokens);
     int i = knot_before(tokens, &part);
     if (ns <= 0)
         return;

@@ -11,7 +11,7 @@
 struct step_cost {
     /* private */
     double token_ns;                 /* a step of one token; 0: none was seen */
-    float shape[STEP_COST_KNOTS];         /* steps of step_cost.c's sizes over it */
+    float shape[STEP_COST_KNOTS];    /* steps of step_cost.c's sizes over it */
     uint32_t seen[STEP_COST_KNOTS];
 };
 
@@ -20,7 +20,5 @@ void step_cost_open(struct step_cost *p);
 void step_cost_saw(struct step_cost *p, int tokens, int64_t ns);
 /* Relative to a step of one token. */
 double step_cost_of(const struct step_cost *p, int tokens);
-/* Of a step of so many tokens; 0: no step was seen yet. */
-double step_cost_ns(const struct step_cost *p, int tokens);
 
 #endif

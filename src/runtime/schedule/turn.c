@@ -231,7 +231,8 @@ void turn_run(struct runtime *rt, struct local_model *m)
     if (together) {
         int64_t ns = clock_ns() - start_ns;
         pace_note(&m->pace, t->n_writing, t->n_prompt, ns / 1000);
-        step_cost_saw(&m->speculator.cost, (int)(t->n_writing + t->n_prompt), ns);
+        if (t->n_prompt == 0)   /* prompts ask for fewer samples */
+            step_cost_saw(&m->speculator.cost, (int)t->n_writing, ns);
     }
     for (int i = 0; i < t->n; i++) {
         if (together || step_alone(m, t, i, &err))
