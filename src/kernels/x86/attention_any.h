@@ -117,7 +117,9 @@ INLINE void dot_block(const struct walk *w, int rows, int row, int slot, int blo
         UNROLL
     for (int i = 0; i < TILE_VECS; i++)
         sum[r][i] = int_dot_start(q[r].sum[block]);
-    for (int d = block * KV_BLOCK; d < (block + 1) * KV_BLOCK; d += 4) {
+    UNROLL
+    for (int step = 0; step < KV_BLOCK / 4; step++) { /* gcc moves the sums about in a loop */
+        int d = block * KV_BLOCK + 4 * step;
         VECI k[TILE_VECS];
         UNROLL
         for (int i = 0; i < TILE_VECS; i++)
