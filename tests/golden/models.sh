@@ -60,6 +60,7 @@ models:
   starter: {file: starter, keep_alive: -1}
   a: {file: a.gguf, keep_alive: 0}
   named: {file: tiny}
+  tight: {file: tiny, kv_cache: q8_0, kv_memory: 0.3MB}
 EOF
 export KEY=secret
 "$rung" serve --config rung.yaml >serve.log 2>&1 &
@@ -90,7 +91,22 @@ check it_is_dropped_at_once dropped a
 ask named ',"keep_alive":"2h"'
 ps
 check a_request_says_how_long says '^named .*[12] .*from now'
-"$rung" stop named tiny --config rung.yaml >out 2>&1
+# Twelve at once where the memory for keys and values holds one at its longest.
+pids=
+for i in $(seq 12); do
+    curl -s --max-time 60 -H 'content-type: application/json' -H 'authorization: Bearer secret' "$url/v1/chat/completions" \
+        -d "{\"model\":\"tight\",\"max_tokens\":60,\"logit_bias\":{\"4095\":-100},\"messages\":[{\"role\":\"user\",\"content\":\"hi $i\"}]}" \
+        >"answer.$i" 2>&1 &
+    pids="$pids $!"
+done
+wait $pids
+cat answer.* >out
+all_whole() { [ "$(grep -l '"completion_tokens":60' answer.* | wc -l)" = 12 ]; }
+check requests_beyond_the_memory_wait_and_none_fails all_whole
+ps --json
+check ps_tells_of_the_memory_for_keys_and_values \
+    says '"name":"tight".*"kv_cache":"q8_0","kv_bytes":[1-9][0-9]*,"kv_memory_bytes":300000'
+"$rung" stop named tiny tight --config rung.yaml >out 2>&1
 check stop_drops_what_is_named dropped named
 ps --json
 check ps_speaks_json says '"models":\[{"name":"starter"'
