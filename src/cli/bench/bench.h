@@ -76,12 +76,6 @@ void bench_ran(struct bench *b);
 /* ---- limits.c: what the machine allows ---- */
 double bench_read_bytes_per_s(const struct gguf *g, struct pool *pool);
 double bench_multiply_adds_per_s(struct pool *pool);
-/* At least `multiply_adds` products of bytes into 32-bit sums, as the kernels of a level do them; returns how many. */
-int64_t bench_peak_ref(int64_t multiply_adds);
-int64_t bench_peak_avx2(int64_t multiply_adds);
-int64_t bench_peak_avxvnni(int64_t multiply_adds);
-int64_t bench_peak_avxvnni(int64_t multiply_adds);
-int64_t bench_peak_avx512(int64_t multiply_adds);
 
 /* ---- report.c ---- */
 void bench_print(const struct bench *b);

@@ -1,14 +1,12 @@
 /* What the machine allows: a plain read loop over the very bytes that decoding reads, and the integer products that the
  * level in use can do. Both with the threads of the test. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "cli/bench/bench.h"
+#include "kernels/peak.h"
 
 #define READ_GRAIN (1 << 17)                      /* words of 8 bytes */
 #define PEAK_PIECE ((int64_t)1 << 28)             /* multiply-adds: half a millisecond of AVX-512 */
 #define PEAK_PIECES 16                            /* a thread */
-#define REF_LANES 64
 
 /* One word of every half line, four chains: what the memory gives, not what an adder does. */
 static void read_range(void *ctx, int64_t begin, int64_t end, int thread)
@@ -37,45 +35,11 @@ double bench_read_bytes_per_s(const struct gguf *g, struct pool *pool)
     return bytes / ((double)(clock_ns() - start) / 1e9);
 }
 
-/* The reference: as many lanes as any machine has, for the compiler to make of what it can. */
-int64_t bench_peak_ref(int64_t multiply_adds)
-{
-    int32_t sums[REF_LANES] = {0};
-    uint8_t weights[REF_LANES];
-    int8_t tokens[REF_LANES];
-    int64_t steps = multiply_adds / REF_LANES + 1;
-    memset(weights, 3, sizeof weights);
-    memset(tokens, 5, sizeof tokens);
-    for (int64_t step = 0; step < steps; step++) {
-        __asm__ volatile("" : "+m"(weights));
-        for (int i = 0; i < REF_LANES; i++)
-            sums[i] += weights[i] * tokens[i];
-    }
-    __asm__ volatile("" ::"m"(sums));
-    return steps * REF_LANES;
-}
-
-static int64_t peak_of_level(int64_t multiply_adds)
-{
-#if defined(__x86_64__)
-    const char *level = kernels_get()->level;
-    if (strcmp(level, "avx512") == 0)
-        return bench_peak_avx512(multiply_adds);
-    if (strcmp(level, "avxvnni") == 0)
-        return bench_peak_avxvnni(multiply_adds);
-    if (strcmp(level, "avxvnni") == 0)
-        return bench_peak_avxvnni(multiply_adds);
-    if (strcmp(level, "avx2") == 0)
-        return bench_peak_avx2(multiply_adds);
-#endif
-    return bench_peak_ref(multiply_adds);
-}
-
 static void multiply_range(void *ctx, int64_t begin, int64_t end, int thread)
 {
     int64_t *done = ctx;
     for (int64_t i = begin; i < end; i++)
-        done[thread] += peak_of_level(PEAK_PIECE);
+        done[thread] += kernels_peak(PEAK_PIECE);
 }
 
 double bench_multiply_adds_per_s(struct pool *pool)
