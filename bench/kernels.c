@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/pool.h"
@@ -16,6 +17,8 @@
 #define SLICE_BYTES (WEIGHT_BYTES / SLICES)
 #define ROUNDS 60
 #define PREFILL_TOKENS 512
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define CACHE_BYTES ((size_t)192 << 20) /* of several layers at 8,192 positions, of one at 32,768 */
 #define MAX_THREADS 2
 
 static const enum tensor_type types[] = {
@@ -27,7 +30,7 @@ static const enum tensor_type types[] = {
 struct bench {
     const struct kernels *kernels;
     struct pool *pool;
-    char *weights;
+    char *weights, *cache;
     char *act; /* prepared rows */
     float *x, *y;
     float *q;
@@ -40,10 +43,12 @@ struct bench {
 static void *allocate(size_t n)
 {
     void *p = NULL;
-    if (posix_memalign(&p, 4096, n) != 0) {
+    if (posix_memalign(&p, HUGE_PAGE_BYTES, n) != 0) {
         fprintf(stderr, "bench: no memory for %zu bytes\n", n);
         exit(1);
     }
+    if (n == CACHE_BYTES) /* as the engine has it; weights are mapped from files, in small pages */
+        madvise(p, n, MADV_HUGEPAGE);
     memset(p, 0, n);
     return p;
 }
@@ -224,7 +229,7 @@ static double attention_seconds(struct bench *b, enum tensor_type type, int toke
     static const char *pages[MAX_POSITIONS / KV_PAGE];
     size_t half = KV_HEADS * kv_head_bytes(type, HEAD_DIM), n = (size_t)positions / KV_PAGE;
     for (size_t i = 0; i < n; i++)
-        pages[i] = b->weights + ((size_t)layer * n + i) * 2 * half;
+        pages[i] = b->cache + ((size_t)layer * n + i) * 2 * half;
     struct attending p = {b,
                           {.q = b->q,
                            .out = b->y,
@@ -246,7 +251,7 @@ static double attention_seconds(struct bench *b, enum tensor_type type, int toke
 static void report_attention_decode(struct bench *b, enum tensor_type type, int positions)
 {
     size_t layer_bytes = 2 * KV_HEADS * kv_head_bytes(type, HEAD_DIM) * (size_t)positions / KV_PAGE;
-    int layers = (int)(WEIGHT_BYTES / layer_bytes);
+    int layers = (int)(CACHE_BYTES / layer_bytes);
     double best = 1e9, read = 1e9;
     for (int round = 0; round < ROUNDS; round++) {
         best = smaller(best, attention_seconds(b, type, 1, positions, round % layers));
@@ -271,7 +276,7 @@ static void report_attention_prefill(struct bench *b, enum tensor_type type, int
 static void report_attention(struct bench *b)
 {
     static const enum tensor_type kv_types[] = {TENSOR_F16, TENSOR_Q8_0};
-    memset(b->weights, 0x2c, WEIGHT_BYTES);
+    memset(b->cache, 0x2c, CACHE_BYTES);
     for (int64_t i = 0; i < PREFILL_TOKENS * HEADS * HEAD_DIM; i++)
         b->q[i] = (float)(i % 97 - 48) * 0.02f;
     for (int i = 0; i < 2; i++) {
@@ -296,6 +301,7 @@ int main(int argc, char **argv)
     static struct bench b;
     b.kernels = kernels_get();
     b.weights = allocate(WEIGHT_BYTES);
+    b.cache = allocate(CACHE_BYTES);
     b.act = allocate((size_t)PREFILL_TOKENS * act_row_bytes(ACT_F32, 9728));
     b.x = allocate(9728 * sizeof *b.x);
     b.y = allocate((size_t)WEIGHT_BYTES / 64);
