@@ -399,6 +399,40 @@ static void test_files_of_another_model_are_not_used(void **state)
     assert_int_equal(known(x, x->ids, 1100), 1099);
 }
 
+/* What the tokens are is no matter here: a state of its own is remembered for these, and saved. */
+static void keep_and_save(const struct scene *x, struct str state, const int32_t *ids)
+{
+    struct err err = ERR_INIT;
+    struct session *s = rig_session(&x->rig, LONG_CONTEXT, TENSOR_F16);
+    assert_ok(session_restore(s, state, &err), err);
+    prefix_keep(x->cache, &mine, ids, s);
+    session_close(s);
+    prefix_save(x->cache, &mine, ids, PREFIX_SAVE_SHARED, PREFIX_SAVE_SHARED);
+}
+
+static void test_files_make_way_in_the_tree_for_new_prompts(void **state)
+{
+    struct shelf *x = *state;
+    struct err err = ERR_INIT;
+    struct buf bytes = BUF_INIT(1 << 20);
+    int32_t ids[PREFIX_SAVE_SHARED + 1] = {0};
+    reopen(x, "qwen3");
+    struct session *s = rig_session(&x->scene->rig, LONG_CONTEXT, TENSOR_F16);
+    run_tokens(&x->scene->rig, s, x->ids, PREFIX_SAVE_SHARED, NULL);
+    assert_ok(session_snapshot(s, &bytes, &err), err);
+    session_close(s);
+    for (int i = 0; i < PREFIX_MAX_NODES + 100; i++) {
+        ids[0] = i;
+        for (int tries = 0; known(x, ids, PREFIX_SAVE_SHARED + 1) == 0; tries++) {   /* the writer has enough to do */
+            assert_true(tries < 100000);
+            keep_and_save(x->scene, buf_view(&bytes), ids);
+            prefix_evict(x->scene->cache, EVERYTHING);
+        }
+    }
+    assert_true(prefix_stats(x->scene->cache).nodes <= PREFIX_MAX_NODES);
+    buf_free(&bytes);
+}
+
 /* ---- against a naive model: every prompt so far ---- */
 
 #define ROUNDS 150
@@ -462,6 +496,7 @@ int main(void)
         SHELF_TEST(test_long_prompts_are_written_though_seen_once_but_not_one_after_the_other),
         SHELF_TEST(test_state_of_windows_is_written_where_two_prompts_parted),
         SHELF_TEST(test_files_of_another_model_are_not_used),
+        SHELF_TEST(test_files_make_way_in_the_tree_for_new_prompts),
         PLAIN_TEST(test_random_prompts_begin_with_the_longest_one_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

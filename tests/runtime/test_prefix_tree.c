@@ -64,6 +64,7 @@ static void assert_sound(const struct scene *x)
     for (const struct prefix_node *node = &x->root->top; node; node = prefix_next(node, &x->root->top, NULL)) {
         nodes++;
         tokens += node->n;
+        assert_true(!node->parent || node->file || (node->child && node->child->next));   /* nothing idle */
         for (const struct prefix_node *a = node->child; a; a = a->next) {
             assert_ptr_equal(a->parent, node);
             assert_true(a->n > 0);

@@ -44,12 +44,12 @@ static void drop_session(struct prefix_node *node)
     node->session = NULL;
 }
 
-/* A leaf with all that hangs on it, and what is above it for its sake alone. */
-static void drop_leaf(struct prefix_cache *c, struct prefix_node *leaf)
+/* All that hangs on a node, and places that only it needed. */
+static void drop_node(struct prefix_cache *c, struct prefix_node *node)
 {
-    drop_session(leaf);
-    leaf->file = 0;
-    prefix_prune(&c->forest, leaf);
+    drop_session(node);
+    node->file = 0;
+    prefix_prune(&c->forest, node);
 }
 
 void prefix_close(struct prefix_cache *c)
@@ -60,7 +60,7 @@ void prefix_close(struct prefix_cache *c)
         struct prefix_node *node = &c->forest.roots->top;
         while (node->child)
             node = node->child;
-        drop_leaf(c, node);
+        drop_node(c, node);
     }
     free(c);
 }
@@ -275,26 +275,29 @@ bool prefix_resume(struct prefix_cache *c, const struct prefix_key *key, const i
 
 /* ---- keeping ---- */
 
+static bool can_go(const struct prefix_node *node, bool frees_memory)
+{
+    return frees_memory ? node->session && own_bytes(node->session) > 0 : node->session || node->file;
+}
+
 static struct prefix_node *oldest(const struct prefix_cache *c, bool frees_memory)
 {
     struct prefix_node *best = NULL;
     for (struct prefix_root *r = c->forest.roots; r; r = r->next_root)
         for (struct prefix_node *node = &r->top; node; node = prefix_next(node, &r->top, NULL))
-            if (node->session && (!best || node->used < best->used ||
-                                  (node->used == best->used && node->depth > best->depth)) &&
-                (!frees_memory || own_bytes(node->session) > 0))
+            if ((!best || node->used < best->used || (node->used == best->used && node->depth > best->depth)) &&
+                can_go(node, frees_memory))
                 best = node;
     return best;
 }
 
+/* Files go out of the tree like sessions: else those that the folder lost long ago would fill it in the end. */
 static void keep_within_limits(struct prefix_cache *c)
 {
     struct prefix_node *node;
     while ((c->forest.n_nodes > PREFIX_MAX_NODES || c->forest.n_tokens > PREFIX_MAX_TOKENS) &&
-           (node = oldest(c, false))) {
-        drop_session(node);
-        prefix_prune(&c->forest, node);
-    }
+           (node = oldest(c, false)))
+        drop_node(c, node);
 }
 
 void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int32_t *tokens,

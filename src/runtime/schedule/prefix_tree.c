@@ -186,6 +186,8 @@ void prefix_prune(struct prefix_forest *f, struct prefix_node *node)
         free(node);
         node = parent;
     }
-    if (!node->parent && !node->child)
+    if (node->parent)
+        prefix_join(f, node);
+    else if (!node->child)
         root_free(f, node);
 }

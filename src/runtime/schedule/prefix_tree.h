@@ -48,7 +48,8 @@ void prefix_touch(struct prefix_forest *f, struct prefix_node *node);
 void prefix_cut(struct prefix_forest *f, struct prefix_node *leaf, int64_t depth);
 /* A node on which nothing hangs, with one child, becomes part of that child's edge (if memory allows). */
 void prefix_join(struct prefix_forest *f, struct prefix_node *node);
-/* Takes the node away if nothing hangs on it and nothing comes after it, then those above it that are left so. */
+/* Takes the node away if nothing hangs on it and nothing comes after it, then those above it that are left so; the
+ * first that stays is joined with its child, if it may be. */
 void prefix_prune(struct prefix_forest *f, struct prefix_node *node);
 /* Every node of the tree under `top`, itself first, parents before children: the one after `node`; NULL: the end.
  * What is under `skip`, and it, are left out (NULL: nothing is). */
