@@ -176,6 +176,7 @@ bool model_open_parts(struct local_model *m, struct err *err)
 {
     struct prefix_options prefixes = {
         .context = m->info.context, .kv_type = m->kv_type, .kv_bytes = m->kv_bytes, .disk = m->rt->prefix_disk};
+    atomic_store(&m->kv_held, 0);
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
         open_template(m, err) && prefix_open(m->engine, &prefixes, &m->prefixes, err))
         return true;

@@ -410,6 +410,63 @@ static void test_an_adapter_is_preempted_like_its_base(void **state)
     runtime_close(base.rt);
 }
 
+/* ---- what others are told ---- */
+
+struct late_gate {
+    struct gate gate;
+    int asked;
+};
+
+/* Holds the engine thread behind its first turn. */
+static bool wait_behind_first_turn(void *ctx)
+{
+    struct late_gate *late = ctx;
+    return late->asked++ > 0 && wait_at_gate(&late->gate);
+}
+
+static void test_figures_are_of_now(void **state)
+{
+    (void)state;
+    struct starter s = open_tight(NULL, "own", CONTEXT, 0);
+    static struct late_gate late = {GATE, 0};
+    struct gen_event event;
+    struct asker asker;
+    ask_at_length(&asker, 1, 20);
+    asker.req.gone = wait_behind_first_turn;
+    asker.req.gone_ctx = &late;
+    struct generation *g = begin(&s, &asker.req);
+    assert_true(generation_next(g, -1, &event));
+    struct local_model_state now = state_of(&s);
+    assert_int_equal(now.running, 1);
+    assert_int_equal(now.waiting, 0);
+    assert_true(now.kv_held > 0);
+    open_gate(&late.gate);
+    free(collect(g));
+    assert_int_equal(state_of(&s).running, 0);
+    starter_close(&s);
+}
+
+static void test_a_model_loaded_anew_holds_nothing(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct model_file file = {.path = RUNG_ROOT "/models/starter.gguf"};
+    struct local_model_options options = {.keep_alive_ms = 0};
+    struct starter s = {0};
+    struct asker asker;
+    struct load_wait wait = {.has_keep_alive = true, .keep_alive_ms = RUNTIME_KEEP_FOREVER};
+    assert_ok(runtime_open(1, &s.rt, &err), err);
+    assert_ok(runtime_declare(s.rt, "own", &file, &options, &s.model, &err), err);
+    ask_at_length(&asker, 1, 20);
+    free(answer_of(&s, &asker.req));
+    while (runtime_loaded(s.rt, &(struct local_model_state){0}, 1) > 0)
+        usleep(200);
+    assert_ok(local_model_acquire(s.model, &wait, &err), err);
+    assert_int_equal(state_of(&s).kv_held, 0);
+    local_model_release(s.model);
+    starter_close(&s);
+}
+
 /* ---- the budget itself ---- */
 
 static void test_a_budget_without_a_context_bounds_it(void **state)
@@ -481,6 +538,8 @@ int main(void)
         cmocka_unit_test(test_one_that_waits_or_is_preempted_can_go),
         cmocka_unit_test(test_two_models_share_the_thread_under_their_own_budgets),
         cmocka_unit_test(test_an_adapter_is_preempted_like_its_base),
+        cmocka_unit_test(test_figures_are_of_now),
+        cmocka_unit_test(test_a_model_loaded_anew_holds_nothing),
         cmocka_unit_test(test_a_budget_without_a_context_bounds_it),
         cmocka_unit_test(test_a_budget_that_contradicts_the_context_is_refused),
         cmocka_unit_test(test_a_second_context_is_budgeted_where_it_crowds_nobody_out),

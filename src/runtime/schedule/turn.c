@@ -234,6 +234,7 @@ void turn_run(struct runtime *rt, struct local_model *m)
         if (t->n_prompt == 0)   /* prompts ask for fewer samples */
             step_cost_saw(&m->speculator.cost, (int)t->n_writing, ns);
     }
+    admission_publish(rt, m);   /* while all of them hold their model */
     for (int i = 0; i < t->n; i++) {
         if (together || step_alone(m, t, i, &err))
             turn_settle(rt, t, i);
