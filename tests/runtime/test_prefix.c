@@ -2,6 +2,10 @@
  * do not see each other; memory comes back from the ends of the least used. */
 #include "runtime/schedule/prefix.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "runtime/schedule/prefix_disk.h"
 #include "tests/engine/support_engine.h"
 
@@ -399,6 +403,72 @@ static void test_files_of_another_model_are_not_used(void **state)
     assert_int_equal(known(x, x->ids, 1100), 1099);
 }
 
+/* How many of the folder's files end so; the path of one of them goes to `path` where that is given. */
+static int files_of(const struct shelf *x, const char *ending, char *path, size_t size)
+{
+    int n = 0;
+    DIR *dir = opendir(x->folder);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!str_ends(str_of(entry->d_name), str_of(ending)))
+            continue;
+        n++;
+        if (path)
+            snprintf(path, size, "%s/%s", x->folder, entry->d_name);
+    }
+    closedir(dir);
+    return n;
+}
+
+static void test_what_a_killed_process_began_to_write_is_written_anew(void **state)
+{
+    struct shelf *x = *state;
+    char whole[400], begun[420];
+    reopen(x, "qwen3");
+    run_prompt(x->scene, &mine, x->ids, 1100, 512);
+    prefix_save(x->scene->cache, &mine, x->ids, 1100, 0);
+    reopen(x, "qwen3");
+    assert_int_equal(files_of(x, ".prefix", whole, sizeof whole), 1);
+    snprintf(begun, sizeof begun, "%.*s.begun", (int)(strlen(whole) - strlen(".prefix")), whole);
+    unlink(whole);
+    reopen(x, "qwen3");
+    assert_int_equal(close(open(begun, O_WRONLY | O_CREAT, 0600)), 0);
+    assert_int_equal(truncate(begun, 1 << 20), 0);
+    run_prompt(x->scene, &mine, x->ids, 1100, 512);
+    prefix_save(x->scene->cache, &mine, x->ids, 1100, 0);
+    reopen(x, "qwen3");
+    assert_int_equal(known(x, x->ids, 1200), 1100);
+    assert_int_equal(close(open(begun, O_WRONLY | O_CREAT, 0600)), 0);
+    reopen(x, "qwen3");
+    assert_int_equal(files_of(x, ".begun", NULL, 0), 0);
+}
+
+static void test_what_another_process_is_writing_is_left_alone(void **state)
+{
+    struct shelf *x = *state;
+    char begun[100];
+    reopen(x, "qwen3");
+    snprintf(begun, sizeof begun, "%s/0123456789abcdef.begun", x->folder);
+    int fd = open(begun, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    reopen(x, "qwen3");
+    assert_int_equal(files_of(x, ".begun", NULL, 0), 1);
+    close(fd);
+}
+
+static void test_a_file_where_the_folder_should_be_is_named(void **state)
+{
+    struct shelf *x = *state;
+    char path[100];
+    struct err err = ERR_INIT;
+    struct prefix_disk *disk;
+    reopen(x, "qwen3");
+    snprintf(path, sizeof path, "%s/file", x->folder);
+    assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+    assert_false(prefix_disk_open(path, 1 << 30, &disk, &err));
+    assert_non_null(strstr(err.msg, "is no folder"));
+}
+
 /* What the tokens are is no matter here: a state of its own is remembered for these, and saved. */
 static void keep_and_save(const struct scene *x, struct str state, const int32_t *ids)
 {
@@ -496,6 +566,9 @@ int main(void)
         SHELF_TEST(test_long_prompts_are_written_though_seen_once_but_not_one_after_the_other),
         SHELF_TEST(test_state_of_windows_is_written_where_two_prompts_parted),
         SHELF_TEST(test_files_of_another_model_are_not_used),
+        SHELF_TEST(test_what_a_killed_process_began_to_write_is_written_anew),
+        SHELF_TEST(test_what_another_process_is_writing_is_left_alone),
+        SHELF_TEST(test_a_file_where_the_folder_should_be_is_named),
         SHELF_TEST(test_files_make_way_in_the_tree_for_new_prompts),
         PLAIN_TEST(test_random_prompts_begin_with_the_longest_one_known),
     };

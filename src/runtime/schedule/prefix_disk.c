@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +21,7 @@
 #define SECRET_NAME "secret"
 #define ENDING ".prefix"
 #define NAME_DIGITS 16
-#define BEGUN ".begun"                   /* files that are being written, here or in another process */
-#define BEGUN_STALE_S (15 * 60)          /* such a one is of a process that died */
+#define BEGUN ".begun"                   /* files that are being written, locked by whoever writes them */
 #define MAX_PATH 4096
 #define MAX_FOLDER (MAX_PATH - 64)
 
@@ -124,10 +124,15 @@ static bool read_header(const char *path, struct entry *ret)
     return ok;
 }
 
-static bool is_stale(const char *path)
+/* What a process began that was killed: nobody holds its lock. */
+static void remove_abandoned(const char *path)
 {
-    struct stat st;
-    return lstat(path, &st) == 0 && st.st_mtim.tv_sec + BEGUN_STALE_S < now_ns() / 1000000000;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlink(path);
+    close(fd);
 }
 
 /* Files of Rung's own naming are listed or removed; others are left alone. */
@@ -145,8 +150,7 @@ static void list_file(struct prefix_disk *d, struct str name)
     if (*end)
         return;
     if (begun) {
-        if (is_stale(path))
-            unlink(path);
+        remove_abandoned(path);
     } else if (read_header(path, &e) && e.name == number) {
         make_room(d, e.bytes);
         add_entry(d, &e);
@@ -187,7 +191,9 @@ static bool check_folder(const char *folder, struct err *err)
     struct stat st;
     if (stat(folder, &st) != 0)
         return err_errno(err, ERR_IO, "cannot read the folder %s", folder);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0077))
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INVALID, "%s is no folder; name another one, or remove it", folder);
+    if (st.st_uid != geteuid() || (st.st_mode & 0077))
         return err_set(err, ERR_INVALID, "%s holds what people asked and must be a folder of your own that nobody else "
                        "can read; try: chmod 700 %s", folder, folder);
     return true;
@@ -202,8 +208,11 @@ static bool read_secret(struct prefix_disk *d, struct err *err)
     if (fd >= 0) {
         uint64_t fresh[2] = {rng_entropy(), rng_entropy()};
         bool ok = write(fd, fresh, sizeof fresh) == (ssize_t)sizeof fresh;
-        if (close(fd) != 0 || !ok)
-            return err_errno(err, ERR_IO, "cannot write %s", path);
+        if (close(fd) != 0 || !ok) {
+            err_errno(err, ERR_IO, "cannot write %s", path);
+            unlink(path); /* or the next start would take it for the secret */
+            return false;
+        }
     }
     fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     bool ok = fd >= 0 && read(fd, d->secret, sizeof d->secret) == (ssize_t)sizeof d->secret;
@@ -232,19 +241,39 @@ static bool write_all(int fd, struct str bytes)
     return true;
 }
 
+/* Opens the file to be written and locks it; -1: cannot, or (*ret_taken) another process is at it or done with it. What
+ * a killed process left is written anew. */
+static int begin_file(const char *path, bool *ret_taken)
+{
+    struct stat opened, there;
+    *ret_taken = false;
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    /* locked too late: the other one has given the file its name, or removed it */
+    bool gone = locked && (lstat(path, &there) != 0 || fstat(fd, &opened) != 0 || there.st_ino != opened.st_ino);
+    *ret_taken = gone || (!locked && errno == EWOULDBLOCK);
+    if (locked && !gone && ftruncate(fd, 0) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 /* Without waiting for the disk: after a power cut a torn file is refused by its checksums. */
 static bool write_file(const struct prefix_disk *d, const struct job *job)
 {
     char begun[MAX_PATH], path[MAX_PATH];
+    bool taken;
     path_of(d, job->entry.name, BEGUN, begun);
     path_of(d, job->entry.name, ENDING, path);
-    int fd = open(begun, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = begin_file(begun, &taken);
     if (fd < 0)
-        return errno == EEXIST;   /* another process writes the same */
-    bool ok = write_all(fd, buf_view(&job->bytes));
-    ok = close(fd) == 0 && ok && rename(begun, path) == 0;
+        return taken;
+    bool ok = write_all(fd, buf_view(&job->bytes)) && rename(begun, path) == 0;
     if (!ok)
         unlink(begun);
+    close(fd); /* the lock goes last */
     return ok;
 }
 
