@@ -67,16 +67,34 @@ static uint64_t hash_tensor(const struct tensor *t)
     return str_hash((struct str){(const char *)t->data + t->bytes - n, n});
 }
 
+/* What the header makes of the weights: files of the same weights may differ in it, as when a rope's base was put
+ * right. */
+static uint64_t hash_numbers(const struct model *m)
+{
+    const struct hparams *h = &m->h;
+    const double numbers[] = {
+        h->n_head, h->n_expert_used, h->norm_eps, h->rope_magnitude, (double)h->n_ctx_original, (double)h->window,
+        h->attention_scale, h->attention_cap, h->position_temperature, h->logit_cap,
+    };
+    uint64_t parts[2 + ROPE_TABLES] = {str_hash((struct str){(const char *)numbers, sizeof numbers}),
+                                       str_hash((struct str){(const char *)h->factors, sizeof h->factors})};
+    for (int i = 0; i < ROPE_TABLES; i++)
+        if (m->rope_freq[i])
+            parts[2 + i] = str_hash((struct str){(const char *)m->rope_freq[i],
+                                                 (size_t)h->n_rot / 2 * sizeof *m->rope_freq[i]});
+    return str_hash((struct str){(const char *)parts, sizeof parts});
+}
+
 /* Tells models apart, not forgeries. */
 static uint64_t fingerprint_of(const struct model *m)
 {
     const struct engine_info *i = &m->info;
     int64_t tensors = gguf_tensor_count(m->g), step = tensors / FINGERPRINT_TENSORS + 1;
-    uint64_t parts[6 + FINGERPRINT_TENSORS + 1] = {
+    uint64_t parts[7 + FINGERPRINT_TENSORS + 1] = {
         str_hash(str_of(i->architecture)), (uint64_t)i->n_layer, (uint64_t)i->n_kv_head, (uint64_t)i->head_dim,
-        (uint64_t)i->parameters, (uint64_t)i->weight_bytes,
+        (uint64_t)i->parameters, (uint64_t)i->weight_bytes, hash_numbers(m),
     };
-    int n = 6;
+    int n = 7;
     for (int64_t t = tensors - 1; t >= 0; t -= step)
         parts[n++] = hash_tensor(gguf_tensor_at(m->g, t));
     return str_hash((struct str){(const char *)parts, (size_t)n * sizeof *parts});

@@ -340,6 +340,44 @@ static void test_snapshot_of_another_kind_is_refused(void **state)
     buf_free(&small);
 }
 
+static uint64_t fingerprint_of(const char *arch, struct tiny_spoil spoil)
+{
+    struct rig rig;
+    const char *path = tiny_write(tiny_of(arch), &spoil);
+    rig_open(&rig, path, 1);
+    unlink(path);
+    struct session *s = rig_session(&rig, CONTEXT, TENSOR_F16);
+    uint64_t fingerprint = session_fingerprint(s);
+    session_close(s);
+    rig_close(&rig);
+    return fingerprint;
+}
+
+/* As when a file is published again with the same weights and a number put right. */
+static void test_state_is_told_apart_by_numbers_of_the_header(void **state)
+{
+    static const struct {
+        const char *arch;
+        struct tiny_spoil spoil;
+    } cases[] = {
+        {"qwen3", {SPOIL_KEY_F32, "rope.freq_base", .f32 = 10001}},
+        {"qwen3", {SPOIL_KEY_F32, "attention.layer_norm_rms_epsilon", .f32 = 2e-5f}},
+        {"qwen2", {SPOIL_KEY_F32, "rope.scaling.factor", .f32 = 4}},
+        {"gemma3", {SPOIL_KEY_U32, "attention.sliding_window", .u32 = 41}},
+        {"gemma3", {SPOIL_KEY_F32, "rope.freq_base_swa", .f32 = 101}},
+        {"gemma2", {SPOIL_KEY_F32, "attn_logit_softcapping", .f32 = 6}},
+        {"granite", {SPOIL_KEY_F32, "residual_scale", .f32 = 0.4f}},
+        {"gpt-oss", {SPOIL_KEY_U32, "expert_used_count", .u32 = 3}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t was = fingerprint_of(cases[i].arch, (struct tiny_spoil){SPOIL_NOTHING});
+        assert_int_equal(was, fingerprint_of(cases[i].arch, (struct tiny_spoil){SPOIL_NOTHING}));
+        if (was == fingerprint_of(cases[i].arch, cases[i].spoil))
+            fail_msg("%s with another %s has the same fingerprint", cases[i].arch, cases[i].spoil.name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_session_sizes_out_of_range_are_refused),
         cmocka_unit_test(test_snapshot_rejects_damage_anywhere),
         cmocka_unit_test(test_snapshot_of_another_kind_is_refused),
+        cmocka_unit_test(test_state_is_told_apart_by_numbers_of_the_header),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
