@@ -180,8 +180,8 @@ static bool read_prefix_disk(struct config_reader *r, const struct yaml_node *n)
     if (!yaml_to_str(n, r->name, "prefix_disk", &text, r->err))
         return false;
     r->c->prefix_disk_bytes = str_is(text, "on") ? CONFIG_PREFIX_DISK_BYTES : 0;
-    return str_is(text, "on") || str_is(text, "off") ||
-           config_read_size(r, n, "prefix_disk", &r->c->prefix_disk_bytes);
+    return str_is(text, "on") || str_is(text, "off") || config_parse_size(text, &r->c->prefix_disk_bytes) ||
+           yaml_fail(n, r->name, r->err, "'prefix_disk' must be on, off or a size such as 8GB or 500MiB");
 }
 
 static bool read_privacy(struct config_reader *r, const struct yaml_node *n)

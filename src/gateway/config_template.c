@@ -20,6 +20,7 @@ const char config_template_yaml[] =
     "  #   keep_alive: 5m           # stays loaded so long unasked; 0 not at all, -1 for ever\n"
     "  #   kv_cache: f16            # q8_0 keeps keys and values in half of the memory\n"
     "  #   kv_memory: 2GB           # most for keys and values of all requests at once\n"
+    "  #   speculation: on          # off: never drafts words ahead that stood before\n"
     "  #   adapters:                # LoRA: GGUF, or the folder that PEFT saved; each a model of its own name\n"
     "  #     - {name: banking, file: ~/adapters/banking}\n"
     "  # gpt-5-mini:\n"

@@ -188,7 +188,7 @@ static void test_prompts_are_kept_on_disk_where_that_is_asked_for(void **state)
     struct config *c = parse("prefix_disk: on\nprefix_folder: /var/cache/rung\n");
     assert_string_equal(c->prefix_folder, "/var/cache/rung");
     config_free(c);
-    expect_error("prefix_disk: maybe\n", 1, "'prefix_disk' must be a size such as 8GB");
+    expect_error("prefix_disk: maybe\n", 1, "'prefix_disk' must be on, off or a size such as 8GB");
 }
 
 static void test_keep_alive_reads_what_people_write(void **state)
