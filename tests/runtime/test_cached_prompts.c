@@ -3,6 +3,7 @@
 #include "../support.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "support_runtime.h"
@@ -384,6 +385,39 @@ static void test_a_full_folder_loses_what_was_used_longest_ago(void **state)
     starter_close(&s);
 }
 
+static char newest[400];
+static int64_t age_s;
+
+/* The first that is met is the newest. */
+static void grow_old(const char *path)
+{
+    struct timespec at = {.tv_sec = 1700000000 - age_s};
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){at, at}, 0), 0);
+    if (age_s++ == 0)
+        snprintf(newest, sizeof newest, "%s", path);
+}
+
+static void test_a_folder_that_may_hold_less_keeps_what_was_used_last(void **state)
+{
+    const struct folder *f = *state;
+    struct starter s;
+    open_on_disk(&s, f, PLENTY);
+    remember(&s, "red");
+    remember(&s, "green");
+    remember(&s, "blue");
+    starter_close(&s);
+    largest = age_s = 0;
+    assert_int_equal(each_file(f, measure), 3);
+    each_file(f, grow_old);
+    open_on_disk(&s, f, largest * 3 / 2);
+    starter_close(&s);
+    assert_int_equal(each_file(f, NULL), 1);
+    assert_int_equal(access(newest, F_OK), 0);
+    open_on_disk(&s, f, largest / 2);
+    starter_close(&s);
+    assert_int_equal(each_file(f, NULL), 0);
+}
+
 static void test_a_folder_that_others_can_read_is_refused(void **state)
 {
     const struct folder *f = *state;
@@ -414,6 +448,7 @@ int main(void)
         FOLDER_TEST(test_files_that_cannot_be_trusted_are_removed),
         FOLDER_TEST(test_what_is_larger_than_the_folder_may_be_is_not_written),
         FOLDER_TEST(test_a_full_folder_loses_what_was_used_longest_ago),
+        FOLDER_TEST(test_a_folder_that_may_hold_less_keeps_what_was_used_last),
         FOLDER_TEST(test_a_folder_that_others_can_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

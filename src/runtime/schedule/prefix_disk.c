@@ -45,8 +45,8 @@ struct prefix_disk {
     bool writing;                        /* the thread was started */
     pthread_mutex_t lock;
     /* under lock */
-    struct entry entries[PREFIX_DISK_MAX_FILES];
-    int n;
+    struct entry entries[PREFIX_DISK_MAX_FILES + 1];   /* one too many while the folder is listed */
+    int n, n_waiting;
     size_t waiting_bytes;
 };
 
@@ -80,8 +80,8 @@ static void remove_entry(struct prefix_disk *d, int i)
     d->entries[i] = d->entries[--d->n];
 }
 
-/* Room for a file of so many bytes, in the folder and in the list. */
-static void make_room(struct prefix_disk *d, int64_t bytes)
+/* Room for so many more files of so many bytes together, in the folder and in the list. */
+static void make_room(struct prefix_disk *d, int files, int64_t bytes)
 {
     for (;;) {
         int64_t sum = bytes;
@@ -91,7 +91,7 @@ static void make_room(struct prefix_disk *d, int64_t bytes)
             if (d->entries[i].used_ns < d->entries[oldest].used_ns)
                 oldest = i;
         }
-        if (d->n == 0 || (sum <= d->max_bytes && d->n < PREFIX_DISK_MAX_FILES))
+        if (d->n == 0 || (sum <= d->max_bytes && d->n + files <= PREFIX_DISK_MAX_FILES))
             return;
         remove_entry(d, oldest);
     }
@@ -152,8 +152,8 @@ static void list_file(struct prefix_disk *d, struct str name)
     if (begun) {
         remove_abandoned(path);
     } else if (read_header(path, &e) && e.name == number) {
-        make_room(d, e.bytes);
         add_entry(d, &e);
+        make_room(d, 0, 0);
     } else {
         unlink(path);
     }
@@ -288,10 +288,11 @@ static void *writer_run(void *disk)
     struct prefix_disk *d = disk;
     for (struct job *job; (job = queue_pop(d->jobs, -1)); job_free(job)) {
         pthread_mutex_lock(&d->lock);
-        make_room(d, job->entry.bytes);
+        make_room(d, 1, job->entry.bytes);
         pthread_mutex_unlock(&d->lock);
         bool ok = write_file(d, job);
         pthread_mutex_lock(&d->lock);
+        d->n_waiting--;
         d->waiting_bytes -= job->bytes.n;
         if (ok)
             add_entry(d, &job->entry);
@@ -425,39 +426,42 @@ bool prefix_disk_load(struct prefix_disk *d, uint64_t name, struct session *s, s
     return true;
 }
 
-/* Counts it among those that wait, if there is room for it. */
-static bool may_wait(struct prefix_disk *d, size_t bytes)
+/* Bytes that another file may have that waits; 0: enough wait. Known before a large state is copied. */
+static size_t room_to_wait(struct prefix_disk *d)
+{
+    size_t most = (size_t)(d->max_bytes / 2);
+    pthread_mutex_lock(&d->lock);
+    size_t room = d->n_waiting < PREFIX_DISK_MAX_WAITING ? PREFIX_DISK_MAX_WAITING_BYTES - d->waiting_bytes : 0;
+    pthread_mutex_unlock(&d->lock);
+    return room < most ? room : most;
+}
+
+/* Takes the job. The queue has a place for each that may wait. */
+static void send_job(struct prefix_disk *d, struct job *job)
 {
     pthread_mutex_lock(&d->lock);
-    bool room = d->waiting_bytes + bytes <= PREFIX_DISK_MAX_WAITING_BYTES;
-    if (room)
-        d->waiting_bytes += bytes;
+    d->n_waiting++;
+    d->waiting_bytes += job->bytes.n;
     pthread_mutex_unlock(&d->lock);
-    return room;
+    queue_push(d->jobs, job);
 }
 
 bool prefix_disk_save(struct prefix_disk *d, const struct session *s, uint64_t salt, const int32_t *tokens,
                       uint64_t *ret_name)
 {
-    struct job *job = calloc(1, sizeof *job);
+    size_t room = room_to_wait(d);
+    struct job *job = room > 0 ? calloc(1, sizeof *job) : NULL;
+    uint64_t name;
     if (!job)
         return false;
-    job->bytes = BUF_INIT(PREFIX_DISK_MAX_WAITING_BYTES);
-    uint64_t name;
-    bool made = prefix_file_make(s, salt, tokens, d->secret, &job->bytes, &name, NULL);
-    if (!made || (int64_t)job->bytes.n > d->max_bytes / 2 || !may_wait(d, job->bytes.n)) {
+    job->bytes = BUF_INIT(room);
+    if (!prefix_file_make(s, salt, tokens, d->secret, &job->bytes, &name, NULL)) {
         job_free(job);
         return false;
     }
     job->entry = (struct entry){.name = name, .state = session_fingerprint(s), .salt = salt,
                                 .bytes = (int64_t)job->bytes.n, .used_ns = now_ns()};
-    if (!queue_push(d->jobs, job)) {
-        pthread_mutex_lock(&d->lock);
-        d->waiting_bytes -= job->bytes.n;
-        pthread_mutex_unlock(&d->lock);
-        job_free(job);
-        return false;
-    }
+    send_job(d, job);
     *ret_name = name;
     return true;
 }

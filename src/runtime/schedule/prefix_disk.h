@@ -5,7 +5,7 @@
  * stays within max_bytes, and what was used longest ago goes first; a file is whole or not there (written beside, then
  * renamed); files that cannot be trusted are removed, and no more is said than a line in the log: the cache is only a
  * shortcut. Processes may share a folder.
- * Threads: prefix_disk_find, _load, _save and _drop are the engine thread's. */
+ * Threads: prefix_disk_find, _load and _save are the engine thread's. */
 #ifndef RUNG_RUNTIME_SCHEDULE_PREFIX_DISK_H
 #define RUNG_RUNTIME_SCHEDULE_PREFIX_DISK_H
 
