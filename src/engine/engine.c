@@ -160,6 +160,7 @@ int64_t engine_session_bytes(const struct engine_info *info, enum tensor_type kv
     held = (held + KV_PAGE - 1) / KV_PAGE * KV_PAGE + KV_PAGE;
     int64_t bytes =
         info->kv_bytes_per_token * tokens + info->window_bytes_per_token * (tokens < held ? tokens : held);
-    /* whole pages, hence whole blocks of them; where heads are not whole blocks, F32 is still twice F16 */
-    return bytes / (int64_t)kv_head_bytes(TENSOR_F16, KV_BLOCK) * (int64_t)kv_head_bytes(kv_type, KV_BLOCK);
+    /* a block of one position takes 64 bytes in F16: pages of 64 positions leave no remainder, whatever the head */
+    int64_t in_f16 = (int64_t)kv_head_bytes(TENSOR_F16, KV_BLOCK) / KV_PAGE;
+    return bytes / in_f16 * ((int64_t)kv_head_bytes(kv_type, KV_BLOCK) / KV_PAGE);
 }

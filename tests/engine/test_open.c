@@ -299,6 +299,9 @@ static void test_info_parts_windowed_layers_from_full_ones(void **state)
     struct engine_needs needs = {.kv_bytes_per_token = 64};   /* a head's shape is not told */
     assert_int_equal(engine_needs_kv(&needs, TENSOR_F16, 64), 64 * 64);
     assert_int_equal(engine_needs_kv(&needs, TENSOR_Q8_0, 64), 64 * 36);
+    needs.kv_bytes_per_token = 80;   /* one head of 20 elements */
+    assert_int_equal(engine_needs_kv(&needs, TENSOR_F16, 64), 64 * 80);
+    assert_int_equal(engine_needs_kv(&needs, TENSOR_F32, 64), 64 * 160);
     assert_true(engine_session_bytes(i, TENSOR_F16, 1 << 20) < (1 << 20) * (i->kv_bytes_per_token + 1));
     rig_close(&rig);
 }
