@@ -235,9 +235,10 @@ static bool fit_context_to_budget(struct local_model *m, const struct local_mode
     if (holds < m->info.context && (o->context || holds == 0))
         return err_set(err, ERR_INVALID,
                        "%s: 'kv_memory' of %.1f MB holds %lld tokens, a context of %lld needs %.1f MB; raise it, or "
-                       "take a smaller context or 8-bit keys and values ('kv_cache: q8_0')",
+                       "take a smaller context%s",
                        m->name, (double)o->kv_bytes / 1e6, (long long)holds, (long long)m->info.context,
-                       (double)context_bytes(m, m->info.context) / 1e6);
+                       (double)context_bytes(m, m->info.context) / 1e6,
+                       o->kv_q8 ? "" : " or 8-bit keys and values ('kv_cache: q8_0')");
     m->info.context = holds;
     m->kv_bytes = o->kv_bytes;
     return true;

@@ -4,7 +4,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include "runtime/schedule/prefix_disk.h"
 #include "tests/engine/support_engine.h"
@@ -456,6 +458,28 @@ static void test_what_another_process_is_writing_is_left_alone(void **state)
     close(fd);
 }
 
+static void test_a_secret_that_could_not_be_written_is_not_left_half(void **state)
+{
+    struct shelf *x = *state;
+    char secret[100];
+    struct rlimit whole, none;
+    struct err err = ERR_INIT;
+    struct prefix_disk *disk;
+    reopen(x, "qwen3");
+    snprintf(secret, sizeof secret, "%s/secret", x->folder);
+    assert_int_equal(unlink(secret), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    none = (struct rlimit){0, whole.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);   /* as a full disk */
+    bool opened = prefix_disk_open(x->folder, 1 << 30, &disk, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_false(opened);
+    assert_non_null(strstr(err.msg, "cannot write"));
+    assert_int_equal(access(secret, F_OK), -1);
+}
+
 static void test_a_file_where_the_folder_should_be_is_named(void **state)
 {
     struct shelf *x = *state;
@@ -568,6 +592,7 @@ int main(void)
         SHELF_TEST(test_files_of_another_model_are_not_used),
         SHELF_TEST(test_what_a_killed_process_began_to_write_is_written_anew),
         SHELF_TEST(test_what_another_process_is_writing_is_left_alone),
+        SHELF_TEST(test_a_secret_that_could_not_be_written_is_not_left_half),
         SHELF_TEST(test_a_file_where_the_folder_should_be_is_named),
         SHELF_TEST(test_files_make_way_in_the_tree_for_new_prompts),
         PLAIN_TEST(test_random_prompts_begin_with_the_longest_one_known),

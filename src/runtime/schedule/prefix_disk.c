@@ -205,6 +205,8 @@ static bool read_secret(struct prefix_disk *d, struct err *err)
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/" SECRET_NAME, d->folder);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return err_errno(err, ERR_IO, "cannot write %s", path);
     if (fd >= 0) {
         uint64_t fresh[2] = {rng_entropy(), rng_entropy()};
         bool ok = write(fd, fresh, sizeof fresh) == (ssize_t)sizeof fresh;
