@@ -64,8 +64,8 @@ static bool not_found(const char *name, const struct config *c, struct err *err)
                    "%s; rung list shows the store", name, name, c->path, names);
 }
 
-/* What the configuration says of a name: the model's file as a name for the registry, or CLI_STARTER; *context and
- * *threads get the configuration's where they are 0. */
+/* What the configuration says of a name: the model's file as a name for the registry, or CLI_STARTER; *o gets the
+ * configuration's where nothing was asked for. */
 static bool look_up(const char *name, const struct config *c, struct cli_model_options *o, const char **ret_file,
                     struct err *err)
 {
@@ -86,6 +86,7 @@ static bool look_up(const char *name, const struct config *c, struct cli_model_o
         o->kv_q8 = m->cache.kv_q8;
     if (o->kv_bytes == 0)
         o->kv_bytes = m->cache.kv_bytes;
+    o->no_speculation |= m->no_speculation;
     bool here = strcmp(m->file, CLI_STARTER) == 0 || access(m->file, F_OK) == 0;
     *ret_file = here ? m->file : m->file_as_given;
     return true;
@@ -166,7 +167,8 @@ bool cli_open_model(const char *name, const struct cli_model_options *options, s
         filemap_close(map);
         return false;
     }
-    struct local_model_options model_options = {.context = o.context, .kv_q8 = o.kv_q8, .kv_bytes = o.kv_bytes};
+    struct local_model_options model_options = {
+        .context = o.context, .kv_q8 = o.kv_q8, .kv_bytes = o.kv_bytes, .no_speculation = o.no_speculation};
     if (!runtime_load(m.rt, name, map, &model_options, &m.model, err)) {
         runtime_close(m.rt);
         return false;

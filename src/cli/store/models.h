@@ -13,6 +13,7 @@ struct cli_model_options {
     int64_t context;           /* 0: the configuration's, else the model's own, at most 8192 */
     bool has_kv_cache, kv_q8;  /* not has: the configuration's, else F16 */
     int64_t kv_bytes;          /* 0: the configuration's, else the runtime's choice */
+    bool no_speculation;       /* or the configuration's `speculation: off` */
 };
 
 /* The arguments of --kv-cache and --kv-memory; false after telling of a wrong one. */
