@@ -288,6 +288,7 @@ static void job_free(struct job *job)
 static void *writer_run(void *disk)
 {
     struct prefix_disk *d = disk;
+    bool failed = false;   /* said once, until it works again */
     for (struct job *job; (job = queue_pop(d->jobs, -1)); job_free(job)) {
         pthread_mutex_lock(&d->lock);
         make_room(d, 1, job->entry.bytes);
@@ -299,8 +300,9 @@ static void *writer_run(void *disk)
         if (ok)
             add_entry(d, &job->entry);
         pthread_mutex_unlock(&d->lock);
-        if (!ok)
+        if (!ok && !failed)
             log_warn("cannot write into %s; is the disk full?", d->folder);
+        failed = !ok;
     }
     return NULL;
 }
