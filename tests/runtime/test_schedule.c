@@ -414,14 +414,14 @@ static void test_an_adapter_is_preempted_like_its_base(void **state)
 
 struct late_gate {
     struct gate gate;
-    int asked;
+    atomic_int asked;
 };
 
-/* Holds the engine thread behind its first turn. */
+/* Holds the engine thread behind its first turn, with the generation's lock in its hands. */
 static bool wait_behind_first_turn(void *ctx)
 {
     struct late_gate *late = ctx;
-    return late->asked++ > 0 && wait_at_gate(&late->gate);
+    return atomic_fetch_add(&late->asked, 1) > 0 && wait_at_gate(&late->gate);
 }
 
 static void test_figures_are_of_now(void **state)
@@ -429,13 +429,13 @@ static void test_figures_are_of_now(void **state)
     (void)state;
     struct starter s = open_tight(NULL, "own", CONTEXT, 0);
     static struct late_gate late = {GATE, 0};
-    struct gen_event event;
     struct asker asker;
     ask_at_length(&asker, 1, 20);
     asker.req.gone = wait_behind_first_turn;
     asker.req.gone_ctx = &late;
     struct generation *g = begin(&s, &asker.req);
-    assert_true(generation_next(g, -1, &event));
+    while (atomic_load(&late.asked) < 2)
+        usleep(200);
     struct local_model_state now = state_of(&s);
     assert_int_equal(now.running, 1);
     assert_int_equal(now.waiting, 0);
