@@ -10,7 +10,7 @@
 /* The reference: as many lanes as any machine has, for the compiler to make of them what it can. */
 int64_t peak_ref(int64_t multiply_adds)
 {
-    int32_t sums[REF_LANES] = {0};
+    uint32_t sums[REF_LANES] = {0}; /* which wrap */
     uint8_t weights[REF_LANES];
     int8_t tokens[REF_LANES];
     int64_t steps = multiply_adds / REF_LANES + 1;
@@ -19,7 +19,7 @@ int64_t peak_ref(int64_t multiply_adds)
     for (int64_t step = 0; step < steps; step++) {
         __asm__ volatile("" : "+m"(weights));
         for (int i = 0; i < REF_LANES; i++)
-            sums[i] += weights[i] * tokens[i];
+            sums[i] += (uint32_t)(weights[i] * tokens[i]);
     }
     __asm__ volatile("" ::"m"(sums));
     return steps * REF_LANES;

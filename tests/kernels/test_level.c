@@ -2,6 +2,8 @@
  * choice is made once a process, so this program makes only this one. */
 #include "support_kernels.h"
 
+#include "kernels/peak.h"
+
 static void test_rung_cpu_masks_the_levels_above(void **state)
 {
     (void)state;
@@ -25,12 +27,30 @@ static void test_every_level_runs_the_same_types(void **state)
     }
 }
 
+/* The peak in use is the reference's here; the levels' own are asked by name. */
+static void test_peak_does_at_least_what_is_asked(void **state)
+{
+    (void)state;
+    for (int64_t n = 0; n < 100000; n = 3 * n + 1) {
+        assert_in_range(kernels_peak(n), n, n + 64);
+#if defined(__x86_64__)
+        if (test_level("avx2"))
+            assert_in_range(peak_avx2(n), n, n + 1024);
+        if (test_level("avxvnni"))
+            assert_in_range(peak_avxvnni(n), n, n + 1024);
+        if (test_level("avx512"))
+            assert_in_range(peak_avx512(n), n, n + 1024);
+#endif
+    }
+}
+
 int main(void)
 {
     setenv("RUNG_CPU", "ref", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rung_cpu_masks_the_levels_above),
         cmocka_unit_test(test_every_level_runs_the_same_types),
+        cmocka_unit_test(test_peak_does_at_least_what_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
-/* Quantised products with five tokens and more, the same for every instruction set that multiplies bytes by fours: a
- * panel of unpacked weights (panel.h) meets the tokens in register tiles whose lanes are rows. A token's bytes are
- * broadcast, so that a tile's integer sums need no folding. Many tokens share long panels and are bound by the
- * multipliers; few take a panel for every 256 of K, whose unpacking and whose way from memory cost as much. The next
- * rows are prefetched all the while.
+/* Quantised products on tiles, the same for every instruction set that multiplies bytes by fours (each decides from how
+ * many tokens on): a panel of unpacked weights (panel.h) meets the tokens in register tiles whose lanes are rows. A
+ * token's bytes are broadcast, so that a tile's integer sums need no folding. Many tokens share long panels and are
+ * bound by the multipliers; few take a panel for every 256 of K, whose unpacking and whose way from memory cost as
+ * much. The next rows are prefetched all the while.
  *
  * Included behind a file's own vectors of LANES (`ints`, `floats`, and what is done with them), store_sums,
  * panel_unpack and the sizes MAX_TILE and MANY_TILE. */
