@@ -6,9 +6,9 @@
  *   build/bench/speculation MODEL.gguf XQUAD.json [--questions N] [--rounds N] [--threads N] [--kind KIND]
  *                           [--vocabulary VOCABULARY.gguf] [--cases CASES.json] [--json]
  *
- * Kinds of answers, all three without --kind: `recorded` (as the data has them, a few words), `sentence` (of the paragraph,
- * the one the recorded answer stands in), `other` (a paragraph from elsewhere: nothing to copy, so that what speculation
- * costs shows). --vocabulary is for models of random weights, whose own spells no words: any whose ids the model has.
+ * Kinds of answers, all three without --kind: `recorded` (as the data has them, a few words), `sentence` (of the
+ * paragraph, the one the recorded answer stands in), `other` (a paragraph from elsewhere: nothing to copy, so that what
+ * speculation costs shows). --vocabulary is for models of random weights, whose own spells no words: any whose ids the model has.
  * --cases writes the tokens for others to decode. Speculation learns through all rounds, as a server does. */
 #include <getopt.h>
 #include <stdio.h>
@@ -235,7 +235,8 @@ static int64_t advance(struct bench *b, struct speculator *m, struct speculation
     step(b, s, ids, draft);
     step_cost_saw(&m->cost, 1 + draft->take, clock_ns() - start);
     int accepted = 0;
-    while (accepted < draft->take && at + accepted + 1 < answer->n && draft->draft[accepted] == answer->p[at + accepted])
+    while (accepted < draft->take && at + accepted + 1 < answer->n &&
+           draft->draft[accepted] == answer->p[at + accepted])
         accepted++;
     check(session_truncate(s, length + accepted, &err), &err);
     for (int i = 0; i <= accepted; i++)
