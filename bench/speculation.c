@@ -8,8 +8,8 @@
  *
  * Kinds of answers, all three without --kind: `recorded` (as the data has them, a few words), `sentence` (of the
  * paragraph, the one the recorded answer stands in), `other` (a paragraph from elsewhere: nothing to copy, so that what
- * speculation costs shows). --vocabulary is for models of random weights, whose own spells no words: any whose ids the model has.
- * --cases writes the tokens for others to decode. Speculation learns through all rounds, as a server does. */
+ * speculation costs shows). --vocabulary is for models of random weights, whose own spells no words: any whose ids the
+ * model has. --cases writes the tokens for others to decode. Speculation learns through all rounds, as a server does. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

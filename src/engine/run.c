@@ -1,6 +1,6 @@
 /* Runs stages over a batch: each stage is one run of the thread pool over tokens, rows of weights, or attention's units
- * (some tokens of one kv head). What is computed never depends on where a piece begins or ends. Which operations come in
- * which order is the plan's business; the numbers are the kernels'. */
+ * (some tokens of one kv head). What is computed never depends on where a piece begins or ends. Which operations come
+ * in which order is the plan's business; the numbers are the kernels'. */
 #include <math.h>
 #include <string.h>
 
