@@ -11,6 +11,7 @@
 #define DECODE_TOKENS 4
 void decode_avx2(const struct matmul *mm, int64_t begin, int64_t end);
 void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch);
+#define PANEL_ROWS 16 /* unpacked together: two vectors of eight */
 
 /* ---- tails ---- */
 
@@ -102,6 +103,26 @@ INLINE __m256i fold_eight_int(const __m256i v[8])
     __m256 a = _mm256_castsi256_ps(half[0]), b = _mm256_castsi256_ps(half[1]);
     return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
                             _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)));
+}
+
+/* v[r] holds 32 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all eight. */
+INLINE void transpose_rows(const __m256i v[8], uint8_t (*to)[PANEL_ROWS][4])
+{
+    __m256i w[8];
+    UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        __m256i a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]);
+        __m256i c = _mm256_unpackhi_epi32(v[i], v[i + 1]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
+        w[i] = _mm256_unpacklo_epi64(a, b);
+        w[i + 1] = _mm256_unpackhi_epi64(a, b);
+        w[i + 2] = _mm256_unpacklo_epi64(c, d);
+        w[i + 3] = _mm256_unpackhi_epi64(c, d);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        _mm256_store_si256((__m256i *)to[i], _mm256_permute2x128_si256(w[i], w[i + 4], 0x20));
+        _mm256_store_si256((__m256i *)to[i + 4], _mm256_permute2x128_si256(w[i], w[i + 4], 0x31));
+    }
 }
 
 INLINE __m256 exp_avx2(__m256 x)

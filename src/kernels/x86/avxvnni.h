@@ -3,8 +3,6 @@
 #define RUNG_KERNELS_X86_AVXVNNI_H
 
 #include "kernels/x86/avx2.h"
-
-#define PANEL_ROWS 16
 #include "kernels/x86/panel.h"
 
 void panel_unpack_avxvnni(enum tensor_type type, const struct source *s, struct panel *p, struct ahead *ahead);

@@ -7,25 +7,10 @@ INLINE void store_rows(void *row_values, __m256i v)
     _mm256_store_si256(row_values, v);
 }
 
-/* v[r] holds 32 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all eight, 128 above where they are signed. */
-INLINE void transpose(const __m256i v[8], bool is_signed, uint8_t (*to)[PANEL_ROWS][4])
+/* Bytes of the weights as vpdpbusd takes them: those that are signed raised by 128. */
+INLINE __m256i unsigned_bytes(__m256i v, bool is_signed)
 {
-    const __m256i flip = _mm256_set1_epi8(is_signed ? -128 : 0);
-    __m256i w[8];
-    UNROLL
-    for (int i = 0; i < 8; i += 4) {
-        __m256i a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]);
-        __m256i c = _mm256_unpackhi_epi32(v[i], v[i + 1]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
-        w[i] = _mm256_unpacklo_epi64(a, b);
-        w[i + 1] = _mm256_unpackhi_epi64(a, b);
-        w[i + 2] = _mm256_unpacklo_epi64(c, d);
-        w[i + 3] = _mm256_unpackhi_epi64(c, d);
-    }
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        store_rows(to[i], _mm256_xor_si256(_mm256_permute2x128_si256(w[i], w[i + 4], 0x20), flip));
-        store_rows(to[i + 4], _mm256_xor_si256(_mm256_permute2x128_si256(w[i], w[i + 4], 0x31), flip));
-    }
+    return is_signed ? _mm256_xor_si256(v, _mm256_set1_epi8(-128)) : v;
 }
 
 INLINE void unpack_32(struct kind_32 kind, const struct source *s, struct panel *p, struct ahead *ahead)
@@ -38,8 +23,8 @@ INLINE void unpack_32(struct kind_32 kind, const struct source *s, struct panel 
             __m256i v[8], header[4];
             UNROLL
             for (int i = 0; i < 8; i++)
-                v[i] = kind.load(s->rows[r + i] + at);
-            transpose(v, kind.run == 0, (uint8_t(*)[PANEL_ROWS][4])p->q[8 * b][r]);
+                v[i] = unsigned_bytes(kind.load(s->rows[r + i] + at), kind.run == 0);
+            transpose_rows(v, (uint8_t(*)[PANEL_ROWS][4])p->q[8 * b][r]);
             load_headers(s->rows + r, at, header);
             _mm256_store_ps(p->d[b] + r, kind.scale(header[0]));
             if (kind.has_min)
@@ -105,8 +90,9 @@ INLINE void unpack_256(struct kind_256 kind, bool is_packed, const struct source
                 __m256i v[8];
                 UNROLL
                 for (int i = 0; i < 8; i++)
-                    v[i] = is_packed ? load_packed(s->rows[r + i] + at, sub) : kind.load(s->rows[r + i] + at, sub);
-                transpose(v, kind.run == 0, (uint8_t(*)[PANEL_ROWS][4])p->q[64 * b + 8 * sub][r]);
+                    v[i] = is_packed ? load_packed(s->rows[r + i] + at, sub)
+                                     : unsigned_bytes(kind.load(s->rows[r + i] + at, sub), kind.run == 0);
+                transpose_rows(v, (uint8_t(*)[PANEL_ROWS][4])p->q[64 * b + 8 * sub][r]);
             }
         }
 }

@@ -3,52 +3,32 @@
  * sums for as many steps as these can hold (the kind's `run`) before they are widened and scaled. */
 #include "kernels/x86/avx2.h"
 
-#define ROWS 16 /* of a panel: two vectors of eight */
 #define PANEL_K 1024
 #define PANEL_TOKENS 256
 #define MAX_TILE 4 /* tokens; 2 x 4 sums leave registers for the operands */
 
 struct panel {
-    uint8_t q[PANEL_K / 4][ROWS][4];
-    float d[PANEL_K / 32][ROWS], m[PANEL_K / 32][ROWS];
-    int32_t scale[PANEL_K / 16][ROWS]; /* the scale in both words */
-    int32_t pairs[PANEL_K / 32][ROWS]; /* two words: minima as pair_sums wants them, or of sixteen minima or scales */
-    float y[PANEL_TOKENS][ROWS];       /* sums so far */
+    uint8_t q[PANEL_K / 4][PANEL_ROWS][4];
+    float d[PANEL_K / 32][PANEL_ROWS], m[PANEL_K / 32][PANEL_ROWS];
+    int32_t scale[PANEL_K / 16][PANEL_ROWS]; /* the scale in both words */
+    int32_t pairs[PANEL_K / 32][PANEL_ROWS]; /* two words: minima as pair_sums wants them, or of sixteen minima or
+                                                scales */
+    float y[PANEL_TOKENS][PANEL_ROWS];       /* sums so far */
 };
 _Static_assert(sizeof(struct panel) <= MATMUL_SCRATCH_BYTES, "a panel lies in the scratch of one thread");
 
 /* What a panel is cut from. */
 struct cut {
     const struct matmul *mm;
-    int64_t row, end; /* rows [row, row + ROWS); past end the last one stands in */
+    int64_t row, end; /* rows [row, row + PANEL_ROWS); past end the last one stands in */
     int64_t k, k_end;
 };
 
 /* ---- unpacking ---- */
 
-/* v[r] holds 32 bytes of row r; to[i] gets bytes 4 i to 4 i + 3 of all eight. */
-INLINE void transpose(const __m256i v[8], uint8_t (*to)[ROWS][4])
-{
-    __m256i w[8];
-    UNROLL
-    for (int i = 0; i < 8; i += 4) {
-        __m256i a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]);
-        __m256i c = _mm256_unpackhi_epi32(v[i], v[i + 1]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
-        w[i] = _mm256_unpacklo_epi64(a, b);
-        w[i + 1] = _mm256_unpackhi_epi64(a, b);
-        w[i + 2] = _mm256_unpacklo_epi64(c, d);
-        w[i + 3] = _mm256_unpackhi_epi64(c, d);
-    }
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        _mm256_store_si256((__m256i *)to[i], _mm256_permute2x128_si256(w[i], w[i + 4], 0x20));
-        _mm256_store_si256((__m256i *)to[i + 4], _mm256_permute2x128_si256(w[i], w[i + 4], 0x31));
-    }
-}
-
 /* Rows of the cut at its first block, and how far on the next panel's begin. */
 struct cut_rows {
-    const uint8_t *p[ROWS];
+    const uint8_t *p[PANEL_ROWS];
     int64_t ahead;
 };
 
@@ -56,11 +36,11 @@ INLINE struct cut_rows cut_rows(const struct cut *cut, int block, int block_byte
 {
     struct cut_rows rows;
     int64_t bytes = (int64_t)tensor_row_bytes(cut->mm->type, cut->mm->k);
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < PANEL_ROWS; r++) {
         int64_t row = cut->row + r < cut->end ? cut->row + r : cut->end - 1;
         rows.p[r] = (const uint8_t *)cut->mm->w + row * bytes + cut->k / block * block_bytes;
     }
-    rows.ahead = ROWS * bytes;
+    rows.ahead = PANEL_ROWS * bytes;
     return rows;
 }
 
@@ -74,7 +54,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
     struct cut_rows rows = cut_rows(cut, 32, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 32);
     for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < ROWS; r += 8) {
+        for (int r = 0; r < PANEL_ROWS; r += 8) {
             __m256i v[8], header[4];
             int64_t at = b * kind.bytes;
             UNROLL
@@ -82,7 +62,7 @@ INLINE void unpack_32(struct kind_32 kind, const struct cut *cut, struct panel *
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
                 v[i] = kind.load(rows.p[r + i] + at);
             }
-            transpose(v, (uint8_t(*)[ROWS][4])p->q[8 * b][r]);
+            transpose_rows(v, (uint8_t(*)[PANEL_ROWS][4])p->q[8 * b][r]);
             load_headers(rows.p + r, at, header);
             _mm256_store_ps(p->d[b] + r, kind.scale(header[0]));
             if (kind.has_min)
@@ -136,7 +116,7 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
     struct cut_rows rows = cut_rows(cut, 256, kind.bytes);
     int blocks = (int)((cut->k_end - cut->k) / 256);
     for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < ROWS; r += 8) {
+        for (int r = 0; r < PANEL_ROWS; r += 8) {
             int64_t at = b * kind.bytes;
             for (int i = 0; i < 8; i++)
                 prefetch_bytes(rows.p[r + i] + rows.ahead + at, kind.bytes);
@@ -150,7 +130,7 @@ INLINE void unpack_256(struct kind_256 kind, const struct cut *cut, struct panel
                 UNROLL
                 for (int i = 0; i < 8; i++)
                     v[i] = kind.load(rows.p[r + i] + at, sub);
-                transpose(v, (uint8_t(*)[ROWS][4])p->q[64 * b + 8 * sub][r]);
+                transpose_rows(v, (uint8_t(*)[PANEL_ROWS][4])p->q[64 * b + 8 * sub][r]);
             }
         }
 }
@@ -164,7 +144,7 @@ INLINE __m256i rows_of(const void *row_values, int half)
 
 /* sums[i] += words of `steps` steps of four along K, times the words of scale[i % 2]. q[t] is where token t's bytes
  * begin. */
-INLINE void add_run(uint8_t (*w)[ROWS][4], const int8_t *const *q, int steps, int tile, bool is_signed,
+INLINE void add_run(uint8_t (*w)[PANEL_ROWS][4], const int8_t *const *q, int steps, int tile, bool is_signed,
                     const __m256i scale[2], __m256i *sums)
 {
     __m256i words[2 * MAX_TILE];
@@ -321,7 +301,7 @@ INLINE void run_cut_256(struct kind_256 kind, const struct cut *cut, struct pane
 static void store_panel(const struct cut *cut, const struct panel *p, int64_t token, int tokens)
 {
     for (int t = 0; t < tokens; t++)
-        for (int r = 0; r < ROWS && cut->row + r < cut->end; r += 8) {
+        for (int r = 0; r < PANEL_ROWS && cut->row + r < cut->end; r += 8) {
             float *y = cut->mm->y + (token + t) * cut->mm->y_stride + cut->row + r;
             int64_t left = cut->end - cut->row - r;
             __m256 sum = _mm256_load_ps(p->y[t] + r);
@@ -329,9 +309,67 @@ static void store_panel(const struct cut *cut, const struct panel *p, int64_t to
         }
 }
 
-#include "kernels/x86/tile_any.h"
+/* ---- the walk over panels ---- */
+
+/* One cut against `tokens` tokens from `token` on. */
+static void run_cut(const struct cut *cut, struct panel *p, int64_t token, int tokens)
+{
+    switch (cut->mm->type) {
+    case TENSOR_Q4_0:
+        run_cut_32(KIND_Q4_0, cut, p, token, tokens);
+        break;
+    case TENSOR_Q4_1:
+        run_cut_32(KIND_Q4_1, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_0:
+        run_cut_32(KIND_Q5_0, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_1:
+        run_cut_32(KIND_Q5_1, cut, p, token, tokens);
+        break;
+    case TENSOR_Q8_0:
+        run_cut_32(KIND_Q8_0, cut, p, token, tokens);
+        break;
+    case TENSOR_IQ4_NL:
+        run_cut_32(KIND_IQ4_NL, cut, p, token, tokens);
+        break;
+    case TENSOR_MXFP4:
+        run_cut_32(KIND_MXFP4, cut, p, token, tokens);
+        break;
+    case TENSOR_Q2_K:
+        run_cut_256(KIND_Q2_K, cut, p, token, tokens);
+        break;
+    case TENSOR_Q3_K:
+        run_cut_256(KIND_Q3_K, cut, p, token, tokens);
+        break;
+    case TENSOR_Q4_K:
+        run_cut_256(KIND_Q4_K, cut, p, token, tokens);
+        break;
+    case TENSOR_Q5_K:
+        run_cut_256(KIND_Q5_K, cut, p, token, tokens);
+        break;
+    case TENSOR_IQ4_XS:
+        run_cut_256(KIND_IQ4_XS, cut, p, token, tokens);
+        break;
+    default:
+        run_cut_256(KIND_Q6_K, cut, p, token, tokens);
+        break;
+    }
+}
 
 void tile_avx2(const struct matmul *mm, int64_t begin, int64_t end, void *scratch)
 {
-    tile_any(mm, begin, end, scratch);
+    struct panel *p = scratch;
+    for (int64_t token = 0; token < mm->tokens; token += PANEL_TOKENS) {
+        int tokens = mm->tokens - token < PANEL_TOKENS ? (int)(mm->tokens - token) : PANEL_TOKENS;
+        for (int64_t row = begin; row < end; row += PANEL_ROWS) {
+            memset(p->y, 0, (size_t)tokens * sizeof p->y[0]);
+            struct cut cut = {mm, row, end, 0, 0};
+            for (; cut.k < mm->k; cut.k = cut.k_end) {
+                cut.k_end = mm->k - cut.k < PANEL_K ? mm->k : cut.k + PANEL_K;
+                run_cut(&cut, p, token, tokens);
+            }
+            store_panel(&cut, p, token, tokens);
+        }
+    }
 }
