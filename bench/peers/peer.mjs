@@ -39,7 +39,7 @@ async function load({file, threads, contextSize, streams = 1, kv = "F16"}) {
     native = context._ctx;
     vocabulary = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
     return {
-        name: "llama.cpp " + llama.llamaCppRelease.release, library: cpuLibrary(), system: llama.systemInfo.trim(),
+        name: "llama.cpp " + llama.llamaCppRelease.release, variant: cpuLibrary(), system: llama.systemInfo.trim(),
         threads: context.currentThreads, flashAttention: context.flashAttention, seconds: since(began), warnings
     };
 }

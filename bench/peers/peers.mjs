@@ -171,7 +171,7 @@ function printHead(results) {
     const about = results.find((r) => r.peer_build)?.peer_build;
     console.log(`${os.cpus()[0].model}, ${os.cpus().length} CPUs, load ${os.loadavg()[0].toFixed(1)}`);
     if (about)
-        console.log(`peer: ${about.name}, ${about.library}, ${about.threads} threads, flash attention ` +
+        console.log(`peer: ${about.name}, ${about.variant}, ${about.threads} threads, flash attention ` +
             `${about.flashAttention ? "on" : "off"}\n      ${about.system}`);
     console.log();
     console.log("what".padEnd(40), "rung".padStart(9), "peer".padStart(9), "".padEnd(6), "ratio".padStart(7),

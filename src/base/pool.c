@@ -182,23 +182,32 @@ static void leave(struct pool *p)
         futex_wake(&p->gate, INT_MAX);
 }
 
-/* Poll for a new job; false when the spin time is over. */
+/* A wait that polls; all zero at its start. */
+struct spin {
+    int polls;
+    int64_t until_ns;
+};
+
+/* Between two polls; false when the spin time is over. */
+static bool spin_on(struct spin *s)
+{
+    relax();
+    if (++s->polls % POOL_SPINS_PER_CLOCK != 0)
+        return true;
+    int64_t now = clock_ns();
+    if (s->until_ns == 0)
+        s->until_ns = now + POOL_SPIN_NS;
+    return now < s->until_ns;
+}
+
+/* Polls for a new job; false when the spin time is over. */
 static bool spin_for_job(struct pool *p, uint32_t seen, uint32_t *ret_gate)
 {
-    int64_t until = 0;
-    for (;;) {
-        for (int i = 0; i < POOL_SPINS_PER_CLOCK; i++) {
-            *ret_gate = atomic_load_explicit(&p->gate, memory_order_acquire);
-            if (is_new_job(*ret_gate, seen))
-                return true;
-            relax();
-        }
-        int64_t now = clock_ns();
-        if (until == 0)
-            until = now + POOL_SPIN_NS;
-        else if (now >= until)
+    struct spin spin = {0};
+    while (!is_new_job(*ret_gate = atomic_load_explicit(&p->gate, memory_order_acquire), seen))
+        if (!spin_on(&spin))
             return false;
-    }
+    return true;
 }
 
 static uint32_t park_for_job(struct pool *p, uint32_t seen)
@@ -249,19 +258,11 @@ static void wake_parked(struct pool *p)
 /* Polls until nobody is inside; false when the spin time is over. */
 static bool spin_for_workers(struct pool *p)
 {
-    int64_t until = 0;
-    for (;;) {
-        for (int i = 0; i < POOL_SPINS_PER_CLOCK; i++) {
-            if (!(atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE))
-                return true;
-            relax();
-        }
-        int64_t now = clock_ns();
-        if (until == 0)
-            until = now + POOL_SPIN_NS;
-        else if (now >= until)
+    struct spin spin = {0};
+    while (atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE)
+        if (!spin_on(&spin))
             return false;
-    }
+    return true;
 }
 
 static void park_for_workers(struct pool *p)

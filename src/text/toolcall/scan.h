@@ -19,7 +19,7 @@ struct json_scan {
     uint8_t depth;
     uint64_t objects;        /* one bit a level: an object, else an array */
     const char *literal;     /* what is left of true, false, null */
-    uint8_t hex;             /* digits of \uXXXX to come */
+    uint8_t hex;             /* hexadecimal digits of a \u escape to come */
     uint16_t unit, high;     /* the unit being read, the high surrogate that waits for its low one */
 };
 
