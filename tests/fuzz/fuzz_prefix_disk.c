@@ -7,6 +7,7 @@
 #include "base/siphash.h"
 #include "runtime/schedule/prefix_file.h"
 #include "runtime/schedule/prefix_tree.h"
+#include "tests/fuzz/starter_engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,18 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define N_TOKENS_AT 40
 
 static const uint64_t secret[2] = {3, 5};
-
-static struct engine *open_engine(void)
-{
-    struct err err = ERR_INIT;
-    struct pool *pool;
-    struct gguf *g;
-    struct engine *e;
-    if (!pool_open(1, &pool, &err) || !gguf_open(RUNG_ROOT "/models/starter.gguf", &g, &err) ||
-        !engine_open(g, pool, &e, &err))
-        abort();
-    return e;
-}
 
 /* As if the folder's owner had written these numbers, with this version of Rung. */
 static void sign(char *bytes, size_t size)

@@ -3,21 +3,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "engine/engine.h"
+#include "tests/fuzz/starter_engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct engine *open_engine(void)
-{
-    struct err err = ERR_INIT;
-    struct pool *pool;
-    struct gguf *g;
-    struct engine *e;
-    if (!pool_open(1, &pool, &err) || !gguf_open(RUNG_ROOT "/models/starter.gguf", &g, &err) ||
-        !engine_open(g, pool, &e, &err))
-        abort();
-    return e;
-}
 
 static void restore(struct engine *e, enum tensor_type kv_type, struct str bytes)
 {

@@ -10,16 +10,8 @@ cd "$dir" || exit 1
 export HOME="$dir" XDG_DATA_HOME="$dir/data" OLLAMA_MODELS="$dir/store"
 unset RUNG_MODELS RUNG_API_KEY
 
-check() { # NAME CONDITION...
-    name=$1
-    shift
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $name"
-    else
-        echo "not ok $name"
-        sed 's/^/# /' "$dir/why" "$dir/out" "$dir/serve.log" 2>/dev/null | head -30
-    fi
-}
+. "$root/tests/check.sh"
+
 says() { grep -q -- "$1" "$dir/out"; }
 says_not() { ! grep -q -- "$1" "$dir/out"; }
 post() { # PATH JSON

@@ -11,16 +11,8 @@ cd "$dir" || exit 1
 export HOME="$dir" XDG_CACHE_HOME="$dir/cache" ANNA=sk-anna BERT=sk-bert
 folder=$dir/cache/rung/prefixes
 
-check() { # NAME CONDITION...
-    name=$1
-    shift
-    if "$@" >"$dir/why" 2>&1; then
-        echo "ok $name"
-    else
-        echo "not ok $name"
-        sed 's/^/# /' "$dir/why" "$dir/out" "$dir/serve.log" 2>/dev/null | head -30
-    fi
-}
+. "$root/tests/check.sh"
+
 start() { # CONFIG
     "$rung" serve --config "$1" >serve.log 2>&1 &
     server=$!

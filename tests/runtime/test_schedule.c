@@ -96,16 +96,21 @@ static void assert_as_alone(const struct starter *like, const struct asker *a, s
     free(got);
 }
 
+static void begin_many(struct starter *s, struct asker askers[MANY], struct generation *g[MANY], int64_t tokens)
+{
+    for (int i = 0; i < MANY; i++) {
+        ask_at_length(&askers[i], i, tokens);
+        g[i] = begin(s, &askers[i].req);
+    }
+}
+
 static void test_a_budget_of_one_context_preempts_and_nobody_notices(void **state)
 {
     (void)state;
     struct starter tight = open_tight(NULL, "tight", CONTEXT, context_bytes);
     struct asker askers[MANY];
     struct generation *g[MANY];
-    for (int i = 0; i < MANY; i++) {
-        ask_at_length(&askers[i], i, 200);
-        g[i] = begin(&tight, &askers[i].req);
-    }
+    begin_many(&tight, askers, g, 200);
     for (int i = 0; i < MANY; i++)
         assert_as_alone(&roomy, &askers[i], collect(g[i]), true);
     struct local_model_state s = state_of(&tight);
@@ -126,10 +131,7 @@ static void test_a_cache_of_8_bits_is_preempted_without_a_trace(void **state)
     assert_true(options.kv_bytes * 10 < context_bytes * 6);
     struct asker askers[MANY];
     struct generation *g[MANY];
-    for (int i = 0; i < MANY; i++) {
-        ask_at_length(&askers[i], i, 150);
-        g[i] = begin(&tight, &askers[i].req);
-    }
+    begin_many(&tight, askers, g, 150);
     for (int i = 0; i < MANY; i++)
         assert_as_alone(&like, &askers[i], collect(g[i]), true);
     assert_true(state_of(&tight).preemptions > 0);
@@ -345,10 +347,7 @@ static void test_one_that_waits_or_is_preempted_can_go(void **state)
     struct starter tight = open_tight(NULL, "tight", CONTEXT, context_bytes);
     struct asker askers[MANY];
     struct generation *g[MANY];
-    for (int i = 0; i < MANY; i++) {
-        ask_at_length(&askers[i], i, 200);
-        g[i] = begin(&tight, &askers[i].req);
-    }
+    begin_many(&tight, askers, g, 200);
     while (state_of(&tight).preemptions == 0)
         usleep(200);
     for (int i = 1; i < MANY; i += 2) {
