@@ -121,6 +121,17 @@ INLINE __m512 exp_avx512(__m512 x)
 
 /* ---- sixteen rows at once, a row a lane ---- */
 
+/* Four rows by four dwords in each quarter: to[c] holds dword c of the rows. */
+INLINE void transpose_quarters(const __m512i rows[4], __m512i to[4])
+{
+    __m512i a = _mm512_unpacklo_epi32(rows[0], rows[1]), b = _mm512_unpacklo_epi32(rows[2], rows[3]);
+    __m512i c = _mm512_unpackhi_epi32(rows[0], rows[1]), d = _mm512_unpackhi_epi32(rows[2], rows[3]);
+    to[0] = _mm512_unpacklo_epi64(a, b);
+    to[1] = _mm512_unpackhi_epi64(a, b);
+    to[2] = _mm512_unpacklo_epi64(c, d);
+    to[3] = _mm512_unpackhi_epi64(c, d);
+}
+
 /* The 16 bytes at `at` of each row: dword[c] holds bytes 4 c to 4 c + 3. */
 INLINE void load_headers(const uint8_t *const *rows, int64_t at, __m512i dword[4])
 {
@@ -132,12 +143,7 @@ INLINE void load_headers(const uint8_t *const *rows, int64_t at, __m512i dword[4
         v[e] = _mm512_inserti32x4(v[e], _mm_loadu_si128((const __m128i *)(rows[e + 8] + at)), 2);
         v[e] = _mm512_inserti32x4(v[e], _mm_loadu_si128((const __m128i *)(rows[e + 12] + at)), 3);
     }
-    __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpacklo_epi32(v[2], v[3]);
-    __m512i c = _mm512_unpackhi_epi32(v[0], v[1]), d = _mm512_unpackhi_epi32(v[2], v[3]);
-    dword[0] = _mm512_unpacklo_epi64(a, b);
-    dword[1] = _mm512_unpackhi_epi64(a, b);
-    dword[2] = _mm512_unpacklo_epi64(c, d);
-    dword[3] = _mm512_unpackhi_epi64(c, d);
+    transpose_quarters(v, dword);
 }
 
 INLINE __m512 low_half(__m512i dword)

@@ -286,12 +286,11 @@ INLINE void add_block_k(struct kind_256 kind, const struct rows *rows, int64_t a
 /* Sixteen bytes a row: of row 4 i + e in to[e][i]. */
 INLINE void store_row_scales(const __m512i scale[4], uint8_t to[4][4][16])
 {
-    __m512i a = _mm512_unpacklo_epi32(scale[0], scale[1]), b = _mm512_unpacklo_epi32(scale[2], scale[3]);
-    __m512i c = _mm512_unpackhi_epi32(scale[0], scale[1]), d = _mm512_unpackhi_epi32(scale[2], scale[3]);
-    _mm512_storeu_si512(to[0], _mm512_unpacklo_epi64(a, b));
-    _mm512_storeu_si512(to[1], _mm512_unpackhi_epi64(a, b));
-    _mm512_storeu_si512(to[2], _mm512_unpacklo_epi64(c, d));
-    _mm512_storeu_si512(to[3], _mm512_unpackhi_epi64(c, d));
+    __m512i rows[4];
+    transpose_quarters(scale, rows);
+    UNROLL
+    for (int e = 0; e < 4; e++)
+        _mm512_storeu_si512(to[e], rows[e]);
 }
 
 INLINE __m512 sum_sixteen_mins(const __m512i min[4], const struct act_block_256 *a)

@@ -15,37 +15,32 @@ INLINE void put_dwords(int32_t *to, __m512i v)
     _mm512_store_si512(to, v);
 }
 
-/* 32 or 64 bytes at `at` of sixteen rows: v[i] holds bytes 4 i to 4 i + 3 of each. */
+/* 32 or 64 bytes at `at` of sixteen rows: v[i] holds bytes 4 i to 4 i + 3 of each. Two rows a vector balance loads and
+ * shuffles: four would need twice the loads, one a third more shuffles. */
 INLINE void load_eight_columns(const uint8_t *const *rows, int64_t at, __m512i v[8])
 {
-    load_headers(rows, at, v);
-    load_headers(rows, at + 16, v + 4);
+    __m512i pairs[4], half[2][4];
+    UNROLL
+    for (int i = 0; i < 2; i++) {
+        UNROLL
+        for (int e = 0; e < 4; e++) {
+            const uint8_t *const *row = rows + 8 * i + e;
+            pairs[e] = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(row[0] + at)));
+            pairs[e] = _mm512_inserti64x4(pairs[e], _mm256_loadu_si256((const __m256i *)(row[4] + at)), 1);
+        }
+        transpose_quarters(pairs, half[i]);
+    }
+    UNROLL
+    for (int c = 0; c < 4; c++) {
+        v[c] = _mm512_shuffle_i32x4(half[0][c], half[1][c], 0x88);
+        v[4 + c] = _mm512_shuffle_i32x4(half[0][c], half[1][c], 0xdd);
+    }
 }
 
 INLINE void load_columns(const uint8_t *const *rows, int64_t at, __m512i v[16])
 {
-    __m512i w[16];
-    UNROLL
-    for (int i = 0; i < 16; i += 4) {
-        __m512i r0 = _mm512_loadu_si512(rows[i] + at), r1 = _mm512_loadu_si512(rows[i + 1] + at);
-        __m512i r2 = _mm512_loadu_si512(rows[i + 2] + at), r3 = _mm512_loadu_si512(rows[i + 3] + at);
-        __m512i a = _mm512_unpacklo_epi32(r0, r1), b = _mm512_unpacklo_epi32(r2, r3);
-        __m512i c = _mm512_unpackhi_epi32(r0, r1), d = _mm512_unpackhi_epi32(r2, r3);
-        w[i] = _mm512_unpacklo_epi64(a, b);
-        w[i + 1] = _mm512_unpackhi_epi64(a, b);
-        w[i + 2] = _mm512_unpacklo_epi64(c, d);
-        w[i + 3] = _mm512_unpackhi_epi64(c, d);
-    }
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m512i a = _mm512_shuffle_i32x4(w[i], w[i + 4], 0x88), b = _mm512_shuffle_i32x4(w[i], w[i + 4], 0xdd);
-        __m512i c = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88),
-                d = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
-        v[i] = _mm512_shuffle_i32x4(a, c, 0x88);
-        v[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88);
-        v[i + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
-        v[i + 12] = _mm512_shuffle_i32x4(b, d, 0xdd);
-    }
+    load_eight_columns(rows, at, v);
+    load_eight_columns(rows, at + 32, v + 8);
 }
 
 INLINE __m512i low_nibbles(__m512i v)
@@ -222,6 +217,12 @@ INLINE void columns_iq4_xs(const uint8_t *const *rows, int64_t at, int half, col
     }
 }
 
+/* Byte i of each dword, by a dot product: shifts are the shuffles' rivals. */
+INLINE __m512i signed_byte(__m512i dwords, int i)
+{
+    return _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(1 << 8 * i), dwords);
+}
+
 /* Scales and minima of the sixteen rows from r on, block b. */
 INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel *p, int b, int r)
 {
@@ -230,8 +231,7 @@ INLINE void unpack_k_header(const uint8_t *const *rows, int64_t at, struct panel
     _mm512_store_ps(p->m[b] + r, header.m);
     UNROLL
     for (int i = 0; i < 8; i++)
-        put_dwords(p->scale[8 * b + i] + r,
-                   _mm512_and_si512(_mm512_srli_epi32(header.scale[i / 4], i % 4 * 8), _mm512_set1_epi32(63)));
+        put_dwords(p->scale[8 * b + i] + r, signed_byte(header.scale[i / 4], i % 4));
     UNROLL
     for (int i = 0; i < 4; i++)
         put_dwords(p->pairs[4 * b + i] + r, min_words(header.min[i / 2], i % 2));
@@ -245,8 +245,7 @@ INLINE void unpack_sixteen_header(struct kind_256 kind, const uint8_t *const *ro
     _mm512_store_ps(p->d[b] + r, header.d);
     UNROLL
     for (int i = 0; i < 16; i++)
-        put_dwords(p->scale[16 * b + i] + r,
-                   _mm512_srai_epi32(_mm512_slli_epi32(header.scale[i / 4], 24 - i % 4 * 8), 24));
+        put_dwords(p->scale[16 * b + i] + r, signed_byte(header.scale[i / 4], i % 4));
     if (!kind.has_min)
         return;
     _mm512_store_ps(p->m[b] + r, header.m);
