@@ -1,6 +1,6 @@
 /* A finished grammar as an automaton over bytes that is built lazily: a state is an interned set of configurations (a
- * term in progress and the stack of what comes after it), a step is a table entry once it was taken. States are shared by
- * all answers under the same rules.
+ * term in progress and the stack of what comes after it), a step is a table entry once it was taken. States are shared
+ * by all answers under the same rules.
  *
  * Ceilings: configurations in a state, depth of stacks, states and bytes in all; past the latter the states that no
  * matcher holds are dropped and built again when met. Thread rule: callers hold automaton_lock over every call; a state
@@ -21,8 +21,8 @@ void automaton_close(struct automaton *a);
 void automaton_lock(struct automaton *a);
 void automaton_unlock(struct automaton *a);
 uint32_t automaton_start(const struct automaton *a);
-/* STATE_DEAD where no text of the rules continues so; *err is set (and STATE_DEAD returned) only past a ceiling. A state
- * that is not dead can always be completed. */
+/* STATE_DEAD where no text of the rules continues so; *err is set (and STATE_DEAD returned) only past a ceiling. A
+ * state that is not dead can always be completed. */
 uint32_t state_step(struct automaton *a, uint32_t state, uint8_t byte, struct err *err);
 bool state_may_end(const struct automaton *a, uint32_t state);    /* the text so far is whole */
 bool state_must_end(struct automaton *a, uint32_t state);         /* and nothing can follow */

@@ -1,5 +1,5 @@
-/* What an answer is held to, as callers see it: a rule (from JSON Schema, "any JSON", a regular expression, GBNF, a list
- * of choices, a family's tool calls) beside a vocabulary gives masks: which tokens may come next.
+/* What an answer is held to, as callers see it: a rule (from JSON Schema, "any JSON", a regular expression, GBNF, a
+ * list of choices, a family's tool calls) beside a vocabulary gives masks: which tokens may come next.
  *
  * struct vocabulary is immutable after opening and shared by all rules of a model; struct constraint is shared by all
  * answers under it, any thread (it locks itself); struct matcher belongs to one answer, one thread at a time. A mask is

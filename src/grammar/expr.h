@@ -3,8 +3,8 @@
  * automaton over terms is built as far as a text walks it and no further.
  *
  * Invariants: simplification keeps the language; EXPR_NONE is the only term for the empty language that the similarity
- * rules see at once (expr_is_empty decides the rest). Every store has ceilings; past one the store is spoilt (`failed`),
- * all calls return EXPR_NONE, and exprs_check tells why. Terms die with their store. One thread at a time.
+ * rules see at once (expr_is_empty decides the rest). Every store has ceilings; past one the store is spoilt
+ * (`failed`), all calls return EXPR_NONE, and exprs_check tells why. Terms die with their store. One thread at a time.
  * Sources: Brzozowski 1964; Owens, Reppy, Turon, "Regular-expression derivatives reexamined", 2009. */
 #ifndef RUNG_GRAMMAR_EXPR_H
 #define RUNG_GRAMMAR_EXPR_H

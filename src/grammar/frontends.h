@@ -1,5 +1,5 @@
-/* The simple ways to say a rule. Each gives finished rules (grammar/rules.h), the caller's to pass to constraint_open or
- * to rules_close. Errors say where: an offset, or line and column for GBNF. */
+/* The simple ways to say a rule. Each gives finished rules (grammar/rules.h), the caller's to pass to constraint_open
+ * or to rules_close. Errors say where: an offset, or line and column for GBNF. */
 #ifndef RUNG_GRAMMAR_FRONTENDS_H
 #define RUNG_GRAMMAR_FRONTENDS_H
 

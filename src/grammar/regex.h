@@ -14,8 +14,8 @@
 
 enum regex_mode {
     REGEX_TEXT,   /* the match is of the text as it is */
-    REGEX_JSON    /* the match is of the inside of a JSON string: '"', '\\' and characters below U+0020 stand escaped, in
-                   * the short form where there is one, else \u00xx in lower case; all else stands as it is */
+    REGEX_JSON    /* the match is of the inside of a JSON string: '"', '\\' and characters below U+0020 stand escaped,
+                   * in the short form where there is one, else \u00xx in lower case; all else stands as it is */
 };
 
 /* anchored: the whole text must match, as a rule for an answer wants it; else a match anywhere will do, as JSON

@@ -1,8 +1,8 @@
 /* A grammar: nodes over the terms of expr.h, built once by a front end (schema, GBNF, choices ...) and then only read.
  * Nodes are numbers. A node says what may stand here; the automaton (automaton.h) expands it when a text comes to it.
  *
- * Objects, arrays and counted things are nodes of their own, whose state is a small payload, so that "any order of forty
- * properties" costs what an answer uses of it and nothing before. */
+ * Objects, arrays and counted things are nodes of their own, whose state is a small payload, so that "any order of
+ * forty properties" costs what an answer uses of it and nothing before. */
 #ifndef RUNG_GRAMMAR_RULES_H
 #define RUNG_GRAMMAR_RULES_H
 
