@@ -13,6 +13,10 @@
 #include "base/str.h"
 
 /* ---- vocabulary ---- */
+/* A control token that a rule may ask for by name (a marker of tool calls: grammar/toolrule.h) has the mark, its name
+ * and the mark again as its piece. UTF-8 never holds that byte; pieces that hold it otherwise are never admitted. */
+#define VOCABULARY_MARK '\xFF'
+
 struct vocabulary_spec {
     int32_t n_tokens;
     struct str (*piece)(void *ctx, int32_t id);   /* its bytes; empty: never admitted (control tokens, unused) */
