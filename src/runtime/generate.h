@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "runtime/runtime.h"
+#include "runtime/rule.h"
 #include "text/toolcall.h"
 
 #define GENERATION_MAX_STOPS 16
@@ -40,6 +40,7 @@ struct generation_request {
     struct str owner;
     bool off_disk;                   /* of this prompt nothing is written to a file, whatever the configuration says */
     const json_t *tools;             /* what may be called, in the API's shape [{type, function: {...}}]; or NULL */
+    const struct rule_spec *rule;    /* what the answer is held to, behind its reasoning; NULL: it is free */
     /* Has whoever waits gone away? The engine thread asks before each token, until generation_close has begun; it
      * must be quick and thread-safe. NULL: never. */
     bool (*gone)(void *ctx);
@@ -52,8 +53,10 @@ const char *finish_reason_name(enum finish_reason r);   /* "stop", "length", ...
 
 struct generation_usage {
     int64_t prompt_tokens, cached_tokens;   /* cached: of the prompt, known from earlier ones */
-    int64_t completion_tokens;       /* sampled, the end token included, reasoning included */
+    int64_t completion_tokens;       /* sampled or forced, the end token included, reasoning included */
     int64_t reasoning_tokens;
+    int64_t forced_tokens;           /* of the completion: the rule left no other text, and none was sampled */
+    int64_t mask_us;                 /* masks took so long, over all tokens */
     int64_t queue_us, prefill_us, ttft_us, total_us;   /* from generation_start */
 };
 
@@ -61,7 +64,7 @@ enum gen_event_kind { GEN_TOKEN, GEN_DONE };
 
 struct gen_event {
     enum gen_event_kind kind;
-    /* GEN_TOKEN: one sampled token. text holds what became certain with it: whole characters, past any stop text;
+    /* GEN_TOKEN: one token. text holds what became certain with it: whole characters, past any stop text;
      * may be empty, or more than the token's own bytes. Views are good until the next call on this generation. */
     struct str text;
     struct str piece;                /* the token's own bytes; empty for the end token */
@@ -72,6 +75,7 @@ struct gen_event {
     struct token_record record;
     /* GEN_DONE: the last event. text holds the rest that was held back. */
     enum finish_reason finish;
+    bool whole;                      /* under a rule: the answer is one of the rule's texts, not a beginning of one */
     struct generation_usage usage;
     struct err err;                  /* for FINISH_ERROR */
 };
@@ -80,7 +84,7 @@ struct generation;
 /* Waits until the model is loaded, as local_model_acquire does and with its errors, and keeps it loaded until
  * generation_close. ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit;
  * ERR_INVALID when the template refuses, and for tools or a history of calls that make no sense (runtime/history.h);
- * ERR_UNSUPPORTED where there are tools or calls and the template knows none. */
+ * ERR_UNSUPPORTED where there are tools or calls and the template knows none; for a rule what rule_compile says. */
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
                       struct generation **ret, struct err *err);
 /* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events
