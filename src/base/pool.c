@@ -357,6 +357,13 @@ static bool pool_start(struct pool *p, int thread, struct err *err)
     return true;
 }
 
+static void pool_let_work(struct pool *p, int threads)
+{
+    p->crowd = crowd_of(threads);
+    atomic_store(&p->active, (uint32_t)p->crowd.active);
+    futex_wake(&p->active, INT_MAX);
+}
+
 bool pool_open(int threads, struct pool **ret_pool, struct err *err)
 {
     struct machine machine;
@@ -386,11 +393,14 @@ bool pool_open(int threads, struct pool **ret_pool, struct err *err)
         p->threads++;
     }
     /* Threads beyond the CPUs would only take these from each other: they sleep. */
-    p->crowd = crowd_of(threads < cpus ? threads : cpus);
-    atomic_store(&p->active, (uint32_t)p->crowd.active);
-    futex_wake(&p->active, INT_MAX);
+    pool_let_work(p, threads < cpus ? threads : cpus);
     *ret_pool = p;
     return true;
+}
+
+void pool_use_all(struct pool *p)
+{
+    pool_let_work(p, p->threads);
 }
 
 void pool_close(struct pool *p)

@@ -42,6 +42,7 @@ static void test_pool_does_every_unit_once_for_all_sizes(void **state)
         struct pool *pool = NULL;
         assert_ok(pool_open(threads, &pool, &err), err);
         assert_int_equal(pool_threads(pool), threads);
+        pool_use_all(pool);
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             for (size_t g = 0; g < sizeof grains / sizeof *grains; g++) {
                 memset(&t, 0, sizeof t);

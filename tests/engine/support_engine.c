@@ -9,6 +9,7 @@ void rig_open(struct rig *rig, const char *path, int threads)
     *rig = (struct rig){0};
     assert_ok(gguf_open(path, &rig->g, &err), err);
     assert_ok(pool_open(threads, &rig->pool, &err), err);
+    pool_use_all(rig->pool);
     assert_ok(engine_open(rig->g, rig->pool, &rig->e, &err), err);
     rig->n_vocab = engine_info(rig->e)->n_vocab;
 }
