@@ -1,0 +1,280 @@
+/* Opens a vocabulary: copies the tokens' bytes, parts them into plain ones and others, sorts them and builds a trie of
+ * each part. What a rule admits of them is the business of walk.c. */
+#include "grammar/mask/vocabulary.h"
+
+#include <stdlib.h>
+
+/* ---- which tokens are plain ---- */
+
+/* How many bytes the character that begins with this byte has, and what its second byte may be. 0: none begins so. */
+static int lead_bytes(uint8_t lead, uint8_t *ret_low, uint8_t *ret_high)
+{
+    *ret_low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    *ret_high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+/* Bytes of the plain character at `at`, fewer than it has where the text ends inside; 0: no plain character. */
+static size_t plain_character(struct str s, size_t at)
+{
+    uint8_t low, high, lead = (uint8_t)s.p[at];
+    if (lead < 0x20 || lead == '"' || lead == '\\' || lead == 0x7F)
+        return 0;
+    size_t n = (size_t)lead_bytes(lead, &low, &high);
+    for (size_t i = 1; i < n && at + i < s.n; i++) {
+        uint8_t byte = (uint8_t)s.p[at + i];
+        if (byte < (i == 1 ? low : 0x80) || byte > (i == 1 ? high : 0xBF))
+            return 0;
+    }
+    return n > s.n - at ? s.n - at : n;
+}
+
+int plain_size(struct str piece)
+{
+    int characters = 0;
+    for (size_t at = 0, n; at < piece.n; at += n) {
+        n = plain_character(piece, at);
+        if (n == 0)
+            return -1;
+        characters++;
+    }
+    return characters > PLAIN_SIZES ? PLAIN_SIZES - 1 : characters - 1;
+}
+
+/* ---- the tokens' bytes ---- */
+
+static bool allocate(struct vocabulary *v, int32_t n_tokens)
+{
+    v->n_tokens = n_tokens;
+    v->n_words = VOCABULARY_WORDS(n_tokens);
+    v->start = calloc((size_t)n_tokens + 1, sizeof *v->start);
+    v->same = malloc((size_t)n_tokens * sizeof *v->same);
+    v->ends = calloc(v->n_words, sizeof *v->ends);
+    bool ok = v->start && v->same && v->ends;
+    for (int i = 0; i < PLAIN_SIZES; i++) {
+        v->plain[i] = calloc(v->n_words, sizeof *v->plain[i]);
+        ok = ok && v->plain[i];
+    }
+    return ok;
+}
+
+static bool copy_pieces(struct vocabulary *v, const struct vocabulary_spec *spec, struct err *err)
+{
+    size_t n = 0;
+    for (int32_t id = 0; id < v->n_tokens; id++) {
+        struct str piece = spec->piece(spec->ctx, id);
+        v->same[id] = -1;
+        if (spec->is_end(spec->ctx, id))
+            mask_add(v->ends, id);
+        else if (piece.n <= VOCABULARY_MAX_PIECE)
+            n += piece.n;
+    }
+    v->bytes = malloc(n + 1);
+    if (!v->bytes)
+        return err_nomem(err, "the vocabulary's bytes");
+    n = 0;
+    for (int32_t id = 0; id < v->n_tokens; id++) {
+        struct str piece = spec->piece(spec->ctx, id);
+        v->start[id] = (uint32_t)n;
+        if (piece.n == 0 || piece.n > VOCABULARY_MAX_PIECE || mask_has(v->ends, id))
+            continue;
+        memcpy(v->bytes + n, piece.p, piece.n);
+        n += piece.n;
+    }
+    v->start[v->n_tokens] = (uint32_t)n;
+    return true;
+}
+
+/* ---- sorting ---- */
+
+/* A token by its first eight bytes, the first highest; ties are decided by all of them. */
+struct sorted {
+    uint64_t head;
+    struct str piece;
+    int32_t id;
+    int plain;   /* plain_size */
+};
+
+static int compare_pieces(const void *left, const void *right)
+{
+    const struct sorted *a = left, *b = right;
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
+    int order = memcmp(a->piece.p, b->piece.p, a->piece.n < b->piece.n ? a->piece.n : b->piece.n);
+    if (order != 0 || a->piece.n != b->piece.n)
+        return order != 0 ? order : a->piece.n < b->piece.n ? -1 : 1;
+    return a->id < b->id ? -1 : 1;
+}
+
+static uint64_t head_of(struct str piece)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < 8; i++)
+        head = head << 8 | (i < piece.n ? (uint8_t)piece.p[i] : 0);
+    return head;
+}
+
+/* The tokens that have bytes, sorted; *ret_n is their count. */
+static struct sorted *sort_tokens(const struct vocabulary *v, size_t *ret_n, struct err *err)
+{
+    struct sorted *all = malloc((size_t)(v->n_tokens + 1) * sizeof *all);
+    if (!all) {
+        err_nomem(err, "sorting a vocabulary");
+        return NULL;
+    }
+    *ret_n = 0;
+    for (int32_t id = 0; id < v->n_tokens; id++) {
+        struct str piece = vocabulary_piece(v, id);
+        if (piece.n > 0)
+            all[(*ret_n)++] = (struct sorted){head_of(piece), piece, id, plain_size(piece)};
+    }
+    qsort(all, *ret_n, sizeof *all, compare_pieces);
+    return all;
+}
+
+/* ---- tries ---- */
+
+struct builder {
+    struct trie *trie;
+    uint32_t cap;
+    uint32_t open[VOCABULARY_MAX_PIECE + 1];   /* [depth] the node on the way to the last token */
+    struct str last;
+    int32_t last_id;
+};
+
+/* Ends the subtrees of the nodes deeper than `depth`. */
+static void close_nodes(struct builder *b, size_t depth)
+{
+    for (size_t d = depth + 1; d <= b->last.n; d++)
+        b->trie->nodes[b->open[d]].size = b->trie->n - b->open[d];
+}
+
+static bool reserve_nodes(struct builder *b, size_t n, struct err *err)
+{
+    if (b->trie->n + n >= VOCABULARY_MAX_NODES)
+        return err_set(err, ERR_LIMIT, "the vocabulary's tokens are longer than masks can take (%u bytes in all)",
+                       VOCABULARY_MAX_NODES);
+    if (b->trie->n + n <= b->cap)
+        return true;
+    uint32_t cap = b->cap ? b->cap * 2 : 65536;
+    struct trie_node *nodes = realloc(b->trie->nodes, cap * sizeof *nodes);
+    if (!nodes)
+        return err_nomem(err, "a vocabulary's trie");
+    b->trie->nodes = nodes;
+    b->cap = cap;
+    return true;
+}
+
+static bool add_token(struct builder *b, struct vocabulary *v, struct str piece, int32_t id, struct err *err)
+{
+    size_t common = 0;
+    while (common < piece.n && common < b->last.n && piece.p[common] == b->last.p[common])
+        common++;
+    if (common == piece.n) {   /* sorted, so the last token has the same bytes */
+        b->trie->nodes[b->open[piece.n]].shared = 1;
+        v->same[b->last_id] = id;
+        b->last_id = id;
+        return true;
+    }
+    close_nodes(b, common);
+    if (!reserve_nodes(b, piece.n - common, err))
+        return false;
+    for (size_t d = common + 1; d <= piece.n; d++) {
+        b->open[d] = b->trie->n;
+        b->trie->nodes[b->trie->n++] = (struct trie_node){
+            .token = VOCABULARY_NO_TOKEN, .byte = (uint8_t)piece.p[d - 1], .depth = (uint32_t)d};
+    }
+    b->trie->nodes[b->open[piece.n]].token = (uint32_t)id;
+    b->last = piece;
+    b->last_id = id;
+    return true;
+}
+
+/* A trie of the tokens that are plain, or of those that are not. */
+static bool build_trie(struct vocabulary *v, const struct sorted *all, size_t n, bool plain, struct trie *trie,
+                       struct err *err)
+{
+    struct builder b = {.trie = trie};
+    for (size_t i = 0; i < n; i++)
+        if ((all[i].plain >= 0) == plain && !add_token(&b, v, all[i].piece, all[i].id, err))
+            return false;
+    close_nodes(&b, 0);
+    return true;
+}
+
+/* For each node of the plain trie the largest token below it, so that a walk leaves out subtrees already admitted. */
+static bool measure_subtrees(struct vocabulary *v, struct err *err)
+{
+    struct trie *t = &v->plain_trie;
+    uint32_t way[VOCABULARY_MAX_PIECE + 1];
+    t->sizes = calloc((size_t)t->n + 1, 1);
+    if (!t->sizes)
+        return err_nomem(err, "a vocabulary's trie");
+    for (uint32_t i = 0; i < t->n; i++) {
+        struct trie_node node = t->nodes[i];
+        way[node.depth] = i;
+        if (node.token == VOCABULARY_NO_TOKEN)
+            continue;
+        uint8_t size = (uint8_t)plain_size(vocabulary_piece(v, (int32_t)node.token));
+        for (uint32_t d = node.depth; d > 0 && t->sizes[way[d]] < size; d--)
+            t->sizes[way[d]] = size;
+    }
+    return true;
+}
+
+static void fill_plain_masks(struct vocabulary *v, const struct sorted *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (all[i].plain >= 0)
+            mask_add(v->plain[all[i].plain], all[i].id);
+    for (int size = 1; size < PLAIN_SIZES; size++)
+        for (size_t w = 0; w < v->n_words; w++)
+            v->plain[size][w] |= v->plain[size - 1][w];
+}
+
+bool vocabulary_open(const struct vocabulary_spec *spec, struct vocabulary **ret, struct err *err)
+{
+    if (spec->n_tokens <= 0 || spec->n_tokens > VOCABULARY_MAX_TOKENS)
+        return err_set(err, ERR_LIMIT, "a vocabulary of %d tokens; masks take 1 to %d", (int)spec->n_tokens,
+                       VOCABULARY_MAX_TOKENS);
+    size_t n;
+    struct sorted *all = NULL;
+    struct vocabulary *v = calloc(1, sizeof *v);
+    bool ok = (v && allocate(v, spec->n_tokens)) || err_nomem(err, "a vocabulary");
+    ok = ok && copy_pieces(v, spec, err) && (all = sort_tokens(v, &n, err)) &&
+         build_trie(v, all, n, true, &v->plain_trie, err) && build_trie(v, all, n, false, &v->rest_trie, err) &&
+         measure_subtrees(v, err);
+    if (ok) {
+        fill_plain_masks(v, all, n);
+        *ret = v;
+    } else {
+        vocabulary_close(v);
+    }
+    free(all);
+    return ok;
+}
+
+void vocabulary_close(struct vocabulary *v)
+{
+    if (!v)
+        return;
+    for (int i = 0; i < PLAIN_SIZES; i++)
+        free(v->plain[i]);
+    free(v->plain_trie.nodes);
+    free(v->plain_trie.sizes);
+    free(v->rest_trie.nodes);
+    free(v->ends);
+    free(v->same);
+    free(v->start);
+    free(v->bytes);
+    free(v);
+}
+
+int32_t vocabulary_count(const struct vocabulary *v)
+{
+    return v->n_tokens;
+}
