@@ -10,13 +10,16 @@
 #define GBNF_MAX_BYTES (1u << 20)
 #define CHOICES_MAX 4096
 #define CHOICES_MAX_BYTES (256u << 10)   /* over all of them */
+#define JSON_ANY_MAX_DEPTH 32            /* levels of a value about which nothing else is said */
 
 /* White space between JSON's parts: what JSON allows, but bounded, so that no answer fills itself with it. */
 enum json_space {
     JSON_SPACE_SOME,      /* nothing, one space, or a line break and up to 32 spaces or tabs: the default */
     JSON_SPACE_NONE,
 };
-/* The nodes for a place where white space may stand, and for any JSON value (nested at most JSON_MAX_DEPTH). */
+/* The nodes for a place where white space may stand, and for any JSON value or object: nested at most
+ * JSON_ANY_MAX_DEPTH, no key twice in an object, strings in the one spelling of REGEX_JSON and without U+0000, numbers
+ * that 64 bits hold. Each call makes them anew: a caller with many such places keeps the number. */
 uint32_t rules_json_space(struct rules *r, enum json_space space);
 uint32_t rules_json_value(struct rules *r, enum json_space space);
 uint32_t rules_json_object(struct rules *r, enum json_space space);
