@@ -66,4 +66,4 @@ refuses bench_names_an_unknown_cache 2 "not 'q3'" --kv-cache q3 starter
 refuses bench_names_no_repetitions 2 'repetitions' -r 0 starter
 refuses bench_names_a_context_that_is_too_long 1 'trained for 512' -p 513 starter
 refuses bench_names_a_depth_that_is_too_long 1 'trained for 512' -p 256 -n 0 -d 300 starter
-refuses bench_has_nothing_to_measure 1 'nothing to measure' -p 0 -n 0 starter
+refuses bench_has_nothing_to_measure 2 'nothing to measure' -p 0 -n 0 starter

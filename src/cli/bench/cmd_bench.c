@@ -205,6 +205,14 @@ out:
     return rc;
 }
 
+static bool all_zero(const struct bench_list *list)
+{
+    for (int i = 0; i < list->n; i++)
+        if (list->v[i] > 0)
+            return false;
+    return true;
+}
+
 int cmd_bench(int argc, char **argv)
 {
     struct bench_options o = {
@@ -224,6 +232,8 @@ int cmd_bench(int argc, char **argv)
         return cli_usage("bench", "which model? give a path, a name of the configuration or of the store, or starter");
     if (argc - optind > 1)
         return cli_usage("bench", "one model at a time; '%s' is not expected", argv[optind + 1]);
+    if (all_zero(&o.prompts) && all_zero(&o.answers) && all_zero(&o.prefixes))
+        return cli_usage("bench", "there is nothing to measure: --prompt, --generate and --prefix are all 0");
     o.model = argv[optind];
     return bench(&o);
 }

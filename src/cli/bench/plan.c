@@ -92,8 +92,6 @@ bool bench_plan(struct bench *b, struct err *err)
                                               .tokens = o->prefixes.v[i]});
         }
     }
-    if (b->n_rows == 0)
-        return err_set(err, ERR_INVALID, "there is nothing to measure: --prompt, --generate and --prefix are all 0");
     for (int i = 0; i < b->n_rows; i++)
         if (!check_row(b, &b->rows[i], err))
             return false;

@@ -325,14 +325,11 @@ void prefix_keep(struct prefix_cache *c, const struct prefix_key *key, const int
 }
 
 /* How many of a prompt's n tokens are worth a file; 0: none are. */
-static int64_t worth_saving(struct prefix_cache *c, int64_t n, int64_t shared)
+static int64_t worth_saving(const struct prefix_cache *c, int64_t n, int64_t shared)
 {
-    int64_t now = clock_ms();
-    bool rested = c->long_saved_ms == 0 || now - c->long_saved_ms >= PREFIX_SAVE_LONG_EVERY_MS;
-    if (n - shared >= PREFIX_SAVE_LONG && rested) {
-        c->long_saved_ms = now;
+    bool rested = c->long_saved_ms == 0 || clock_ms() - c->long_saved_ms >= PREFIX_SAVE_LONG_EVERY_MS;
+    if (n - shared >= PREFIX_SAVE_LONG && rested)
         return n;
-    }
     return shared >= PREFIX_SAVE_SHARED ? shared : 0;
 }
 
@@ -354,8 +351,11 @@ void prefix_save(struct prefix_cache *c, const struct prefix_key *key, const int
     uint64_t name;
     if (m.holder && m.length == n && !is_saved(c, root, tokens, n) && take_state(&m, &s, NULL) &&
         prefix_disk_save(c->options.disk, s, key->salt, tokens, &name) &&
-        (node = prefix_insert(&c->forest, root, tokens, n)))
+        (node = prefix_insert(&c->forest, root, tokens, n))) {
         node->file = name;
+        if (n > shared)
+            c->long_saved_ms = clock_ms();
+    }
     session_close(s);
 }
 
