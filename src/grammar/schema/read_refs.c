@@ -112,8 +112,9 @@ static bool resource_resolve(struct reader *r, struct str uri, const struct subs
     return true;
 }
 
-static bool fragment_resolve(struct reader *r, const struct subschema *root, struct str fragment, struct schema_ref *ref,
-                             const struct subschema **ret, struct err *err)
+/* What the fragment names inside root; *ret NULL: nothing. */
+static bool fragment_resolve(struct reader *r, const struct subschema *root, struct str fragment,
+                             struct schema_ref *ref, const struct subschema **ret, struct err *err)
 {
     struct buf plain = BUF_INIT(SCHEMA_MAX_URI);
     uri_unescape(fragment, &plain);
@@ -136,7 +137,7 @@ static bool fragment_resolve(struct reader *r, const struct subschema *root, str
     return ok;
 }
 
-/* ret NULL: it leads nowhere. */
+/* *ret NULL: it leads nowhere. */
 static bool ref_resolve(struct reader *r, struct schema_ref *ref, const struct subschema **ret, struct err *err)
 {
     const char *hash = memchr(ref->text.p, '#', ref->text.n);

@@ -75,3 +75,15 @@ bool patterns_match(struct patterns *p, struct str pattern, bool anchored, struc
         *ret_match = match;
     return ok;
 }
+
+bool pattern_is_understood(struct str pattern)
+{
+    struct exprs *exprs;
+    uint32_t term;
+    struct err err = ERR_INIT;
+    if (!exprs_open(&exprs, &err))
+        return false;
+    bool ok = regex_compile(exprs, pattern, REGEX_TEXT, false, &term, &err) || err.code == ERR_UNSUPPORTED;
+    exprs_close(exprs);
+    return ok;
+}

@@ -8,5 +8,7 @@
  * pattern that regex.h refuses, and past its ceilings. */
 bool patterns_match(struct patterns *p, struct str pattern, bool anchored, struct str text, bool *ret_match,
                     struct err *err);
+/* Format "regex": whether it is one, also of a kind that Rung does not match with. */
+bool pattern_is_understood(struct str pattern);
 
 #endif
