@@ -91,24 +91,15 @@ static bool copy_pieces(struct vocabulary *v, const struct vocabulary_spec *spec
 
 /* ---- sorting ---- */
 
-/* A token by its first eight bytes, the first highest; ties are decided by all of them. */
+#define DIGIT_BITS 16
+#define HEAD_DIGITS (64 / DIGIT_BITS)   /* even, so that the last pass writes where the first one read */
+
+/* A token by its first eight bytes, the first highest. */
 struct sorted {
     uint64_t head;
-    struct str piece;
     int32_t id;
-    int plain;   /* plain_size */
+    int32_t plain;   /* plain_size */
 };
-
-static int compare_pieces(const void *left, const void *right)
-{
-    const struct sorted *a = left, *b = right;
-    if (a->head != b->head)
-        return a->head < b->head ? -1 : 1;
-    int order = memcmp(a->piece.p, b->piece.p, a->piece.n < b->piece.n ? a->piece.n : b->piece.n);
-    if (order != 0 || a->piece.n != b->piece.n)
-        return order != 0 ? order : a->piece.n < b->piece.n ? -1 : 1;
-    return a->id < b->id ? -1 : 1;
-}
 
 static uint64_t head_of(struct str piece)
 {
@@ -118,21 +109,64 @@ static uint64_t head_of(struct str piece)
     return head;
 }
 
-/* The tokens that have bytes, sorted; *ret_n is their count. */
-static struct sorted *sort_tokens(const struct vocabulary *v, size_t *ret_n, struct err *err)
+/* By digits of the head, the lowest first, each pass keeping the order of the one before. `other` has room for all. */
+static void sort_by_head(struct sorted *all, struct sorted *other, size_t n, uint32_t *counts)
 {
-    struct sorted *all = malloc((size_t)(v->n_tokens + 1) * sizeof *all);
-    if (!all) {
+    for (int digit = 0; digit < HEAD_DIGITS; digit++) {
+        int shift = digit * DIGIT_BITS;
+        uint32_t sum = 0;
+        memset(counts, 0, sizeof *counts << DIGIT_BITS);
+        for (size_t i = 0; i < n; i++)
+            counts[(uint16_t)(all[i].head >> shift)]++;
+        for (uint32_t d = 0; d < 1u << DIGIT_BITS; d++) {
+            uint32_t count = counts[d];
+            counts[d] = sum;
+            sum += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            other[counts[(uint16_t)(all[i].head >> shift)]++] = all[i];
+        struct sorted *swap = all;
+        all = other;
+        other = swap;
+    }
+}
+
+static int compare_pieces(const void *left, const void *right, void *vocabulary)
+{
+    const struct sorted *a = left, *b = right;
+    struct str p = vocabulary_piece(vocabulary, a->id), q = vocabulary_piece(vocabulary, b->id);
+    int order = memcmp(p.p, q.p, p.n < q.n ? p.n : q.n);
+    if (order != 0 || p.n != q.n)
+        return order != 0 ? order : p.n < q.n ? -1 : 1;
+    return a->id < b->id ? -1 : 1;
+}
+
+/* The tokens that have bytes, sorted by them, in the first half of what is returned; *ret_n is their count. */
+static struct sorted *sort_tokens(struct vocabulary *v, size_t *ret_n, struct err *err)
+{
+    struct sorted *all = malloc((size_t)v->n_tokens * 2 * sizeof *all);
+    uint32_t *counts = malloc(sizeof *counts << DIGIT_BITS);
+    size_t n = 0;
+    if (!all || !counts) {
+        free(all);
+        free(counts);
         err_nomem(err, "sorting a vocabulary");
         return NULL;
     }
-    *ret_n = 0;
     for (int32_t id = 0; id < v->n_tokens; id++) {
         struct str piece = vocabulary_piece(v, id);
         if (piece.n > 0)
-            all[(*ret_n)++] = (struct sorted){head_of(piece), piece, id, plain_size(piece)};
+            all[n++] = (struct sorted){head_of(piece), id, plain_size(piece)};
     }
-    qsort(all, *ret_n, sizeof *all, compare_pieces);
+    sort_by_head(all, all + v->n_tokens, n, counts);
+    free(counts);
+    for (size_t first = 0, last = 0; first < n; first = last) {   /* those whose heads do not tell them apart */
+        while (last < n && all[last].head == all[first].head)
+            last++;
+        if (last > first + 1)
+            qsort_r(all + first, last - first, sizeof *all, compare_pieces, v);
+    }
+    *ret_n = n;
     return all;
 }
 
@@ -200,7 +234,7 @@ static bool build_trie(struct vocabulary *v, const struct sorted *all, size_t n,
 {
     struct builder b = {.trie = trie};
     for (size_t i = 0; i < n; i++)
-        if ((all[i].plain >= 0) == plain && !add_token(&b, v, all[i].piece, all[i].id, err))
+        if ((all[i].plain >= 0) == plain && !add_token(&b, v, vocabulary_piece(v, all[i].id), all[i].id, err))
             return false;
     close_nodes(&b, 0);
     return true;
