@@ -26,6 +26,7 @@ struct subschema {
     const struct subschema *both_ref;
     const struct resource *resource;
     enum schema_draft draft;         /* 7: siblings of $ref do not count */
+    bool draft_4;                    /* whose integers have no fraction at all, not even .0 */
     bool reached;                    /* the reader's */
 };
 

@@ -146,10 +146,10 @@ static bool unknown_keyword(struct reader *r, const struct subschema *sub, const
 
 /* ---- names and drafts ---- */
 
-static enum schema_draft draft_of(const char *uri, enum schema_draft otherwise, bool *ret_old_id)
+static enum schema_draft draft_of(const char *uri, enum schema_draft otherwise, bool *ret_draft_4)
 {
-    *ret_old_id = strstr(uri, "draft-04") || strstr(uri, "draft-03");
-    if (*ret_old_id || strstr(uri, "draft-06") || strstr(uri, "draft-07"))
+    *ret_draft_4 = strstr(uri, "draft-04") || strstr(uri, "draft-03");
+    if (*ret_draft_4 || strstr(uri, "draft-06") || strstr(uri, "draft-07"))
         return SCHEMA_DRAFT_7;
     return strstr(uri, "draft/20") ? SCHEMA_DRAFT_2020_12 : otherwise;
 }
@@ -195,11 +195,12 @@ static bool identify(struct schema *s, struct subschema *sub, struct scope *scop
 {
     const char *dialect = json_string_value(json_object_get(sub->json, "$schema"));
     if (dialect)
-        scope->draft = draft_of(dialect, scope->draft, &scope->old_id);
+        scope->draft = draft_of(dialect, scope->draft, &scope->draft_4);
     sub->draft = scope->draft;
+    sub->draft_4 = scope->draft_4;
     const json_t *ref = json_object_get(sub->json, "$ref"), *dynamic = json_object_get(sub->json, "$dynamicRef");
     bool alone = json_is_string(ref) && sub->draft == SCHEMA_DRAFT_7;
-    const char *id = json_string_value(json_object_get(sub->json, scope->old_id ? "id" : "$id"));
+    const char *id = json_string_value(json_object_get(sub->json, scope->draft_4 ? "id" : "$id"));
     if (id && !alone && !take_id(s, sub, scope, id, err))
         return false;
     if (!alone && (!take_anchor(s, sub, false, err) || !take_anchor(s, sub, true, err)))

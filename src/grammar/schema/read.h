@@ -81,7 +81,7 @@ struct schema {
 struct scope {
     const struct resource *resource;
     enum schema_draft draft;
-    bool old_id;                      /* up to draft 4 `id` is what $id is */
+    bool draft_4;                     /* or before: `id` is what $id is */
     int depth;
 };
 

@@ -62,7 +62,7 @@ static bool pointer_resolve(struct reader *r, const struct subschema *root, stru
     if (!json_is_object(json) && !json_is_boolean(json))
         return true;
     if (!schema_at(r->s, json)) {
-        struct scope scope = {.resource = last->resource, .draft = last->draft};
+        struct scope scope = {.resource = last->resource, .draft = last->draft, .draft_4 = last->draft_4};
         const char *path = arena_printf(&r->s->arena, "%.*s", SCHEMA_PATH_MAX, pointer.p);
         if (!read_subschema(r, json, path, &scope, err))
             return false;

@@ -7,7 +7,7 @@
 
 /* ---- any value ---- */
 
-static bool is_of_type(const json_t *value, const char *type)
+static bool is_of_type(const json_t *value, const char *type, bool draft_4)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT: return strcmp(type, "object") == 0;
@@ -16,8 +16,9 @@ static bool is_of_type(const json_t *value, const char *type)
     case JSON_TRUE:
     case JSON_FALSE: return strcmp(type, "boolean") == 0;
     case JSON_NULL: return strcmp(type, "null") == 0;
-    case JSON_INTEGER:
-    case JSON_REAL: return strcmp(type, "number") == 0 || (strcmp(type, "integer") == 0 && number_is_whole(value));
+    case JSON_INTEGER: return strcmp(type, "number") == 0 || strcmp(type, "integer") == 0;
+    case JSON_REAL:
+        return strcmp(type, "number") == 0 || (strcmp(type, "integer") == 0 && number_is_whole(value) && !draft_4);
     }
     return false;
 }
@@ -29,10 +30,10 @@ bool validate_type(struct validation *v, const struct visit *at, const json_t *r
     char shown[SHOWN_MAX];
     (void)v;
     if (json_is_string(rule))
-        return is_of_type(at->value, json_string_value(rule)) ||
+        return is_of_type(at->value, json_string_value(rule), at->sub->draft_4) ||
                validate_fail(at, "%s is not of type %s", validate_show(at->value, shown), json_string_value(rule));
     json_array_foreach((json_t *)rule, i, one)
-        if (is_of_type(at->value, json_string_value(one)))
+        if (is_of_type(at->value, json_string_value(one), at->sub->draft_4))
             return true;
     return validate_fail(at, "%s is of none of the types asked for", validate_show(at->value, shown));
 }
