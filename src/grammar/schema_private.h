@@ -39,6 +39,9 @@ const struct subschema *schema_at(const struct schema *s, const json_t *json);
 const json_t *schema_get(const struct subschema *sub, const char *keyword);
 /* What a $dynamicRef to `anchor` means when `scope` is among the resources that were entered; NULL: nothing there. */
 const struct subschema *schema_dynamic_anchor(const struct schema *s, const struct resource *scope, const char *anchor);
+/* Whether a given value obeys one subschema; false where that cannot be said in VALIDATE_TRY_STEPS. */
+#define VALIDATE_TRY_STEPS 65536
+bool schema_try(const struct schema *s, const struct subschema *sub, const json_t *value, bool *ret_holds);
 /* Somewhere in the schema stands unevaluatedProperties or unevaluatedItems. */
 bool schema_has_unevaluated(const struct schema *s);
 /* The regular expressions of the schema as they are applied to finished values: made when first met, any thread. */

@@ -335,3 +335,12 @@ bool schema_validate(const struct schema *s, const json_t *instance, struct err 
         *err = v.stop;
     return ok && !v.stopped;
 }
+
+bool schema_try(const struct schema *s, const struct subschema *sub, const json_t *value, bool *ret_holds)
+{
+    struct validation v = {.s = s, .steps = VALIDATE_MAX_STEPS - VALIDATE_TRY_STEPS};
+    struct visit top = {.value = value};
+    *ret_holds = visit(&v, &top, sub, NULL);
+    free(v.words);
+    return !v.stopped;
+}
