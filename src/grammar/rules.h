@@ -59,5 +59,7 @@ uint32_t rules_members(struct rules *r, const struct rule_object *object);
 /* The start, checked: all references defined, no left recursion (ERR_UNSUPPORTED names nothing but says so), nodes that
  * can never be completed taken out of choices (ERR_INVALID when nothing is left: "no answer can satisfy it"). */
 bool rules_finish(struct rules *r, uint32_t start, struct err *err);
+/* Of finished rules: every text of theirs has this one before it from now on. Before an automaton has them. */
+bool rules_lead(struct rules *r, struct str text, struct err *err);
 
 #endif
