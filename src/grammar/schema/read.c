@@ -114,19 +114,9 @@ const char *read_path(struct schema *s, const char *parent, const char *keyword,
 bool read_refuse(struct reader *r, const struct subschema *sub, const char *keyword, enum err_code code,
                  const char *why, struct err *err)
 {
-    const char *at = sub->path[0] ? sub->path : "the top";
-    if (!r->notes)
-        return *keyword ? err_set(err, code, "'%s' at %s %s", keyword, at, why)
-                        : err_set(err, code, "the schema at %s %s", at, why);
-    if (r->n_notes < r->max_notes) {
-        struct schema_note *note = &r->notes[r->n_notes];
-        *note = (struct schema_note){.treatment = SCHEMA_REFUSED};
-        snprintf(note->path, sizeof note->path, "%s", sub->path);
-        snprintf(note->keyword, sizeof note->keyword, "%s", keyword);
-        snprintf(note->why, sizeof note->why, "%s", why);
-        r->noted[r->n_notes] = sub;
-    }
-    r->n_notes++;
+    if (!r->note)
+        return err_set(err, code, "'%s' at %s %s", keyword, sub->path[0] ? sub->path : "the top", why);
+    r->note(r->note_ctx, sub, keyword, SCHEMA_REFUSED, why);
     return true;
 }
 
@@ -134,14 +124,16 @@ bool read_refuse(struct reader *r, const struct subschema *sub, const char *keyw
 static bool unknown_keyword(struct reader *r, const struct subschema *sub, const char *name, struct err *err)
 {
     const char *instead = keyword_foreign(name), *meant = instead ? NULL : keyword_meant(name);
-    if (r->s->options.relaxed || (!instead && !meant))
-        return true;
-    char why[160];
+    char why[160] = "is no keyword of JSON Schema";
     if (instead)
         snprintf(why, sizeof why, "%s", instead);
-    else
+    else if (meant)
         snprintf(why, sizeof why, "is not understood; did you mean '%s'?", meant);
-    return read_refuse(r, sub, name, ERR_UNSUPPORTED, why, err);
+    if ((instead || meant) && !r->s->options.relaxed)
+        return read_refuse(r, sub, name, ERR_UNSUPPORTED, why, err);
+    if (r->note)
+        r->note(r->note_ctx, sub, name, SCHEMA_IGNORED, why);
+    return true;
 }
 
 /* ---- names and drafts ---- */
@@ -256,6 +248,8 @@ static bool read_keyword(struct reader *r, const struct subschema *sub, const ch
         snprintf(why, sizeof why, "must be %s", wanted);
         return read_refuse(r, sub, name, ERR_INVALID, why, err);
     }
+    if (r->note)
+        r->note(r->note_ctx, sub, name, SCHEMA_ENFORCED, "");
     if (info->keyword == KEYWORD_UNEVALUATED_ITEMS || info->keyword == KEYWORD_UNEVALUATED_PROPERTIES)
         r->s->has_unevaluated = true;
     bool holds_schemas = info->form >= FORM_SCHEMA;
@@ -311,7 +305,7 @@ bool read_document(struct reader *r, const json_t *json, struct str uri, const c
 
 /* ---- the schema ---- */
 
-static bool schema_new(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err)
+bool read_new(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err)
 {
     struct schema *s = calloc(1, sizeof *s);
     if (!s || !patterns_open(&s->patterns, err)) {
@@ -333,7 +327,7 @@ static bool schema_new(json_t *json, const struct schema_options *options, struc
 bool schema_open(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err)
 {
     struct schema *s;
-    if (!schema_new(json, options, &s, err))
+    if (!read_new(json, options, &s, err))
         return false;
     struct reader r = {.s = s};
     if (!read_document(&r, json, STR(""), "", err) || !read_resolve(&r, err)) {

@@ -75,6 +75,7 @@ struct schema {
     uint32_t n_refs, refs_cap;
     bool has_unevaluated;
     struct patterns *patterns;
+    _Atomic int needs_validation;     /* what making rules told: 0 nothing yet, 1 no, 2 yes */
 };
 
 /* Where a walk is: what the subschemas below inherit. */
@@ -85,12 +86,12 @@ struct scope {
     int depth;
 };
 
-/* Reading, which may gather what is wrong instead of ending with it. */
+/* Reading, which for schema_explain tells of every keyword instead of ending with the first that is refused. */
 struct reader {
     struct schema *s;
-    struct schema_note *notes;        /* NULL: the first problem is the end */
-    const struct subschema **noted;   /* whose notes they are */
-    int n_notes, max_notes;
+    void (*note)(void *ctx, const struct subschema *sub, const char *keyword, enum schema_treatment treatment,
+                 const char *why);    /* NULL: the first problem is the end */
+    void *note_ctx;
 };
 
 /* path: arena's. The subschema of json, and all below it. */
@@ -105,5 +106,9 @@ bool read_refuse(struct reader *r, const struct subschema *sub, const char *keyw
                  const char *why, struct err *err);
 /* All references of the documents read, which may bring in more documents. */
 bool read_resolve(struct reader *r, struct err *err);
+/* Sets `reached` of each subschema that a value may come to. */
+bool read_mark_reached(struct schema *s, struct err *err);
+/* A schema with nothing read yet. */
+bool read_new(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err);
 
 #endif

@@ -195,8 +195,8 @@ static void reach_below(const struct schema *s, const struct subschema *sub, str
     }
 }
 
-/* Marks what the root leads to; also what a $dynamicRef may come to mean. */
-static bool mark_reached(struct schema *s, struct err *err)
+/* From the root; also what a $dynamicRef may come to mean. */
+bool read_mark_reached(struct schema *s, struct err *err)
 {
     struct subschema **list = malloc((s->n_subschemas + 1) * sizeof *list);
     if (!list)
@@ -214,7 +214,7 @@ static bool mark_reached(struct schema *s, struct err *err)
 
 static bool refuse_missing(struct reader *r, struct err *err)
 {
-    if (!mark_reached(r->s, err))
+    if (!read_mark_reached(r->s, err))
         return false;
     for (uint32_t i = 0; i < r->s->n_refs; i++) {
         const struct schema_ref *ref = &r->s->refs[i];
