@@ -349,6 +349,7 @@ void schema_close(struct schema *s)
     free(s->refs);
     free(s->table);
     arena_free(&s->arena);
+    json_decref(s->meta);
     json_decref(s->json);
     free(s);
 }

@@ -30,9 +30,13 @@ struct keyword_info {
     enum keyword_form form;
 };
 const struct keyword_info *keyword_find(const char *name);                      /* NULL: not known */
+const struct keyword_info *keyword_number(size_t i);                            /* NULL past the last */
 const char *keyword_foreign(const char *name);    /* of another vocabulary: what to write instead; NULL */
 const char *keyword_meant(const char *name);      /* the keyword that an unknown name is a mistake of; NULL */
 const char *keyword_wrong_form(enum keyword_form form, const json_t *value);    /* what it must be; NULL: it is */
+
+/* The meta-schema of that URI, the caller's; NULL where there is none. */
+bool meta_document(struct str uri, json_t **ret, struct err *err);
 
 /* ---- URIs ---- */
 void uri_resolve(struct str base, struct str reference, struct buf *out);       /* both without fragments */
@@ -63,6 +67,7 @@ struct schema_ref {
 struct schema {
     struct schema_options options;
     json_t *json;
+    json_t *meta;                     /* the meta-schemas that were referred to */
     struct arena arena;
     struct subschema yes, no;         /* true and false */
     struct subschema **table;         /* by JSON; open addressing, at most half full */

@@ -100,6 +100,11 @@ const struct keyword_info *keyword_find(const char *name)
     return bsearch(name, keywords, sizeof keywords / sizeof keywords[0], sizeof keywords[0], keyword_compare);
 }
 
+const struct keyword_info *keyword_number(size_t i)
+{
+    return i < sizeof keywords / sizeof keywords[0] ? &keywords[i] : NULL;
+}
+
 enum keyword schema_keyword(const char *name)
 {
     const struct keyword_info *info = keyword_find(name);

@@ -96,13 +96,30 @@ const struct subschema *schema_dynamic_anchor(const struct schema *s, const stru
     return name && name->dynamic ? name->sub : NULL;
 }
 
+/* The caller's document, or a meta-schema; *ret NULL when nobody has it. */
+static bool document_at(struct schema *s, struct str uri, const json_t **ret, struct err *err)
+{
+    json_t *meta;
+    *ret = s->options.document ? s->options.document(s->options.document_ctx, uri) : NULL;
+    if (*ret)
+        return true;
+    if (!meta_document(uri, &meta, err))
+        return false;
+    *ret = meta;
+    if (meta && ((!s->meta && !(s->meta = json_array())) || json_array_append_new(s->meta, meta) != 0))
+        return err_nomem(err, "a schema");
+    return true;
+}
+
 /* The root of the document or resource at uri; *ret NULL when nobody has it. */
 static bool resource_resolve(struct reader *r, struct str uri, const struct subschema **ret, struct err *err)
 {
     struct schema *s = r->s;
     const struct schema_name *name = name_of(s, uri);
-    if (!name && s->options.document) {
-        const json_t *json = s->options.document(s->options.document_ctx, uri);
+    if (!name) {
+        const json_t *json;
+        if (!document_at(s, uri, &json, err))
+            return false;
         const char *path = json ? arena_printf(&s->arena, "%.*s#", (int)(uri.n < 200 ? uri.n : 200), uri.p) : NULL;
         if (json && !read_document(r, json, uri, path, err))
             return false;
