@@ -15,26 +15,31 @@
 #define SCHEMA_MAX_BRANCHES 1024        /* of anyOf, oneOf, allOf multiplied out at one place */
 #define VALIDATE_MAX_STEPS (1 << 22)
 
-enum schema_draft { SCHEMA_DRAFT_AUTO, SCHEMA_DRAFT_7, SCHEMA_DRAFT_2020_12 };   /* auto: by $schema, else 2020-12
-                                                                                 * with draft 7's keywords understood */
+/* What a document that has no $schema is taken for (auto: 2020-12); one that has says so itself. Each draft understands
+ * the keywords of the others. */
+enum schema_draft { SCHEMA_DRAFT_AUTO, SCHEMA_DRAFT_7, SCHEMA_DRAFT_2020_12 };
 struct schema_options {
     enum schema_draft draft;
     bool any_order;         /* of properties; else as declared */
     bool relaxed;           /* strict: false: what is not understood is ignored, and told by schema_explain */
     bool formats;           /* assert the formats that are known */
     enum json_space space;
-    /* Another document that a $ref names; NULL where there is none (nothing is ever fetched). Borrowed. */
+    /* Another document that a $ref names; NULL where there is none (nothing is ever fetched). Borrowed, until the schema
+     * is closed. The meta-schemas of the drafts are known without it. */
     const json_t *(*document)(void *ctx, struct str uri);
     void *document_ctx;
 };
 
 struct schema;
-/* Keeps a reference to json. ERR_INVALID / ERR_UNSUPPORTED: "'unevaluatedItems' at /properties/a is not understood". */
+/* Keeps a reference to json. ERR_INVALID / ERR_UNSUPPORTED: "'minitems' at /properties/a is not understood; did you mean
+ * 'minItems'?". By the standard a name that is no keyword is an annotation; only what looks like a mistake of a keyword
+ * or holds values to something in another vocabulary is refused. */
 bool schema_open(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err);
 void schema_close(struct schema *s);
 
 /* ---- validating: all keywords of both drafts ---- */
-/* false, with *err the first failure ("/a/b: 7 is above the maximum 5"), also for what takes too many steps. */
+/* false, with *err the first failure ("/a/b: 7 is above the maximum 5"), also for what takes too many steps (ERR_LIMIT)
+ * and for patterns that regex.h refuses. Integers are those of json_parse, 64 bits wide; 1.0 is one, but in draft 4. */
 bool schema_validate(const struct schema *s, const json_t *instance, struct err *err);
 
 /* ---- enforcing ---- */

@@ -21,7 +21,8 @@ static const char *const forms[] = {
     [FORM_LIST] = "{\"type\":\"array\"}",
     [FORM_NAMES] = NAMES,
     [FORM_NAME_LISTS] = MAP_OF(NAMES),
-    [FORM_TYPE] = "{\"anyOf\":[" TYPES ",{\"type\":\"array\",\"items\":" TYPES ",\"minItems\":1,\"uniqueItems\":true}]}",
+    [FORM_TYPE] =
+        "{\"anyOf\":[" TYPES ",{\"type\":\"array\",\"items\":" TYPES ",\"minItems\":1,\"uniqueItems\":true}]}",
     [FORM_SCHEMA] = "{\"$ref\":\"#\"}",
     [FORM_SCHEMAS] = SCHEMAS,
     [FORM_SCHEMA_MAP] = MAP_OF("{\"$ref\":\"#\"}"),
