@@ -273,7 +273,7 @@ bool rule_gbnf(struct str text, struct rules **ret, struct err *err)
 {
     struct rules *r;
     struct gbnf g;
-    uint32_t start;
+    uint32_t start = RULES_NONE;
     if (!rules_open(&r, err))
         return false;
     bool ok = gbnf_read(text, rules_exprs(r), &g, err) && lower(&g, r, &start, err) && rules_check(r, err) &&

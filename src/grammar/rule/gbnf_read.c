@@ -417,7 +417,7 @@ static bool read_sequence(struct reader *r, uint32_t *ret)
     if (sequence == GBNF_NONE)
         return false;
     for (;; skip_space(r, r->nesting > 0)) {
-        uint32_t item;
+        uint32_t item = GBNF_NONE;
         if (repeat_mark(peek(r))) {
             if (!read_repeat(r, last, &item))
                 return false;

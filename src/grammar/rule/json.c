@@ -30,8 +30,8 @@ static uint32_t string_term(struct exprs *x)
     return expr_concat(x, quote, expr_concat(x, body, quote));
 }
 
-/* Integers below 10^18 in size and nineteen digits up to 9.1 * 10^18 fit in 64 bits; an exponent of two digits, or a
- * negative one of three, in a double. */
+/* What surely fits: integers below 9.2 * 10^18 in 64 bits, an exponent of two digits or a negative one of three in a
+ * double. */
 static uint32_t scalar_term(struct exprs *x)
 {
     static const char number[] = "-?(0|[1-9][0-9]{0,17}|[1-8][0-9]{18}|9[01][0-9]{17})(\\.[0-9]+)?"

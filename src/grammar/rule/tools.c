@@ -315,7 +315,7 @@ static bool open_tools(const struct toolrule *spec, struct tool *tools, int *ret
 static bool write_rules(struct tool_writer *w, const struct family *f, const struct tool *tools, int n,
                         struct err *err)
 {
-    uint32_t calls;
+    uint32_t calls = RULES_NONE;
     w->space = rules_json_space(w->rules, w->spec->options.space);
     if (!calls_node(w, f, tools, n, &calls, err))
         return false;
