@@ -2,21 +2,29 @@
  * term in progress and the stack of what comes after it), a step is a table entry once it was taken. States are shared
  * by all answers under the same rules.
  *
- * Ceilings: configurations in a state, depth of stacks, states and bytes in all; past the latter the states that no
- * matcher holds are dropped and built again when met. Thread rule: callers hold automaton_lock over every call; a state
- * number is good while it is held (state_hold). */
+ * Ceilings: configurations in a state, depth of stacks, bytes in all; past the latter the states that nobody holds are
+ * dropped, when the lock is next taken, and built again when met. Thread rule: callers hold automaton_lock over every
+ * call; a state number is good until the unlock, and beyond it while it is held (state_hold).
+ *
+ * No key twice: a key that a `many` field takes (rules.h) is recorded while state_take writes it, and from then on no
+ * text of that object can spell it again. state_step only tries: what it steps over is not recorded, so that all tries
+ * share their states. Hence the one limit: a try that writes a whole key and, in the same try, begins it again is
+ * admitted, and the take of it then fails. Recorded are the first AUTOMATON_MAX_KEYS keys of an object, of at most
+ * AUTOMATON_MAX_KEY_BYTES each. */
 #ifndef RUNG_GRAMMAR_AUTOMATON_H
 #define RUNG_GRAMMAR_AUTOMATON_H
 
 #include "grammar/rules.h"
 
-#define AUTOMATON_MAX_CONFIGURATIONS 2048   /* of one state */
+#define AUTOMATON_MAX_CONFIGURATIONS 8192   /* of one state */
 #define AUTOMATON_MAX_STACK 4096
 #define AUTOMATON_MAX_BYTES (64u << 20)
+#define AUTOMATON_MAX_KEYS 1024
+#define AUTOMATON_MAX_KEY_BYTES 256
 #define STATE_DEAD 0u
 
 struct automaton;
-bool automaton_open(struct rules *rules, struct automaton **ret, struct err *err);   /* takes the rules */
+bool automaton_open(struct rules *rules, struct automaton **ret, struct err *err);   /* takes the rules, also on failure */
 void automaton_close(struct automaton *a);
 void automaton_lock(struct automaton *a);
 void automaton_unlock(struct automaton *a);
@@ -24,6 +32,14 @@ uint32_t automaton_start(const struct automaton *a);
 /* STATE_DEAD where no text of the rules continues so; *err is set (and STATE_DEAD returned) only past a ceiling. A
  * state that is not dead can always be completed. */
 uint32_t state_step(struct automaton *a, uint32_t state, uint8_t byte, struct err *err);
+/* The same for a byte that the answer really goes on with. Masks and all other questions about the state are as cheap
+ * and as shared as after state_step. */
+uint32_t state_take(struct automaton *a, uint32_t state, uint8_t byte, struct err *err);
+/* The state that admits the same and whose steps and slot these are: one for all texts that only differ in what
+ * state_take records of a key in progress. Not held by holding the other. */
+uint32_t state_shared(const struct automaton *a, uint32_t state);
+/* The bytes that do not lead to STATE_DEAD; remembered. */
+bool state_bytes(struct automaton *a, uint32_t state, struct byte_set *ret, struct err *err);
 bool state_may_end(const struct automaton *a, uint32_t state);    /* the text so far is whole */
 bool state_must_end(struct automaton *a, uint32_t state);         /* and nothing can follow */
 int state_plain_prefix(struct automaton *a, uint32_t state);      /* as expr_plain_prefix, over its configurations */
@@ -32,7 +48,8 @@ int state_plain_prefix(struct automaton *a, uint32_t state);      /* as expr_pla
 bool state_forced(struct automaton *a, uint32_t state, size_t max, struct buf *out, struct err *err);
 void state_hold(struct automaton *a, uint32_t state);
 void state_release(struct automaton *a, uint32_t state);
-/* A slot for what masks.c remembers of a state; freed by it when the state is dropped. */
+/* A slot for what the masks' room remembers of a state; handed to `drop` when the state is dropped or the automaton
+ * closed. The address is good until the next call that steps; states that admit the same may share it. */
 void **state_slot(struct automaton *a, uint32_t state);
 void automaton_on_drop(struct automaton *a, void (*drop)(void *ctx, void *slot), void *ctx);
 

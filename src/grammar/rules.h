@@ -38,7 +38,7 @@ struct rule_field {
     uint32_t value;      /* node: what follows the colon */
     struct str name;     /* of a single key, for `needs`; not kept */
     bool required;
-    bool many;           /* any number of keys that the term matches (no key twice); else one at most */
+    bool many;           /* any number of keys that the term matches (no key twice), never required; else one at most */
 };
 /* When the first is there the second must be. */
 struct rule_need {
@@ -53,7 +53,8 @@ struct rule_object {
     bool any_order;                    /* else fields come as declared; `many` ones last */
     uint32_t colon, separator;         /* nodes: between key and value, between members */
 };
-/* The members alone: braces are the caller's. RULES_NONE with *err where no object can satisfy it. */
+/* The members alone: braces are the caller's. Where no object can satisfy it the node is as rules_never. Ceilings, and
+ * needs between `many` fields, spoil the rules (rules_check). */
 uint32_t rules_members(struct rules *r, const struct rule_object *object);
 
 /* The start, checked: all references defined, no left recursion (ERR_UNSUPPORTED names nothing but says so), nodes that
