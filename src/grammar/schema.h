@@ -24,15 +24,15 @@ struct schema_options {
     bool relaxed;           /* strict: false: what is not understood is ignored, and told by schema_explain */
     bool formats;           /* assert the formats that are known */
     enum json_space space;
-    /* Another document that a $ref names; NULL where there is none (nothing is ever fetched). Borrowed, until the schema
-     * is closed. The meta-schemas of the drafts are known without it. */
+    /* Another document that a $ref names; NULL where there is none (nothing is ever fetched). Borrowed, until the
+     * schema is closed. The meta-schemas of the drafts are known without it. */
     const json_t *(*document)(void *ctx, struct str uri);
     void *document_ctx;
 };
 
 struct schema;
-/* Keeps a reference to json. ERR_INVALID / ERR_UNSUPPORTED: "'minitems' at /properties/a is not understood; did you mean
- * 'minItems'?". By the standard a name that is no keyword is an annotation; only what looks like a mistake of a keyword
+/* Keeps a reference to json. ERR_INVALID / ERR_UNSUPPORTED: "'minitems' at /properties/a is not understood; did you
+ * mean 'minItems'?". By the standard a name that is no keyword is an annotation; only what looks like a mistake of a keyword
  * or holds values to something in another vocabulary is refused. */
 bool schema_open(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err);
 void schema_close(struct schema *s);
