@@ -157,17 +157,30 @@ static const float *adjust(const struct sampler *s, const float *logits, int64_t
     return scratch->adjusted;
 }
 
-/* Tokens that the bitset admits, in ascending order; their number. */
-static int64_t admitted_ids(const uint64_t *allowed, int64_t n, int32_t *ids)
+/* The word of a bitset that begins at `base`, with the bits of n tokens only; the other ones where not `admitted`. */
+static uint64_t word_at(const uint64_t *allowed, int64_t n, int64_t base, bool admitted)
+{
+    uint64_t word = admitted ? allowed[base / 64] : ~allowed[base / 64];
+    return n - base < 64 ? word & (((uint64_t)1 << (n - base)) - 1) : word;
+}
+
+static int64_t count_admitted(const uint64_t *allowed, int64_t n)
 {
     int64_t count = 0;
     for (int64_t base = 0; base < n; base += 64) {
-        uint64_t word = allowed[base / 64];
-        if (n - base < 64)
-            word &= ((uint64_t)1 << (n - base)) - 1;
-        for (; word != 0; word &= word - 1)
-            ids[count++] = (int32_t)(base + __builtin_ctzll(word));
+        uint64_t word = word_at(allowed, n, base, true);
+        count += word == 0 ? 0 : ~word == 0 ? 64 : __builtin_popcountll(word);   /* most words are one or the other */
     }
+    return count;
+}
+
+/* Tokens that the bitset admits, or those that it does not, in ascending order; their number. */
+static int64_t list_ids(const uint64_t *allowed, int64_t n, bool admitted, int32_t *ids)
+{
+    int64_t count = 0;
+    for (int64_t base = 0; base < n; base += 64)
+        for (uint64_t word = word_at(allowed, n, base, admitted); word != 0; word &= word - 1)
+            ids[count++] = (int32_t)(base + __builtin_ctzll(word));
     return count;
 }
 
@@ -349,22 +362,56 @@ static int64_t draw(const struct kernels *k, const struct candidates *c, const s
     return draw_from_kept(scratch, near, kept, share * sum);
 }
 
-/* Leaves the admitted ones, and says in the record what they weigh. */
-static bool apply_mask(const struct kernels *k, const struct logits_row *row, const struct logits_norm *norm,
-                       const uint64_t *allowed, struct sample_scratch *scratch, struct candidates *c,
-                       struct token_record *record, struct err *err)
+/* What the admitted tokens weigh of the whole: summed over them, or over the others where these are fewer. */
+static float admitted_mass(const struct kernels *k, const struct logits_row *row, const struct logits_norm *norm,
+                           const uint64_t *allowed, int64_t n_admitted, struct sample_scratch *scratch)
 {
     float sum = 0, weighted;
-    c->n = admitted_ids(allowed, row->n, scratch->ids);
-    if (c->n == 0)
-        return err_set(err, ERR_INVALID, "the mask admits no token");
-    gather(row->x, scratch->ids, c->n, scratch->x);
-    k->vector.sum_exp(scratch->x, c->n, norm->max, &sum, &weighted);
-    record->admitted = sum < norm->sum ? (float)(sum / norm->sum) : 1;
-    gather(c->x, scratch->ids, c->n, scratch->x);
-    c->x = scratch->x;
-    c->ids = scratch->ids;
+    bool few = n_admitted <= row->n / 2;
+    int64_t n = list_ids(allowed, row->n, few, scratch->ids);
+    gather(row->x, scratch->ids, n, scratch->x);
+    if (n > 0)
+        k->vector.sum_exp(scratch->x, n, norm->max, &sum, &weighted);
+    double share = sum < norm->sum ? sum / norm->sum : 1;
+    return (float)(few ? share : 1 - share);
+}
+
+/* The first of the record's top that is admitted, which is the largest of all that are; -1: none of them is. */
+static int32_t best_admitted(const struct token_record *record, const uint64_t *allowed)
+{
+    for (int i = 0; i < record->n_top; i++)
+        if (allowed[record->top[i].id / 64] >> (record->top[i].id % 64) & 1)
+            return record->top[i].id;
+    return -1;
+}
+
+/* max: the largest of the candidates. */
+static bool choose(const struct kernels *k, const struct candidates *c, float max, const struct sampler *s,
+                   int64_t position, struct sample_scratch *scratch, int32_t *ret_id, struct err *err)
+{
+    if (!isfinite(max))
+        return err_set(err, ERR_INVALID, "mask, logit biases and penalties leave no token to choose");
+    int64_t i = s->temperature > 0 ? draw(k, c, s, max, position, scratch) : first_of_largest(c, max);
+    *ret_id = c->ids ? c->ids[i] : (int32_t)i;
     return true;
+}
+
+/* The token among the admitted ones, and in the record what they weigh. */
+static bool choose_admitted(const struct kernels *k, const struct logits_row *row, const struct logits_norm *norm,
+                            const struct sampler *s, const uint64_t *allowed, int64_t position,
+                            struct sample_scratch *scratch, struct token_record *record, struct err *err)
+{
+    int64_t n = count_admitted(allowed, row->n);
+    if (n == 0)
+        return err_set(err, ERR_INVALID, "the mask admits no token");
+    record->admitted = admitted_mass(k, row, norm, allowed, n, scratch);
+    const float *x = adjust(s, row->x, row->n, scratch);
+    record->id = s->temperature > 0 || x != row->x ? -1 : best_admitted(record, allowed);
+    if (record->id >= 0)
+        return true;
+    struct candidates c = {scratch->x, scratch->ids, list_ids(allowed, row->n, true, scratch->ids)};
+    gather(x, c.ids, c.n, scratch->x);
+    return choose(k, &c, k->vector.max(c.x, c.n), s, position, scratch, &record->id, err);
 }
 
 bool sample_token(const struct kernels *k, const struct logits_row *row, const struct sampler *s,
@@ -376,17 +423,17 @@ bool sample_token(const struct kernels *k, const struct logits_row *row, const s
     if (!logits_normalise(row, &norm, err))
         return false;
     record_fill(row, &norm, &record);
-    struct candidates c = {adjust(s, row->x, row->n, scratch), NULL, row->n};
-    if (allowed && !apply_mask(k, row, &norm, allowed, scratch, &c, &record, err))
-        return false;
-    bool is_raw = c.x == row->x;   /* then its largest is known, the first of the top */
-    float max = is_raw ? norm.max : k->vector.max(c.x, c.n);
-    if (!isfinite(max))
-        return err_set(err, ERR_INVALID, "mask, logit biases and penalties leave no token to choose");
-    int64_t i = s->temperature > 0 ? draw(k, &c, s, max, position, scratch)
-                : is_raw           ? record.top[0].id
-                                   : first_of_largest(&c, max);
-    record.id = c.ids ? c.ids[i] : (int32_t)i;
+    if (allowed) {
+        if (!choose_admitted(k, row, &norm, s, allowed, position, scratch, &record, err))
+            return false;
+    } else {
+        struct candidates c = {adjust(s, row->x, row->n, scratch), NULL, row->n};
+        bool is_raw = c.x == row->x;   /* then its largest is known, the first of the top */
+        record.id = record.top[0].id;
+        if ((s->temperature > 0 || !is_raw) && !choose(k, &c, is_raw ? norm.max : k->vector.max(c.x, c.n), s, position,
+                                                       scratch, &record.id, err))
+            return false;
+    }
     record.logprob = logits_logprob(&norm, row->x[record.id]);
     *ret = record;
     return true;

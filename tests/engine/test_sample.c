@@ -269,6 +269,33 @@ static void test_mask_admits_only_its_tokens_and_weighs_them(void **state)
     }
 }
 
+/* Sparse and dense masks, with and without the tokens of the record's top. */
+static void test_the_largest_admitted_token_is_taken_and_all_are_weighed(void **state)
+{
+    struct bench *b = *state;
+    double all = 0;
+    for (int i = 0; i < N; i++)
+        all += exp(b->logits[i]);
+    for (int round = 0; round < 40; round++) {
+        uint64_t allowed[(N + 63) / 64];
+        double mass = 0;
+        int best = -1;
+        memset(allowed, 0, sizeof allowed);
+        for (int i = 0; i < N; i++) {
+            double share = round % 4 == 0 ? 0.004 : round % 4 == 1 ? 0.5 : 0.99;
+            bool in = rng_unit(7, (uint32_t)round, (uint64_t)i) < share;
+            if (!in || (round % 4 == 3 && b->logits[i] > 1))   /* none of the top */
+                continue;
+            allowed[i / 64] |= (uint64_t)1 << (i % 64);
+            mass += exp(b->logits[i]);
+            best = best < 0 || b->logits[i] > b->logits[best] ? i : best;
+        }
+        assert_true(best >= 0);
+        assert_int_equal(choose_among(b, N, allowed, round), best);
+        assert_float_equal(b->record.admitted, mass / all, 1e-6);
+    }
+}
+
 static void test_mask_of_everything_changes_nothing(void **state)
 {
     struct bench *b = *state;
@@ -589,6 +616,7 @@ int main(void)
         EACH(test_top_k_never_takes_what_k_others_beat),
         EACH(test_same_seed_choice_and_position_give_the_same_token),
         EACH(test_mask_admits_only_its_tokens_and_weighs_them),
+        EACH(test_the_largest_admitted_token_is_taken_and_all_are_weighed),
         EACH(test_mask_of_everything_changes_nothing),
         EACH(test_mask_of_nothing_is_an_error),
         EACH(test_bias_moves_and_forbids),
