@@ -32,8 +32,8 @@ struct schema_options {
 
 struct schema;
 /* Keeps a reference to json. ERR_INVALID / ERR_UNSUPPORTED: "'minitems' at /properties/a is not understood; did you
- * mean 'minItems'?". By the standard a name that is no keyword is an annotation; only what looks like a mistake of a keyword
- * or holds values to something in another vocabulary is refused. */
+ * mean 'minItems'?". By the standard a name that is no keyword is an annotation; only what looks like a mistake
+ * of a keyword or holds values to something in another vocabulary is refused. */
 bool schema_open(json_t *json, const struct schema_options *options, struct schema **ret, struct err *err);
 void schema_close(struct schema *s);
 
