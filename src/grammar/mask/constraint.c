@@ -99,8 +99,8 @@ bool matcher_mask(struct matcher *m, uint64_t *mask, struct err *err)
     automaton_lock(c->automaton);
     bool ok = true;
     if (!memory_recall(&c->memory, m->state, mask)) {
-        int plain = walk_plain(c->automaton, m->state);
-        ok = walk_state(c->automaton, m->state, c->vocabulary, plain, mask, err);
+        int plain;
+        ok = walk_state(c->automaton, m->state, c->vocabulary, mask, &plain, err);
         if (ok)
             memory_keep(&c->memory, m->state, plain, mask);
     }
@@ -108,11 +108,16 @@ bool matcher_mask(struct matcher *m, uint64_t *mask, struct err *err)
     return ok;
 }
 
-/* The state after a token that is no end; STATE_DEAD as walk_bytes says. The automaton is locked. */
-static uint32_t after_token(const struct matcher *m, int32_t id, struct err *err)
+/* The state after a token that is no end; STATE_DEAD, with *err filled past a ceiling alone, where it is not admitted.
+ * `step` is state_step or state_take. The automaton is locked. */
+static uint32_t after_token(const struct matcher *m, int32_t id,
+                            uint32_t (*step)(struct automaton *, uint32_t, uint8_t, struct err *), struct err *err)
 {
     struct str piece = vocabulary_piece(m->constraint->vocabulary, id);
-    return piece.n == 0 ? STATE_DEAD : walk_bytes(m->constraint->automaton, m->state, piece, err);
+    uint32_t state = piece.n == 0 ? STATE_DEAD : m->state;
+    for (size_t i = 0; i < piece.n && state != STATE_DEAD; i++)
+        state = step(m->constraint->automaton, state, (uint8_t)piece.p[i], err);
+    return state;
 }
 
 static bool is_token(const struct matcher *m, int32_t id)
@@ -129,7 +134,7 @@ bool matcher_take(struct matcher *m, int32_t id, struct err *err)
     if (is_token(m, id) && mask_has(m->constraint->vocabulary->ends, id)) {
         ok = m->ended = state_may_end(a, m->state);
     } else if (is_token(m, id)) {
-        uint32_t next = after_token(m, id, &fault);
+        uint32_t next = after_token(m, id, state_take, &fault);
         ok = next != STATE_DEAD;
         if (ok) {
             state_hold(a, next);
@@ -154,7 +159,7 @@ bool matcher_admits(struct matcher *m, int32_t id)
         return false;
     automaton_lock(a);
     bool admits = mask_has(m->constraint->vocabulary->ends, id) ? state_may_end(a, m->state)
-                                                                : after_token(m, id, NULL) != STATE_DEAD;
+                                                                : after_token(m, id, state_step, NULL) != STATE_DEAD;
     automaton_unlock(a);
     return admits;
 }
@@ -194,7 +199,7 @@ bool constraint_accepts(struct constraint *c, struct str text, size_t *ret_admit
     automaton_lock(a);
     uint32_t state = automaton_start(a), next = state;
     size_t n = 0;
-    while (n < text.n && (next = state_step(a, state, (uint8_t)text.p[n], NULL)) != STATE_DEAD) {
+    while (n < text.n && (next = state_take(a, state, (uint8_t)text.p[n], NULL)) != STATE_DEAD) {
         state = next;
         n++;
     }

@@ -1,14 +1,16 @@
-/* Remembers masks. One is kept as what it has beyond a plain mask, a list of tokens, since most are a plain mask and a
- * few hundred tokens or those alone; as bits where the list would be longer. */
+/* Remembers masks. One is kept as the tokens in which it differs from a plain mask or from the empty one, since those are
+ * a few hundred for most; as bits where the list would be longer. */
 #include "grammar/mask/memory.h"
 
 #include <stdlib.h>
 
+#include "grammar/mask/walk.h"
+
 struct remembered {
     struct remembered *newer, *older;
     uint32_t state;
-    int plain;          /* the mask begins with this one; -1: empty */
-    uint32_t n;         /* tokens beyond it; 0 where whole */
+    int plain;          /* what it differs from, or PLAIN_NONE */
+    uint32_t n;         /* tokens in which; 0 where whole */
     bool whole;         /* words, not tokens */
     uint64_t words[];   /* or tokens: ids_of */
 };
@@ -82,35 +84,40 @@ bool memory_recall(struct mask_memory *m, uint32_t state, uint64_t *mask)
         memcpy(mask, r->words, v->n_words * sizeof *mask);
         return true;
     }
-    if (r->plain >= 0)
-        memcpy(mask, v->plain[r->plain], v->n_words * sizeof *mask);
-    else
+    if (r->plain == PLAIN_NONE)
         memset(mask, 0, v->n_words * sizeof *mask);
+    else
+        memcpy(mask, v->plain[r->plain], v->n_words * sizeof *mask);
     for (uint32_t i = 0; i < r->n; i++)
-        mask_add(mask, ids_of(r)[i]);
+        mask[ids_of(r)[i] >> 6] ^= (uint64_t)1 << (ids_of(r)[i] & 63);
     return true;
 }
 
-static void list_tokens(const struct vocabulary *v, int plain, const uint64_t *mask, int32_t *ids)
+static uint64_t differing(const struct vocabulary *v, int plain, const uint64_t *mask, size_t word)
 {
-    for (size_t w = 0; w < v->n_words; w++)
-        for (uint64_t more = mask[w] & ~(plain >= 0 ? v->plain[plain][w] : 0); more; more &= more - 1)
-            *ids++ = (int32_t)(w * 64) + __builtin_ctzll(more);
+    return mask[word] ^ (plain == PLAIN_NONE ? 0 : v->plain[plain][word]);
 }
 
 static size_t count_tokens(const struct vocabulary *v, int plain, const uint64_t *mask)
 {
     size_t n = 0;
     for (size_t w = 0; w < v->n_words; w++)
-        n += (size_t)__builtin_popcountll(mask[w] & ~(plain >= 0 ? v->plain[plain][w] : 0));
+        n += (size_t)__builtin_popcountll(differing(v, plain, mask, w));
     return n;
+}
+
+static void list_tokens(const struct vocabulary *v, int plain, const uint64_t *mask, int32_t *ids)
+{
+    for (size_t w = 0; w < v->n_words; w++)
+        for (uint64_t more = differing(v, plain, mask, w); more; more &= more - 1)
+            *ids++ = (int32_t)(w * 64) + __builtin_ctzll(more);
 }
 
 void memory_keep(struct mask_memory *m, uint32_t state, int plain, const uint64_t *mask)
 {
     const struct vocabulary *v = m->vocabulary;
     size_t n = count_tokens(v, plain, mask);
-    struct remembered as = {.state = state, .plain = plain, .n = (uint32_t)n};
+    struct remembered as = {.state = state_shared(m->automaton, state), .plain = plain, .n = (uint32_t)n};
     as.whole = n * sizeof(int32_t) > v->n_words * sizeof(uint64_t);
     if (as.whole)
         as.n = 0;

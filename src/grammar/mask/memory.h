@@ -21,7 +21,7 @@ void memory_open(struct mask_memory *m, struct automaton *a, const struct vocabu
 void memory_close(struct mask_memory *m);   /* before its automaton */
 /* false when the state's mask is not remembered. */
 bool memory_recall(struct mask_memory *m, uint32_t state, uint64_t *mask);
-/* Nothing is kept where memory is short. `plain` is the index that the mask was begun with. */
+/* Nothing is kept where memory is short. `plain` is what the mask is most like (walk_state). */
 void memory_keep(struct mask_memory *m, uint32_t state, int plain, const uint64_t *mask);
 
 #endif

@@ -240,23 +240,29 @@ static bool build_trie(struct vocabulary *v, const struct sorted *all, size_t n,
     return true;
 }
 
-/* For each node of the plain trie the largest token below it, so that a walk leaves out subtrees already admitted. */
-static bool measure_subtrees(struct vocabulary *v, struct err *err)
+/* What a walk of the plain trie needs to take or leave a subtree whole. */
+static bool measure_subtrees(struct vocabulary *v, size_t n_tokens, struct err *err)
 {
-    struct trie *t = &v->plain_trie;
-    uint32_t way[VOCABULARY_MAX_PIECE + 1];
-    t->sizes = calloc((size_t)t->n + 1, 1);
-    if (!t->sizes)
+    const struct trie *t = &v->plain_trie;
+    uint32_t way[VOCABULARY_MAX_PIECE + 1], n = 0;
+    v->sizes = calloc((size_t)t->n + 1, sizeof *v->sizes);
+    v->order = malloc((n_tokens + 1) * sizeof *v->order);
+    v->rank = malloc(((size_t)t->n + 1) * sizeof *v->rank);
+    if (!v->sizes || !v->order || !v->rank)
         return err_nomem(err, "a vocabulary's trie");
     for (uint32_t i = 0; i < t->n; i++) {
         struct trie_node node = t->nodes[i];
         way[node.depth] = i;
+        v->rank[i] = n;
         if (node.token == VOCABULARY_NO_TOKEN)
             continue;
+        for (int32_t id = (int32_t)node.token; id >= 0; id = v->same[id])
+            v->order[n++] = id;
         uint8_t size = (uint8_t)plain_size(vocabulary_piece(v, (int32_t)node.token));
-        for (uint32_t d = node.depth; d > 0 && t->sizes[way[d]] < size; d--)
-            t->sizes[way[d]] = size;
+        for (uint32_t d = node.depth; d > 0 && v->sizes[way[d]] < size; d--)
+            v->sizes[way[d]] = size;
     }
+    v->rank[t->n] = n;
     return true;
 }
 
@@ -281,7 +287,7 @@ bool vocabulary_open(const struct vocabulary_spec *spec, struct vocabulary **ret
     bool ok = (v && allocate(v, spec->n_tokens)) || err_nomem(err, "a vocabulary");
     ok = ok && copy_pieces(v, spec, err) && (all = sort_tokens(v, &n, err)) &&
          build_trie(v, all, n, true, &v->plain_trie, err) && build_trie(v, all, n, false, &v->rest_trie, err) &&
-         measure_subtrees(v, err);
+         measure_subtrees(v, n, err);
     if (ok) {
         fill_plain_masks(v, all, n);
         *ret = v;
@@ -299,7 +305,9 @@ void vocabulary_close(struct vocabulary *v)
     for (int i = 0; i < PLAIN_SIZES; i++)
         free(v->plain[i]);
     free(v->plain_trie.nodes);
-    free(v->plain_trie.sizes);
+    free(v->sizes);
+    free(v->order);
+    free(v->rank);
     free(v->rest_trie.nodes);
     free(v->ends);
     free(v->same);

@@ -27,7 +27,6 @@ struct trie_node {
 
 struct trie {
     struct trie_node *nodes;
-    uint8_t *sizes;        /* [n] the largest index into plain masks below; of the plain trie alone, else NULL */
     uint32_t n;
 };
 
@@ -40,6 +39,9 @@ struct vocabulary {
     uint64_t *ends;        /* the mask of end tokens */
     uint64_t *plain[PLAIN_SIZES];   /* [k] the plain tokens of at most k + 1 characters; the last: all */
     struct trie plain_trie, rest_trie;
+    uint8_t *sizes;        /* [plain_trie.n] the largest index into plain masks at and below a node */
+    int32_t *order;        /* [n_plain] the plain tokens as the plain trie has them */
+    uint32_t *rank;        /* [plain_trie.n + 1] the place in `order` of the first token at or below a node */
 };
 
 static inline struct str vocabulary_piece(const struct vocabulary *v, int32_t id)

@@ -1,68 +1,156 @@
-/* Finds what a state admits: the plain tokens as far as it is known of the state, the others by a walk of the tries
- * through the automaton, where a subtree is left out when its first byte leads nowhere. Nothing is remembered here. */
+/* Finds what a state admits. What is known of the state at a glance gives a plain mask to begin with; the tries are then
+ * walked through the automaton for the rest. A subtree is left whole where its first byte leads nowhere, and taken whole
+ * where it leads to a state that admits any plain text. Nothing is remembered here. */
 #include "grammar/mask/walk.h"
 
-int walk_plain(struct automaton *a, uint32_t state)
+#include <limits.h>
+
+#define WORTH_ASKING 8   /* nodes of a subtree, from which on it is asked whether all of it is admitted */
+
+struct walk {
+    struct automaton *a;
+    const struct vocabulary *v;
+    uint64_t *mask;
+    int plain;               /* the mask began with this one */
+    struct err fault;
+    uint32_t states[VOCABULARY_MAX_PIECE + 1];         /* after `depth` bytes */
+    struct state_row rows[VOCABULARY_MAX_PIECE + 1];   /* theirs; next is NULL past a ceiling */
+};
+
+static void enter(struct walk *w, uint32_t depth, uint32_t state)
 {
-    int n = state_plain_prefix(a, state);
-    return n >= INT32_MAX ? PLAIN_SIZES - 1 : n >= PLAIN_SIZES ? PLAIN_SIZES - 2 : n - 1;
+    w->states[depth] = state;
+    w->rows[depth] = state_row(w->a, state, &w->fault);
 }
 
-static void add_tokens(const struct vocabulary *v, struct trie_node node, uint64_t *mask)
+/* The state after the node's byte, its parent being entered. */
+static inline uint32_t step(struct walk *w, struct trie_node node)
 {
-    mask_add(mask, (int32_t)node.token);
+    struct state_row row = w->rows[node.depth - 1];
+    uint32_t next = row.next ? row.next[row.classes[node.byte]] : STATE_DEAD;
+    return next != STATE_UNKNOWN ? next : state_step(w->a, w->states[node.depth - 1], (uint8_t)node.byte, &w->fault);
+}
+
+static bool admits_all_plain(struct walk *w, uint32_t state)
+{
+    return state_plain_prefix(w->a, state) == INT_MAX;
+}
+
+static void add_tokens(struct walk *w, struct trie_node node)
+{
+    mask_add(w->mask, (int32_t)node.token);
     if (node.shared)
-        for (int32_t id = v->same[node.token]; id >= 0; id = v->same[id])
-            mask_add(mask, id);
+        for (int32_t id = w->v->same[node.token]; id >= 0; id = w->v->same[id])
+            mask_add(w->mask, id);
 }
 
-/* Subtrees whose tokens are in plain mask `plain`, as far as the trie knows, are left out. */
-static bool walk_trie(struct automaton *a, uint32_t state, const struct vocabulary *v, const struct trie *t, int plain,
-                      uint64_t *mask, struct err *err)
+/* ---- the plain tokens ---- */
+
+/* All tokens of the subtree into the mask, or out of it. */
+static void set_subtree(struct walk *w, uint32_t node, bool admitted)
 {
-    uint32_t states[VOCABULARY_MAX_PIECE + 1];
-    struct err fault = ERR_INIT;
-    states[0] = state;
+    const struct vocabulary *v = w->v;
+    uint32_t end = v->rank[node + v->plain_trie.nodes[node].size];
+    for (uint32_t i = v->rank[node]; i < end; i++) {
+        int32_t id = v->order[i];
+        uint64_t bit = (uint64_t)1 << (id & 63);
+        w->mask[id >> 6] = (w->mask[id >> 6] & ~bit) | (admitted ? bit : 0);
+    }
+}
+
+/* Whether so many tokens are known to be admitted after one byte that it is less work to begin with all of them. */
+static bool most_are_admitted(struct walk *w)
+{
+    const struct trie *t = &w->v->plain_trie;
+    uint32_t admitted = 0;
+    for (uint32_t i = 0; i < t->n; i += t->nodes[i].size) {
+        uint32_t next = step(w, t->nodes[i]);
+        if (next != STATE_DEAD && admits_all_plain(w, next))
+            admitted += w->v->rank[i + t->nodes[i].size] - w->v->rank[i];
+    }
+    return admitted > w->v->rank[t->n] / 2;
+}
+
+static void walk_plain(struct walk *w)
+{
+    const struct vocabulary *v = w->v;
+    const struct trie *t = &v->plain_trie;
+    bool all = w->plain == PLAIN_SIZES - 1;
     for (uint32_t i = 0; i < t->n;) {
         struct trie_node node = t->nodes[i];
-        if (t->sizes && t->sizes[i] <= plain) {
+        if (!all && v->sizes[i] <= w->plain) {
             i += node.size;
             continue;
         }
-        uint32_t next = state_step(a, states[node.depth - 1], (uint8_t)node.byte, &fault);
+        uint32_t next = step(w, node);
+        if (next == STATE_DEAD || (node.size >= WORTH_ASKING && admits_all_plain(w, next))) {
+            if ((next != STATE_DEAD) != all)
+                set_subtree(w, i, !all);
+            i += node.size;
+            continue;
+        }
+        if (node.token != VOCABULARY_NO_TOKEN)
+            add_tokens(w, node);
+        if (node.size > 1)
+            enter(w, node.depth, next);
+        i++;
+    }
+}
+
+/* ---- the others ---- */
+
+static void walk_rest(struct walk *w)
+{
+    const struct trie *t = &w->v->rest_trie;
+    for (uint32_t i = 0; i < t->n;) {
+        struct trie_node node = t->nodes[i];
+        uint32_t next = step(w, node);
         if (next == STATE_DEAD) {
             i += node.size;
             continue;
         }
-        states[node.depth] = next;
         if (node.token != VOCABULARY_NO_TOKEN)
-            add_tokens(v, node, mask);
+            add_tokens(w, node);
+        if (node.size > 1)
+            enter(w, node.depth, next);
         i++;
     }
-    if (fault.code == ERR_NONE)
-        return true;
-    if (err)
-        *err = fault;
-    return false;
 }
 
-bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, int plain, uint64_t *mask,
+static void begin_with(struct walk *w, int plain)
+{
+    w->plain = plain;
+    if (plain == PLAIN_NONE)
+        memset(w->mask, 0, w->v->n_words * sizeof *w->mask);
+    else
+        memcpy(w->mask, w->v->plain[plain], w->v->n_words * sizeof *w->mask);
+}
+
+bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, uint64_t *mask, int *ret_plain,
                 struct err *err)
 {
-    if (plain >= 0)
-        memcpy(mask, v->plain[plain], v->n_words * sizeof *mask);
-    else
-        memset(mask, 0, v->n_words * sizeof *mask);
+    struct walk w;
+    int n = state_plain_prefix(a, state);
+    w.a = a;
+    w.v = v;
+    w.mask = mask;
+    w.fault = ERR_INIT;
+    enter(&w, 0, state);
+    if (n == INT_MAX) {
+        begin_with(&w, PLAIN_SIZES - 1);
+    } else if (n == 0 && most_are_admitted(&w)) {
+        begin_with(&w, PLAIN_SIZES - 1);
+        walk_plain(&w);
+    } else {
+        begin_with(&w, n >= PLAIN_SIZES ? PLAIN_SIZES - 2 : n - 1);
+        walk_plain(&w);
+    }
+    walk_rest(&w);
     if (state_may_end(a, state))
-        for (size_t w = 0; w < v->n_words; w++)
-            mask[w] |= v->ends[w];
-    return (plain == PLAIN_SIZES - 1 || walk_trie(a, state, v, &v->plain_trie, plain, mask, err)) &&
-           walk_trie(a, state, v, &v->rest_trie, plain, mask, err);
-}
-
-uint32_t walk_bytes(struct automaton *a, uint32_t state, struct str bytes, struct err *err)
-{
-    for (size_t i = 0; i < bytes.n && state != STATE_DEAD; i++)
-        state = state_step(a, state, (uint8_t)bytes.p[i], err);
-    return state;
+        for (size_t i = 0; i < v->n_words; i++)
+            mask[i] |= v->ends[i];
+    *ret_plain = w.plain;
+    if (w.fault.code != ERR_NONE && err)
+        *err = w.fault;
+    return w.fault.code == ERR_NONE;
 }

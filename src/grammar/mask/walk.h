@@ -5,13 +5,11 @@
 #include "grammar/automaton.h"
 #include "grammar/mask/vocabulary.h"
 
-/* The index of the plain mask whose tokens are all admitted in this state; -1: of none it is known. */
-int walk_plain(struct automaton *a, uint32_t state);
-/* Fills mask[v->n_words], starting from plain mask `plain` (walk_plain's). The automaton is locked. false past a
- * ceiling. */
-bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, int plain, uint64_t *mask,
+#define PLAIN_NONE (-1)   /* in place of a plain mask's index: the empty mask */
+
+/* Fills mask[v->n_words]; *ret_plain is the plain mask, or PLAIN_NONE, that it is most like. The automaton is locked.
+ * false past a ceiling. */
+bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, uint64_t *mask, int *ret_plain,
                 struct err *err);
-/* The state after these bytes; STATE_DEAD, with *err filled past a ceiling alone, where they are not admitted. */
-uint32_t walk_bytes(struct automaton *a, uint32_t state, struct str bytes, struct err *err);
 
 #endif
