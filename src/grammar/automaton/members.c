@@ -259,11 +259,11 @@ bool members_settle(struct rules *r, struct members *m)
         return false;
     settle_many(r, m, &many);
     m->max = r->nodes[m->separator].live || m->max_said < 1 ? m->max_said : 1;
-    m->enough = m->max;
-    if (m->max == RULES_ENDLESS || (!many && m->max >= m->live))
-        m->enough = m->min > 1 ? m->min : 1;
+    m->enough = m->min > 1 ? m->min : 1;
+    if (m->max < RULES_ENDLESS && (many || m->max < m->live))
+        m->enough = m->max + 1;   /* one too many must be told from all there may be */
     members_begin(m, &p);
-    return members_outlook(m, &p, NULL).possible;
+    return m->min <= m->max && members_outlook(m, &p, NULL).possible;
 }
 
 bool members_decidable(const struct members *m, struct err *err)

@@ -1,0 +1,385 @@
+/* The automaton against a slow matcher on random grammars, and what it promises of states: that they can be completed,
+ * are shared, and survive being dropped. */
+#include "tests/support.h"
+
+#include "base/buf.h"
+#include "base/rng.h"
+#include "tests/grammar/support_specimen.h"
+
+#define MAX_LENGTH 6
+#define MAX_SEARCH 1000
+
+/* ---- helpers ---- */
+
+static struct automaton *automaton_of(struct rules *r, uint32_t start)
+{
+    struct err err = ERR_INIT;
+    struct automaton *a = NULL;
+    assert_ok(rules_finish(r, start, &err), err);
+    assert_ok(automaton_open(r, &a, &err), err);
+    return a;
+}
+
+static struct rules *open_rules(void)
+{
+    struct err err = ERR_INIT;
+    struct rules *r = NULL;
+    assert_ok(rules_open(&r, &err), err);
+    return r;
+}
+
+static uint32_t text_node(struct rules *r, const char *text)
+{
+    return rules_term(r, expr_literal(rules_exprs(r), str_of(text)));
+}
+
+/* The state after the text; held to no ceiling. */
+static uint32_t after(struct automaton *a, uint32_t state, const char *text)
+{
+    struct err err = ERR_INIT;
+    for (; *text && state != STATE_DEAD; text++)
+        state = state_take(a, state, (uint8_t)*text, &err);
+    assert_int_equal(err.code, ERR_NONE);
+    return state;
+}
+
+static bool accepts(struct automaton *a, const char *text)
+{
+    automaton_lock(a);
+    uint32_t state = after(a, automaton_start(a), text);
+    bool may_end = state_may_end(a, state);
+    automaton_unlock(a);
+    return may_end;
+}
+
+static bool admits(struct automaton *a, const char *text)
+{
+    automaton_lock(a);
+    uint32_t state = after(a, automaton_start(a), text);
+    automaton_unlock(a);
+    return state != STATE_DEAD;
+}
+
+/* Whether some end is found from here, nearest first; true also when the search has to be given up. */
+static bool can_end(struct automaton *a, uint32_t from)
+{
+    static uint32_t queue[MAX_SEARCH];
+    struct err err = ERR_INIT;
+    int head = 0, n = 0;
+    queue[n++] = from;
+    while (head < n && n < MAX_SEARCH) {
+        uint32_t state = queue[head++];
+        if (state_may_end(a, state))
+            return true;
+        for (const char *c = SPECIMEN_LETTERS; *c && n < MAX_SEARCH; c++) {
+            uint32_t next = state_take(a, state, (uint8_t)*c, &err);
+            bool known = next == STATE_DEAD;
+            for (int i = 0; i < n && !known; i++)
+                known = queue[i] == next;
+            if (!known)
+                queue[n++] = next;
+        }
+    }
+    return n == MAX_SEARCH;
+}
+
+/* ---- random grammars ---- */
+
+static void check_texts(struct automaton *a, const struct specimen *s, uint32_t state, char *text, size_t n)
+{
+    struct err err = ERR_INIT;
+    text[n] = '\0';
+    bool matches = specimen_matches(s, (struct str){text, n});
+    if (matches != (state != STATE_DEAD && state_may_end(a, state)))
+        fail_msg("'%s' is %sof the grammar, but the automaton says otherwise", text, matches ? "" : "not ");
+    if (state != STATE_DEAD && !can_end(a, state))
+        fail_msg("after '%s' the text can go on, but never end", text);
+    if (n == MAX_LENGTH || (state == STATE_DEAD && n >= MAX_LENGTH - 2))
+        return;
+    for (const char *c = SPECIMEN_LETTERS; *c; c++) {
+        text[n] = *c;
+        uint32_t next = state == STATE_DEAD ? STATE_DEAD : state_take(a, state, (uint8_t)*c, &err);
+        check_texts(a, s, next, text, n + 1);
+    }
+    assert_int_equal(err.code, ERR_NONE);
+}
+
+static void draw_bytes(uint32_t choice, unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)rng_u64(5, choice, i);
+}
+
+static void test_automaton_admits_exactly_what_random_grammars_say(void **state)
+{
+    (void)state;
+    int tried = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        unsigned char bytes[120];
+        char text[MAX_LENGTH + 1];
+        struct err err = ERR_INIT;
+        struct rules *rules = NULL;
+        struct automaton *a = NULL;
+        draw_bytes(i, bytes, sizeof bytes);
+        struct specimen_source from = {bytes, sizeof bytes};
+        struct specimen *s = specimen_draw(&from);
+        assert_non_null(s);
+        if (specimen_rules(s, &rules, &err)) {
+            assert_ok(automaton_open(rules, &a, &err), err);
+            automaton_lock(a);
+            check_texts(a, s, automaton_start(a), text, 0);
+            automaton_unlock(a);
+            automaton_close(a);
+            tried++;
+        }
+        specimen_free(s);
+    }
+    assert_true(tried > 100);
+}
+
+/* ---- each kind of node ---- */
+
+static void test_sequence_of_choice_and_reference(void **state)
+{
+    (void)state;
+    struct rules *r = open_rules();
+    uint32_t list = rules_reference(r);
+    const uint32_t more[] = {text_node(r, "("), list, text_node(r, ")")};
+    const uint32_t ways[] = {text_node(r, "x"), rules_sequence(r, more, 3)};
+    rules_define(r, list, rules_choice(r, ways, 2));
+    struct automaton *a = automaton_of(r, list);
+    assert_true(accepts(a, "x"));
+    assert_true(accepts(a, "((x))"));
+    assert_false(accepts(a, "((x)"));
+    assert_true(admits(a, "((x)"));
+    assert_false(admits(a, "(x))"));
+    automaton_close(a);
+}
+
+static void test_nesting_past_the_ceiling_is_an_error(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    uint32_t list = rules_reference(r);
+    const uint32_t more[] = {text_node(r, "("), list, text_node(r, ")")};
+    const uint32_t ways[] = {text_node(r, "x"), rules_sequence(r, more, 3)};
+    rules_define(r, list, rules_choice(r, ways, 2));
+    struct automaton *a = automaton_of(r, list);
+    automaton_lock(a);
+    uint32_t at = automaton_start(a);
+    for (int i = 0; i < AUTOMATON_MAX_STACK + 2 && err.code == ERR_NONE; i++)
+        at = state_step(a, at, '(', &err);
+    automaton_unlock(a);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(at, STATE_DEAD);
+    automaton_close(a);
+}
+
+static void test_right_recursion_does_not_deepen_stacks(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    uint32_t list = rules_reference(r);
+    const uint32_t more[] = {text_node(r, "x"), list};
+    const uint32_t ways[] = {text_node(r, "y"), rules_sequence(r, more, 2)};
+    rules_define(r, list, rules_choice(r, ways, 2));
+    struct automaton *a = automaton_of(r, list);
+    automaton_lock(a);
+    uint32_t at = state_step(a, automaton_start(a), 'x', &err), again = at;
+    for (int i = 0; i < 2 * AUTOMATON_MAX_STACK; i++)
+        again = state_step(a, again, 'x', &err);
+    automaton_unlock(a);
+    assert_int_equal(again, at);
+    automaton_close(a);
+}
+
+/* An object of single letters: a to e as declared, then keys of x's and a full stop. */
+static struct automaton *object_automaton(const struct rule_object *shape, const char *required, int n)
+{
+    struct rules *r = open_rules();
+    struct exprs *x = rules_exprs(r);
+    struct rule_field fields[6] = {0};
+    struct rule_object object = *shape;
+    for (int i = 0; i < n; i++) {
+        const char key[] = {(char)('a' + i), '\0'};
+        fields[i] = (struct rule_field){.key = expr_literal(x, str_of(key)), .value = text_node(r, "1"),
+                                        .required = strchr(required, key[0]) != NULL};
+    }
+    if (strchr(required, 'x'))
+        fields[n++] = (struct rule_field){
+            .key = expr_concat(x, expr_repeat(x, expr_literal(x, STR("x")), 1, EXPR_UNBOUNDED), expr_literal(x, STR("."))),
+            .value = text_node(r, "1"),
+            .many = true,
+        };
+    object.fields = fields;
+    object.n_fields = n;
+    object.colon = text_node(r, ":");
+    object.separator = text_node(r, ",");
+    const uint32_t parts[] = {text_node(r, "{"), rules_members(r, &object), text_node(r, "}")};
+    return automaton_of(r, rules_sequence(r, parts, 3));
+}
+
+static void test_members_in_declared_order(void **state)
+{
+    (void)state;
+    const struct rule_object object = {.max = EXPR_UNBOUNDED};
+    struct automaton *a = object_automaton(&object, "bx", 3);
+    assert_true(accepts(a, "{b:1}"));
+    assert_true(accepts(a, "{a:1,b:1,c:1,x.:1,xx.:1}"));
+    assert_false(admits(a, "{a:1}"));
+    assert_false(admits(a, "{c"));
+    assert_false(admits(a, "{b:1,a"));
+    assert_false(admits(a, "{b:1,x.:1,c"));
+    automaton_close(a);
+}
+
+static void test_members_in_any_order(void **state)
+{
+    (void)state;
+    const struct rule_object object = {.max = EXPR_UNBOUNDED, .any_order = true};
+    struct automaton *a = object_automaton(&object, "bx", 3);
+    assert_true(accepts(a, "{c:1,x.:1,b:1,xx.:1,a:1}"));
+    assert_false(admits(a, "{c:1}"));
+    assert_false(admits(a, "{c:1,b:1,c"));
+    automaton_close(a);
+}
+
+static void test_members_count_at_most_and_at_least(void **state)
+{
+    (void)state;
+    const struct rule_object object = {.min = 2, .max = 3, .any_order = true};
+    struct automaton *a = object_automaton(&object, "c", 4);
+    assert_false(admits(a, "{c:1}"));
+    assert_true(accepts(a, "{c:1,a:1}"));
+    assert_true(admits(a, "{a:1,b:1,c"));
+    assert_false(admits(a, "{a:1,b:1,d"));
+    assert_false(admits(a, "{a:1,b:1,c:1,"));
+    automaton_close(a);
+}
+
+static void test_members_follow_needs(void **state)
+{
+    (void)state;
+    const struct rule_need needs[] = {{0, 2}, {3, 1}};
+    const struct rule_object object = {.max = EXPR_UNBOUNDED, .needs = needs, .n_needs = 2};
+    struct automaton *a = object_automaton(&object, "", 4);
+    assert_true(accepts(a, "{}"));
+    assert_false(admits(a, "{a:1}"));
+    assert_true(accepts(a, "{a:1,c:1}"));
+    assert_false(admits(a, "{d"));
+    assert_true(accepts(a, "{b:1,d:1}"));
+    assert_false(admits(a, "{a:1,d"));
+    automaton_close(a);
+}
+
+static void test_members_never_repeat_a_key(void **state)
+{
+    (void)state;
+    const struct rule_object object = {.max = EXPR_UNBOUNDED};
+    struct automaton *a = object_automaton(&object, "x", 0);
+    assert_true(accepts(a, "{xx.:1,x.:1,xxx.:1}"));
+    assert_false(admits(a, "{xx.:1,xx.:"));
+    assert_true(admits(a, "{xx.:1,x"));
+    assert_false(admits(a, "{x.:1,xx.:1,x.:"));
+    automaton_close(a);
+}
+
+static void test_states_of_recorded_keys_share_their_masks(void **state)
+{
+    (void)state;
+    const struct rule_object object = {.max = EXPR_UNBOUNDED};
+    struct automaton *a = object_automaton(&object, "x", 0);
+    struct err err = ERR_INIT;
+    automaton_lock(a);
+    uint32_t taken = after(a, automaton_start(a), "{xx"), tried = automaton_start(a);
+    for (const char *c = "{xx"; *c; c++)
+        tried = state_step(a, tried, (uint8_t)*c, &err);
+    assert_int_not_equal(taken, tried);
+    assert_int_equal(state_shared(a, taken), state_shared(a, tried));
+    assert_int_equal(state_step(a, taken, 'x', &err), state_step(a, tried, 'x', &err));
+    automaton_unlock(a);
+    automaton_close(a);
+}
+
+/* ---- what is asked of states ---- */
+
+static void test_forced_text_is_the_only_way_on(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct buf out = BUF_INIT(100);
+    const struct rule_object object = {.max = EXPR_UNBOUNDED};
+    struct automaton *a = object_automaton(&object, "ab", 2);
+    automaton_lock(a);
+    assert_ok(state_forced(a, automaton_start(a), 5, &out, &err), err);
+    assert_string_equal(out.p, "{a:1,");
+    buf_clear(&out);
+    assert_ok(state_forced(a, automaton_start(a), 50, &out, &err), err);
+    assert_string_equal(out.p, "{a:1,b:1}");
+    assert_true(state_must_end(a, after(a, automaton_start(a), "{a:1,b:1}")));
+    assert_false(state_must_end(a, after(a, automaton_start(a), "{a:1,b:1")));
+    automaton_unlock(a);
+    buf_free(&out);
+    automaton_close(a);
+}
+
+static void drop_counted(void *ctx, void *slot)
+{
+    assert_non_null(slot);
+    ++*(int *)ctx;
+}
+
+static void test_held_states_outlive_the_ceiling(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    int dropped = 0;
+    const struct rule_object object = {.max = EXPR_UNBOUNDED};
+    struct automaton *a = object_automaton(&object, "x", 2);
+    automaton_on_drop(a, drop_counted, &dropped);
+    automaton_lock(a);
+    uint32_t held = after(a, automaton_start(a), "{xx.:1,"), lost = after(a, automaton_start(a), "{a:");
+    *state_slot(a, held) = &dropped;
+    *state_slot(a, lost) = &dropped;
+    state_hold(a, held);
+    for (int round = 0; round < 40 && !dropped; round++) {   /* keys without end are states without end */
+        uint32_t at = after(a, automaton_start(a), "{");
+        for (int i = 0; i < 200 && !dropped; i++) {
+            for (int k = 0; k <= (i + 7 * round) % 200; k++)
+                at = after(a, at, "x");
+            at = after(a, at, ".:1,");
+            state_hold(a, at);
+            automaton_unlock(a);
+            automaton_lock(a);
+            state_release(a, at);
+        }
+    }
+    assert_int_equal(dropped, 1);
+    assert_ptr_equal(*state_slot(a, held), &dropped);
+    assert_int_equal(state_step(a, held, 'x', &err), state_shared(a, after(a, held, "x")));
+    assert_int_equal(after(a, held, "xx.:"), STATE_DEAD);
+    assert_int_not_equal(after(a, held, "x.:1}"), STATE_DEAD);
+    automaton_unlock(a);
+    automaton_close(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_automaton_admits_exactly_what_random_grammars_say),
+        cmocka_unit_test(test_sequence_of_choice_and_reference),
+        cmocka_unit_test(test_nesting_past_the_ceiling_is_an_error),
+        cmocka_unit_test(test_right_recursion_does_not_deepen_stacks),
+        cmocka_unit_test(test_members_in_declared_order),
+        cmocka_unit_test(test_members_in_any_order),
+        cmocka_unit_test(test_members_count_at_most_and_at_least),
+        cmocka_unit_test(test_members_follow_needs),
+        cmocka_unit_test(test_members_never_repeat_a_key),
+        cmocka_unit_test(test_states_of_recorded_keys_share_their_masks),
+        cmocka_unit_test(test_forced_text_is_the_only_way_on),
+        cmocka_unit_test(test_held_states_outlive_the_ceiling),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
