@@ -36,10 +36,7 @@ static void add_part(struct ways *ways, struct parts *way, struct part part)
 
 static void add_schema(struct ways *ways, enum part_kind kind, const struct subschema *sub)
 {
-    if (sub)
-        add_part(ways, add_way(ways), (struct part){.kind = kind, .sub = sub});
-    else
-        ways->vague = true;
+    add_part(ways, add_way(ways), (struct part){.kind = kind, .sub = sub});
 }
 
 /* The keyword is broken by a value of these types. */
@@ -96,12 +93,8 @@ static void negate_keyword(struct ways *ways, const struct subschema *sub, const
 {
     const struct schema_options *options = schema_options_of(ways->w->schema);
     switch (schema_keyword(name)) {
-    case KEYWORD_UNKNOWN: case KEYWORD_OTHER: case KEYWORD_THEN: case KEYWORD_ELSE: break;
-    case KEYWORD_MIN_CONTAINS: case KEYWORD_MAX_CONTAINS: break;
-    case KEYWORD_REF: add_schema(ways, PART_BREAKS, sub->ref); break;
-    case KEYWORD_DYNAMIC_REF:
-        add_schema(ways, PART_BREAKS, sub->dynamic_ref ? NULL : schema_get(sub, "$ref") ? sub->both_ref : sub->ref);
-        break;
+    case KEYWORD_UNKNOWN: case KEYWORD_OTHER: case KEYWORD_REF: case KEYWORD_DYNAMIC_REF: break;
+    case KEYWORD_THEN: case KEYWORD_ELSE: case KEYWORD_MIN_CONTAINS: case KEYWORD_MAX_CONTAINS: break;
     case KEYWORD_TYPE:
         add_part(ways, add_way(ways), (struct part){.kind = PART_TYPES, .types = TYPE_ANY & ~types_named(value)});
         break;
@@ -149,6 +142,11 @@ int negate(struct lower *w, const struct subschema *sub, struct parts **ret, boo
     } else {
         const char *name;
         json_t *value;
+        ways.vague = sub->dynamic_ref != NULL;
+        if (sub->ref)
+            add_schema(&ways, PART_BREAKS, sub->ref);
+        if (sub->both_ref)
+            add_schema(&ways, PART_BREAKS, sub->both_ref);
         json_object_foreach((json_t *)sub->json, name, value)
             if (schema_get(sub, name) == value)
                 negate_keyword(&ways, sub, name, value);
