@@ -32,6 +32,14 @@ uint32_t automaton_start(const struct automaton *a);
 /* STATE_DEAD where no text of the rules continues so; *err is set (and STATE_DEAD returned) only past a ceiling. A
  * state that is not dead can always be completed. */
 uint32_t state_step(struct automaton *a, uint32_t state, uint8_t byte, struct err *err);
+/* Many steps of one state: row.next[row.classes[byte]] is what state_step returns, or STATE_UNKNOWN where that was not
+ * asked yet. Good until the unlock. `next` is NULL, with *err, past a ceiling. */
+#define STATE_UNKNOWN UINT32_MAX
+struct state_row {
+    const uint32_t *next;
+    const uint8_t *classes;
+};
+struct state_row state_row(struct automaton *a, uint32_t state, struct err *err);
 /* The same for a byte that the answer really goes on with. Masks and all other questions about the state are as cheap
  * and as shared as after state_step. */
 uint32_t state_take(struct automaton *a, uint32_t state, uint8_t byte, struct err *err);

@@ -294,6 +294,13 @@ uint32_t state_step(struct automaton *a, uint32_t state, uint8_t byte, struct er
     return next;
 }
 
+struct state_row state_row(struct automaton *a, uint32_t state, struct err *err)
+{
+    if (!a->states[state].row && !have_row(a, state, err))
+        return (struct state_row){NULL, NULL};
+    return (struct state_row){a->states[state].row, a->states[state].classes};
+}
+
 uint32_t state_take(struct automaton *a, uint32_t state, uint8_t byte, struct err *err)
 {
     uint32_t next;

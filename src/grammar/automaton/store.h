@@ -15,7 +15,6 @@
 
 #define AUTOMATON_MAX_ARENA ((size_t)2 * AUTOMATON_MAX_BYTES)   /* within one lock */
 #define STACK_EMPTY 0u
-#define STATE_UNKNOWN UINT32_MAX
 #define TEXT_START 0u               /* of a key: nothing of it yet */
 #define TEXT_LOST UINT32_MAX        /* it is not being recorded */
 
