@@ -380,6 +380,11 @@ bool exprs_check(const struct exprs *x, struct err *err)
                    "it simpler, or its counts smaller", EXPR_MAX_TERMS, TERM_MAX_MEMORY >> 20, TERM_MAX_DEPTH);
 }
 
+uint32_t expr_spoil(struct exprs *x)
+{
+    return store_fail(x, ERR_NOMEM);
+}
+
 uint32_t exprs_count(const struct exprs *x)
 {
     return x->n_terms;

@@ -82,27 +82,6 @@ static void flush_leads(struct exprs *x, struct leads *leads)
     *leads = (struct leads){0};
 }
 
-static uint32_t join_equal_tails(struct exprs *x, uint32_t base, struct leads *leads, int n);
-
-/* The code points from `base` on that `levels` continuation bytes tell apart, as far as *r has them. */
-static uint32_t continuation(struct exprs *x, const struct ranges *r, uint32_t first, int levels)
-{
-    struct leads leads[64];
-    uint32_t size = 1u << 6 * levels, step = size / 64;
-    struct ranges here = within(r, first, first + size - 1);
-    if (levels == 0)
-        return here.n > 0 ? EXPR_EMPTY : EXPR_NONE;
-    if (here.n == 0)
-        return EXPR_NONE;
-    bool whole = here.p[0].first <= first && here.p[0].last >= first + size - 1;
-    for (int i = 0; i < 64; i++) {
-        leads[i] = (struct leads){0};
-        set_add(&leads[i].set, 0x80 + i);
-        leads[i].tail = whole && i > 0 ? leads[0].tail : continuation(x, &here, first + (uint32_t)i * step, levels - 1);
-    }
-    return join_equal_tails(x, x->scratch.n, leads, 64);
-}
-
 /* Bytes with equal tails become one set before that tail. */
 static uint32_t join_equal_tails(struct exprs *x, uint32_t base, struct leads *leads, int n)
 {
@@ -117,6 +96,33 @@ static uint32_t join_equal_tails(struct exprs *x, uint32_t base, struct leads *l
         flush_leads(x, &leads[i]);
     }
     return term_join(x, KIND_OR, base);
+}
+
+/* Any continuation bytes, so many of them. */
+static uint32_t any_continuation(struct exprs *x, int levels)
+{
+    static const struct byte_set bytes = {{0, 0, UINT64_MAX, 0}};
+    uint32_t e = EXPR_EMPTY;
+    for (int i = 0; i < levels; i++)
+        e = term_concat(x, expr_bytes(x, &bytes), e);
+    return e;
+}
+
+/* The code points from `first` on that `levels` continuation bytes tell apart, as far as *r has them. */
+static uint32_t continuation(struct exprs *x, const struct ranges *r, uint32_t first, int levels)
+{
+    struct leads leads[64];
+    uint32_t size = 1u << 6 * levels, step = size / 64;
+    struct ranges here = within(r, first, first + size - 1);
+    if (here.n == 0)
+        return EXPR_NONE;
+    if (here.p[0].first <= first && here.p[0].last >= first + size - 1)
+        return any_continuation(x, levels);
+    for (int i = 0; i < 64; i++) {
+        leads[i] = (struct leads){.tail = continuation(x, &here, first + (uint32_t)i * step, levels - 1)};
+        set_add(&leads[i].set, 0x80 + i);
+    }
+    return join_equal_tails(x, x->scratch.n, leads, 64);
 }
 
 /* All of the code points that take 1 + levels bytes: lead bytes from `lead` on. What is below them was dealt with and
