@@ -14,6 +14,11 @@ bool expr_nullable(const struct exprs *x, uint32_t e)
     return x->fault == ERR_NONE && term_has(x, e, FACT_NULLABLE);
 }
 
+bool expr_is_endless(const struct exprs *x, uint32_t e)
+{
+    return x->fault == ERR_NONE && term_has(x, e, FACT_INFINITE) && !term_has(x, e, FACT_BOOLEAN);
+}
+
 bool expr_matches(struct exprs *x, uint32_t e, struct str text)
 {
     for (size_t i = 0; i < text.n && e != EXPR_NONE; i++)

@@ -10,7 +10,7 @@
 #define COUNT_DIGITS_MAX 7
 #define TEXT_JOIN_MAX 64   /* bytes of text in one node; it is joined one by one, so longer ones are several */
 
-bool parse_fail(size_t at, enum err_code code, struct err *err, const char *fmt, ...)
+bool syntax_fail(size_t at, enum err_code code, struct err *err, const char *fmt, ...)
 {
     char what[256];
     va_list args;
@@ -22,7 +22,7 @@ bool parse_fail(size_t at, enum err_code code, struct err *err, const char *fmt,
 
 static bool no_room(size_t at, struct err *err)
 {
-    return parse_fail(at, ERR_LIMIT, err, "the expression needs more than %zu MiB", REGEX_MAX_MEMORY >> 20);
+    return syntax_fail(at, ERR_LIMIT, err, "the expression needs more than %zu MiB", REGEX_MAX_MEMORY >> 20);
 }
 
 static struct node *add_node(struct parse *p, enum node_kind kind, size_t at, struct err *err)
@@ -61,7 +61,7 @@ static struct node *add_ranges(struct parse *p, size_t at, struct ranges ranges,
     struct node *node = add_node(p, NODE_CLASS, at, err);
     p->n_ranges += ranges.n;
     if (p->n_ranges > REGEX_MAX_RANGES) {
-        parse_fail(at, ERR_LIMIT, err, "the classes have more than %d ranges of characters", REGEX_MAX_RANGES);
+        syntax_fail(at, ERR_LIMIT, err, "the classes have more than %d ranges of characters", REGEX_MAX_RANGES);
         return NULL;
     }
     if (node)
@@ -133,18 +133,18 @@ static struct node *parse_repeated(struct parse *p, struct node *item, struct er
     if (!parse_quantifier(p, &min, &max))
         return item;
     if (item->kind >= NODE_START) {
-        parse_fail(at, ERR_INVALID, err, "there is nothing to repeat before this");
+        syntax_fail(at, ERR_INVALID, err, "there is nothing to repeat before this");
         return NULL;
     }
     if (min > EXPR_MAX_REPEAT || max > EXPR_MAX_REPEAT || (max != EXPR_UNBOUNDED && max < min)) {
-        parse_fail(at, min > EXPR_MAX_REPEAT || max > EXPR_MAX_REPEAT ? ERR_LIMIT : ERR_INVALID, err,
+        syntax_fail(at, min > EXPR_MAX_REPEAT || max > EXPR_MAX_REPEAT ? ERR_LIMIT : ERR_INVALID, err,
                    "a count must be from 0 to %d, and the second not below the first", EXPR_MAX_REPEAT);
         return NULL;
     }
     if (parse_at(p, "?"))
         p->at++;
     if (parse_at(p, "+")) {
-        parse_fail(p->at, ERR_UNSUPPORTED, err, "possessive repetition is not supported; leave the '+' out");
+        syntax_fail(p->at, ERR_UNSUPPORTED, err, "possessive repetition is not supported; leave the '+' out");
         return NULL;
     }
     struct node *repeat = add_node(p, NODE_REPEAT, at, err);
@@ -155,7 +155,7 @@ static struct node *parse_repeated(struct parse *p, struct node *item, struct er
     int again_min, again_max;
     at = p->at;
     if (parse_quantifier(p, &again_min, &again_max)) {
-        parse_fail(at, ERR_INVALID, err, "there is nothing to repeat before this; group what is repeated already");
+        syntax_fail(at, ERR_INVALID, err, "there is nothing to repeat before this; group what is repeated already");
         return NULL;
     }
     return repeat;
@@ -190,7 +190,7 @@ static bool parse_group_name(struct parse *p, struct err *err)
     while (p->at < p->pattern.n && p->pattern.p[p->at] != '>' && p->pattern.p[p->at] != ')')
         p->at++;
     if (!parse_at(p, ">"))
-        return parse_fail(at, ERR_INVALID, err, "the name of this group has no '>' behind it");
+        return syntax_fail(at, ERR_INVALID, err, "the name of this group has no '>' behind it");
     p->at++;
     return true;
 }
@@ -205,15 +205,15 @@ static bool parse_group_head(struct parse *p, enum node_kind *ret_kind, bool *re
         return true;
     }
     if (parse_at(p, "<=") || parse_at(p, "<!"))
-        return parse_fail(at, ERR_UNSUPPORTED, err,
+        return syntax_fail(at, ERR_UNSUPPORTED, err,
                           "look-behind is not supported; say what comes before as part of the expression");
     if (parse_at(p, "<") || parse_at(p, "P<"))
         return parse_group_name(p, err);
     if (parse_at(p, ">"))
-        return parse_fail(at, ERR_UNSUPPORTED, err, "atomic groups are not supported; write (?: instead of (?>");
+        return syntax_fail(at, ERR_UNSUPPORTED, err, "atomic groups are not supported; write (?: instead of (?>");
     parse_flags(p);
     if (!parse_at(p, ":") && !parse_at(p, ")"))
-        return parse_fail(at, ERR_UNSUPPORTED, err,
+        return syntax_fail(at, ERR_UNSUPPORTED, err,
                           "this kind of group is not supported; there are ( (?: (?<name> (?= (?! (?i) and (?s)");
     *ret_flags_only = parse_at(p, ")");
     p->at += *ret_flags_only ? 0 : 1;
@@ -228,7 +228,7 @@ static struct node *parse_group(struct parse *p, struct err *err)
     enum node_kind kind = NODE_SEQUENCE;
     bool fold = p->fold, dot_all = p->dot_all, flags_only = false;
     if (parse_at(p, "*")) {
-        parse_fail(at, ERR_UNSUPPORTED, err, "verbs such as (*FAIL) are not supported; leave this out");
+        syntax_fail(at, ERR_UNSUPPORTED, err, "verbs such as (*FAIL) are not supported; leave this out");
         return NULL;
     }
     if (parse_at(p, "?")) {
@@ -240,7 +240,7 @@ static struct node *parse_group(struct parse *p, struct err *err)
     if (!content)
         return NULL;
     if (!parse_at(p, ")")) {
-        parse_fail(at, ERR_INVALID, err, "this group has no ')' behind it");
+        syntax_fail(at, ERR_INVALID, err, "this group has no ')' behind it");
         return NULL;
     }
     p->at++;
@@ -307,7 +307,7 @@ static struct node *parse_item(struct parse *p, struct err *err)
     case '*':
     case '+':
     case '?':
-        parse_fail(at, ERR_INVALID, err, "there is nothing to repeat before this; write \\%c for the character",
+        syntax_fail(at, ERR_INVALID, err, "there is nothing to repeat before this; write \\%c for the character",
                    p->pattern.p[p->at]);
         return NULL;
     }
@@ -348,7 +348,7 @@ static struct node *parse_choice(struct parse *p, struct err *err)
 {
     size_t at = p->at;
     if (p->depth >= REGEX_MAX_DEPTH) {
-        parse_fail(at, ERR_LIMIT, err, "groups are nested deeper than %d", REGEX_MAX_DEPTH);
+        syntax_fail(at, ERR_LIMIT, err, "groups are nested deeper than %d", REGEX_MAX_DEPTH);
         return NULL;
     }
     p->depth++;
@@ -372,14 +372,14 @@ bool regex_parse(struct str pattern, struct arena *arena, struct node **ret, str
 {
     struct parse p = {.pattern = pattern, .arena = arena};
     if (pattern.n > REGEX_MAX_BYTES)
-        return parse_fail(0, ERR_LIMIT, err, "the expression is longer than %u bytes", REGEX_MAX_BYTES);
+        return syntax_fail(0, ERR_LIMIT, err, "the expression is longer than %u bytes", REGEX_MAX_BYTES);
     if (!utf8_valid(pattern))
-        return parse_fail(0, ERR_INVALID, err, "the expression is not valid UTF-8");
+        return syntax_fail(0, ERR_INVALID, err, "the expression is not valid UTF-8");
     struct node *root = parse_choice(&p, err);
     if (!root)
         return false;
     if (p.at < pattern.n)
-        return parse_fail(p.at, ERR_INVALID, err, "this ')' closes nothing; write \\) for the character");
+        return syntax_fail(p.at, ERR_INVALID, err, "this ')' closes nothing; write \\) for the character");
     *ret = root;
     return true;
 }

@@ -68,7 +68,7 @@ static bool parse_hex(struct parse *p, int n, uint32_t *ret, struct err *err)
         value = value * 16 + (uint32_t)hex_value(p->pattern.p[p->at++]);
     bool ok = n_digits > 0 && (braces ? parse_at(p, "}") : n_digits == n) && value <= LAST_CODE_POINT;
     if (!ok)
-        return parse_fail(at, ERR_INVALID, err, "the number of a character is %d hexadecimal digits, or up to %d in {}",
+        return syntax_fail(at, ERR_INVALID, err, "the number of a character is %d hexadecimal digits, or up to %d in {}",
                           n, HEX_MAX_DIGITS);
     p->at += braces;
     *ret = value;
@@ -90,7 +90,7 @@ static bool parse_unicode(struct parse *p, uint32_t *ret, struct err *err)
             *ret = 0x10000 + ((*ret - 0xD800) << 10) + (low - 0xDC00);
     }
     if (*ret >= 0xD800 && *ret <= 0xDFFF)
-        return parse_fail(at, ERR_INVALID, err, "half a surrogate pair is no character");
+        return syntax_fail(at, ERR_INVALID, err, "half a surrogate pair is no character");
     return true;
 }
 
@@ -103,7 +103,7 @@ static bool parse_property(struct parse *p, struct ranges *r, struct err *err)
         n++;
     struct str name = {p->pattern.p + at, n};
     if (n == 0 || n > NAME_MAX || (braces && at + n >= p->pattern.n))
-        return parse_fail(at, ERR_INVALID, err, "\\p needs the name of a property, as in \\p{L}");
+        return syntax_fail(at, ERR_INVALID, err, "\\p needs the name of a property, as in \\p{L}");
     if (name.p[0] == '^' && n > 1) {
         negated = !negated;
         name = (struct str){name.p + 1, n - 1};
@@ -113,7 +113,7 @@ static bool parse_property(struct parse *p, struct ranges *r, struct err *err)
     if (!unicode_property(p->arena, name, &mine, &known, err))
         return false;
     if (!known)
-        return parse_fail(at, ERR_UNSUPPORTED, err, "'" STR_FMT "' is no property that is known; there are the general "
+        return syntax_fail(at, ERR_UNSUPPORTED, err, "'" STR_FMT "' is no property that is known; there are the general "
                           "categories and the larger scripts", STR_ARG(name));
     ranges_tidy(&mine);
     return (!negated || ranges_complement(p->arena, &mine, err)) && ranges_add_all(p->arena, r, &mine, err);
@@ -144,11 +144,11 @@ static bool refuse_escape(const struct parse *p, size_t at, char c, struct err *
 {
     bool digit = p->at < p->pattern.n && p->pattern.p[p->at] >= '0' && p->pattern.p[p->at] <= '9';
     if (c == '0' && digit)
-        return parse_fail(at, ERR_UNSUPPORTED, err, "octal escapes are not supported; write \\x and two digits");
+        return syntax_fail(at, ERR_UNSUPPORTED, err, "octal escapes are not supported; write \\x and two digits");
     if ((c >= '1' && c <= '9') || c == 'k')
-        return parse_fail(at, ERR_UNSUPPORTED, err,
+        return syntax_fail(at, ERR_UNSUPPORTED, err,
                           "back references are not supported: what they match is no regular language");
-    return parse_fail(at, ERR_UNSUPPORTED, err, "\\%c is not supported; for the letter write it without backslash", c);
+    return syntax_fail(at, ERR_UNSUPPORTED, err, "\\%c is not supported; for the letter write it without backslash", c);
 }
 
 /* What a letter or digit behind the backslash means. */
@@ -187,7 +187,7 @@ bool parse_escape(struct parse *p, bool in_class, struct escape *ret, struct err
     size_t at = p->at++;
     int length;
     if (p->at >= p->pattern.n)
-        return parse_fail(at, ERR_INVALID, err, "nothing stands behind this backslash; write \\\\ for the character");
+        return syntax_fail(at, ERR_INVALID, err, "nothing stands behind this backslash; write \\\\ for the character");
     if (is_alphanumeric(p->pattern.p[p->at]))
         return parse_letter(p, at, in_class, ret, err);
     ret->is_class = false;
@@ -247,14 +247,14 @@ static bool parse_class_part(struct parse *p, struct ranges *r, struct err *err)
         return ranges_add(p->arena, r, from.code_point, from.code_point, err);
     p->at++;
     if (p->at >= p->pattern.n)
-        return parse_fail(at, ERR_INVALID, err, "this class has no ']' behind it");
+        return syntax_fail(at, ERR_INVALID, err, "this class has no ']' behind it");
     if (!parse_class_item(p, &to, err))
         return false;
     if (to.is_class)   /* [a-\d]: no range, but three things */
         return ranges_add(p->arena, r, from.code_point, from.code_point, err) &&
                ranges_add(p->arena, r, '-', '-', err) && ranges_add_all(p->arena, r, &to.ranges, err);
     if (to.code_point < from.code_point)
-        return parse_fail(at, ERR_INVALID, err, "this range ends before it begins");
+        return syntax_fail(at, ERR_INVALID, err, "this range ends before it begins");
     return ranges_add(p->arena, r, from.code_point, to.code_point, err);
 }
 
@@ -267,7 +267,7 @@ bool parse_class(struct parse *p, struct ranges *ret, struct err *err)
         if (!parse_class_part(p, ret, err))
             return false;
     if (p->at >= p->pattern.n)
-        return parse_fail(at, ERR_INVALID, err, "this class has no ']' behind it");
+        return syntax_fail(at, ERR_INVALID, err, "this class has no ']' behind it");
     p->at++;
     if (p->fold && !ranges_fold(p->arena, ret, err))
         return false;

@@ -56,7 +56,7 @@ struct parse {
 
 /* ---- parse.c ---- */
 bool regex_parse(struct str pattern, struct arena *arena, struct node **ret, struct err *err);
-bool parse_fail(size_t at, enum err_code code, struct err *err, const char *fmt, ...)
+bool syntax_fail(size_t at, enum err_code code, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 static inline bool parse_at(const struct parse *p, const char *word)
 {
