@@ -51,6 +51,8 @@ uint32_t expr_derive(struct exprs *x, uint32_t e, uint8_t byte);   /* what may f
  * result is their count. Refines *ret in place when n_so_far > 0, so that several terms share one partition. */
 int expr_classes(struct exprs *x, uint32_t e, uint8_t ret[256], int n_so_far);
 bool expr_is_empty(struct exprs *x, uint32_t e);            /* by search, remembered; true also once the store failed */
+/* Surely matches infinitely many texts; false also where that is not seen at a glance. */
+bool expr_is_endless(const struct exprs *x, uint32_t e);
 bool expr_matches(struct exprs *x, uint32_t e, struct str text);
 /* The most n for which every text of up to n plain characters may begin what e matches: plain are whole UTF-8 code
  * points but '"', '\\' and those below U+0020 and U+007F. INT_MAX where any number may; 0 where it is not known at a
