@@ -127,6 +127,16 @@ bool answer_inside(const struct answer_state *a)
     return reasoning_inside(&a->reasoning);
 }
 
+enum answer_phase answer_phase(const struct answer_state *a)
+{
+    return reasoning_phase(&a->reasoning);
+}
+
+void answer_settle(struct answer_state *a)
+{
+    reasoning_settle(&a->reasoning);
+}
+
 bool answer_called(const struct answer_state *a, bool cut)
 {
     return a->parser && toolcall_whole(a->parser) > 0 && !(cut && toolcall_half(a->parser));

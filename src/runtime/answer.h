@@ -47,6 +47,9 @@ bool answer_take(struct answer_state *a, int32_t id, bool *ret_reasoning, bool *
 /* The answer ended; what was held comes out. */
 bool answer_end(struct answer_state *a, struct err *err);
 bool answer_inside(const struct answer_state *a);     /* in the reasoning section */
+enum answer_phase answer_phase(const struct answer_state *a);
+/* All that comes from here on is answer, to the letter. */
+void answer_settle(struct answer_state *a);
 /* Whole calls came, and with `cut`, when the length ended the answer, no half one. */
 bool answer_called(const struct answer_state *a, bool cut);
 

@@ -19,6 +19,27 @@ bool channels_marker(struct str name)
     return str_is(name, "<|message|>") || str_is(name, "<|constrain|>");
 }
 
+enum answer_phase channels_phase(const struct reasoning *r)
+{
+    switch (r->state) {
+    case CHANNEL_START: return PHASE_POSSIBLE;
+    case CHANNEL_BETWEEN: return PHASE_BETWEEN;
+    case CHANNEL_CALL: return PHASE_ANSWER;
+    case CHANNEL_BODY: return r->part == PART_ANSWER ? PHASE_ANSWER : PHASE_REASONING;
+    default: return PHASE_REASONING;
+    }
+}
+
+struct str channels_opener(void)
+{
+    return STR("<|channel|>");
+}
+
+struct str channels_lead(void)
+{
+    return STR(FIRST_START "<|channel|>final<|message|>");
+}
+
 /* Where a message may begin: a header follows, or text without one. */
 static bool add_start(struct reasoning *r, bool ended)
 {

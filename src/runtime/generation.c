@@ -46,6 +46,7 @@ static void generation_free(struct generation *g)
     pthread_mutex_destroy(&g->lock);
     pthread_cond_destroy(&g->ready);
     answer_close(&g->answer);
+    binding_close(&g->binding);
     token_ids_free(&g->ids);
     buf_free(&g->text);
     buf_free(&g->shown);
@@ -104,10 +105,42 @@ static bool choose_length(struct generation *g, int64_t wanted, struct err *err)
     return true;
 }
 
+/* How many tokens may be forced when so many were after the last sampled one: one is left to be sampled. */
+static int64_t forced_room(const struct generation *g, int64_t n_forced)
+{
+    int64_t left = g->max_tokens - g->usage.completion_tokens - g->n_untold - 1;
+    return left < FORCED_MAX_TOKENS - n_forced ? left : FORCED_MAX_TOKENS - n_forced;
+}
+
 /* Ids of calls differ from one request of a conversation to the next, and not from one run to the next. */
 static uint64_t id_seed(const struct generation *g, uint64_t seed)
 {
     return str_hash((struct str){(const char *)g->ids.p, (size_t)g->ids.n * sizeof *g->ids.p}) ^ seed;
+}
+
+/* The rule, if there is one, and what it forces at the answer's start: that is read with the prompt, but for the last
+ * token that may be written, which is sampled. */
+static bool start_rule(struct generation *g, const struct generation_request *req, bool at_start, struct err *err)
+{
+    struct local_model *m = g->model;
+    bool space = at_start && tokenizer_adds_space(m->tokenizer);
+    struct binding_spec spec = {.reasoning = req->n_messages > 0 ? m->reasoning : NULL, .space = space};
+    if (!req->rule)
+        return true;
+    if (!rule_compile_for(m, req->rule, space, &spec.constraint, err))
+        return false;
+    if (req->enable_thinking == 0 && answer_phase(&g->answer) == PHASE_POSSIBLE)
+        answer_settle(&g->answer);
+    if (!rule_store_words(model_base(m)->rules, &spec.words, err) ||
+        !binding_open(&g->binding, &spec, &g->answer, err))
+        return false;
+    for (int64_t n = -1; n != g->n_untold;) {
+        n = g->n_untold;
+        if (!binding_force(&g->binding, &g->ids, forced_room(g, n), err))
+            return false;
+        g->n_untold = g->ids.n - g->n_prompt;
+    }
+    return true;
 }
 
 static bool prepare(struct generation *g, const struct generation_request *req, struct err *err)
@@ -127,7 +160,7 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
         .inside = inside, .calls = m->calls, .tools = req->tools, .id_seed = id_seed(g, req->sampler.seed),
         .stop = req->stop, .n_stop = req->n_stop};
     return choose_length(g, req->max_tokens, err) && copy_sampler(g, &req->sampler, err) &&
-           answer_open(&g->answer, &spec, err);
+           answer_open(&g->answer, &spec, err) && start_rule(g, req, at_start, err);
 }
 
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
@@ -296,8 +329,8 @@ static void count_token(struct generation *g)
     g->usage.reasoning_tokens = g->answer.reasoning_tokens;
 }
 
-bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,
-                     struct err *err)
+/* The event of one token, sampled or forced; *ret_end: it ends the answer. */
+static bool tell_token(struct generation *g, const struct token_record *record, bool *ret_end, struct err *err)
 {
     const struct tokenizer *t = g->model->tokenizer;
     struct queued_event event = {.record = *record, .end = tokenizer_is_end(t, record->id)};
@@ -307,13 +340,80 @@ bool generation_take(struct generation *g, const struct token_record *record, en
     if (!event.end)
         ok = answer_take(&g->answer, record->id, &event.reasoning, &stopped, err);
     count_token(g);
-    event.end = event.end || stopped;
-    if (!ok || !token_ids_add(&g->ids, record->id, err) || !push_event(g, &event, err)) {
-        *ret_reason = FINISH_ERROR;
-        return false;
+    g->usage.forced_tokens += record->forced;
+    *ret_end = event.end = event.end || stopped;
+    return ok && push_event(g, &event, err);
+}
+
+static struct token_record forced_record(int32_t id)
+{
+    return (struct token_record){.id = id, .admitted = 1, .forced = true};
+}
+
+/* Of the tokens of ids those from `from` on, which were forced. */
+static bool tell_forced(struct generation *g, int64_t from, int64_t end, bool *ret_end, struct err *err)
+{
+    bool ok = true;
+    for (int64_t i = from; i < end && ok && !*ret_end; i++) {
+        struct token_record record = forced_record(g->ids.p[i]);
+        ok = tell_token(g, &record, ret_end, err);
     }
-    *ret_reason = event.end ? FINISH_STOP : FINISH_LENGTH;
-    return !event.end && g->usage.completion_tokens < g->max_tokens;
+    return ok;
+}
+
+/* The rule leaves nothing but the end, which is not sampled. */
+static bool force_end(struct generation *g, bool *ret_end, struct err *err)
+{
+    struct token_record record = forced_record(tokenizer_eos(g->model->tokenizer));
+    bool settles;
+    if (!tokenizer_is_end(g->model->tokenizer, record.id) || g->usage.completion_tokens >= g->max_tokens)
+        return true;
+    return binding_take(&g->binding, record.id, &settles, err) && token_ids_add(&g->ids, record.id, err) &&
+           tell_token(g, &record, ret_end, err);
+}
+
+/* What the rule forces after the token at hand. */
+static bool follow_rule(struct generation *g, bool *ret_end, struct err *err)
+{
+    bool ok = binding_follow(&g->binding, answer_phase(&g->answer), err);
+    g->n_forced = 0;
+    for (int64_t from = -1; ok && !*ret_end && from != g->ids.n;) {
+        from = g->ids.n;
+        ok = binding_force(&g->binding, &g->ids, forced_room(g, g->n_forced), err) &&
+             tell_forced(g, from, g->ids.n, ret_end, err) &&
+             binding_follow(&g->binding, answer_phase(&g->answer), err);
+        g->n_forced += g->ids.n - from;
+    }
+    return ok && (*ret_end || !binding_must_end(&g->binding) || force_end(g, ret_end, err));
+}
+
+/* What was forced at the answer's start goes out with the first sampled token. */
+static bool tell_start(struct generation *g, bool *ret_end, struct err *err)
+{
+    int64_t n = g->n_untold;
+    g->n_untold = 0;
+    return tell_forced(g, g->n_prompt, g->n_prompt + n, ret_end, err);
+}
+
+static bool take_sampled(struct generation *g, const struct token_record *record, bool *ret_end, struct err *err)
+{
+    bool bound = g->binding.constraint != NULL, settles = false;
+    if (!tell_start(g, ret_end, err) || *ret_end)
+        return *ret_end;
+    if (bound && !binding_take(&g->binding, record->id, &settles, err))
+        return false;
+    if (settles)
+        answer_settle(&g->answer);
+    return token_ids_add(&g->ids, record->id, err) && tell_token(g, record, ret_end, err) &&
+           (!bound || *ret_end || follow_rule(g, ret_end, err));
+}
+
+bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,
+                     struct err *err)
+{
+    bool end = false, ok = take_sampled(g, record, &end, err);
+    *ret_reason = !ok ? FINISH_ERROR : end ? FINISH_STOP : FINISH_LENGTH;
+    return ok && !end && g->usage.completion_tokens < g->max_tokens;
 }
 
 /* What is left of the text, with the part it is of; where it is of several, it is the answer. */
@@ -337,7 +437,9 @@ void generation_finish(struct generation *g, enum finish_reason reason, const st
     bool ok = answer_end(&g->answer, &last.err);
     if ((reason == FINISH_STOP || reason == FINISH_LENGTH) && answer_called(&g->answer, reason == FINISH_LENGTH))
         reason = FINISH_TOOL_CALLS;
+    g->usage.mask_us = g->mask_ns / 1000;
     last.usage = g->usage;
+    last.whole = reason != FINISH_ERROR && g->binding.constraint && binding_whole(&g->binding);
     pthread_mutex_lock(&g->lock);
     ok = ok && last_text(g, &last) && call_queue_move(&g->answer.calls, &g->calls, &last.err);
     last.finish = ok ? reason : FINISH_ERROR;

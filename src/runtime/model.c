@@ -56,6 +56,7 @@ void runtime_free(struct runtime *rt)
     }
     prefix_disk_close(rt->prefix_disk);
     pool_close(rt->pool);
+    free(rt->turn.masks);
     pthread_cond_destroy(&rt->wake);
     pthread_cond_destroy(&rt->load_wake);
     pthread_cond_destroy(&rt->model_changed);
@@ -178,7 +179,8 @@ bool model_open_parts(struct local_model *m, struct err *err)
         .context = m->info.context, .kv_type = m->kv_type, .kv_bytes = m->kv_bytes, .disk = m->rt->prefix_disk};
     atomic_store(&m->kv_held, 0);
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
-        open_template(m, err) && prefix_open(m->engine, &prefixes, &m->prefixes, err))
+        open_template(m, err) && rule_store_open(m->tokenizer, m->info.engine.n_vocab, m->calls, &m->rules, err) &&
+        prefix_open(m->engine, &prefixes, &m->prefixes, err))
         return true;
     model_close_parts(m);
     return false;
@@ -189,8 +191,10 @@ void model_close_parts(struct local_model *m)
     prefix_close(m->prefixes);
     engine_close(m->engine);
     template_free(m->template);
+    rule_store_close(m->rules);
     tokenizer_close(m->tokenizer);
     m->prefixes = NULL;
+    m->rules = NULL;
     m->engine = NULL;
     m->template = NULL;
     m->tokenizer = NULL;

@@ -249,3 +249,39 @@ bool reasoning_undecided(const struct reasoning *r)
     return (r->state == REASONING_POSSIBLE && str_trim(buf_view(&r->held)).n > 0) || r->state == CHANNEL_START ||
            r->state == CHANNEL_HEADER || r->state == CHANNEL_BETWEEN;
 }
+
+/* ---- for rules ---- */
+
+enum answer_phase reasoning_phase(const struct reasoning *r)
+{
+    switch (r->state) {
+    case REASONING_POSSIBLE: return PHASE_POSSIBLE;
+    case REASONING_INSIDE: return PHASE_REASONING;
+    case REASONING_LEAVING: return PHASE_LEAD;
+    case REASONING_OVER: return r->trim ? PHASE_LEAD : PHASE_ANSWER;
+    default: return channels_phase(r);
+    }
+}
+
+void reasoning_settle(struct reasoning *r)
+{
+    if (r->state < CHANNEL_START)
+        r->state = REASONING_OVER;
+    r->trim = false;
+}
+
+struct str reasoning_opener(const struct reasoning_format *f)
+{
+    return f->open ? str_of(f->open) : channels_opener();
+}
+
+struct str reasoning_lead(const struct reasoning_format *f)
+{
+    return f->open ? STR("") : channels_lead();
+}
+
+bool reasoning_may_end_in(const struct reasoning_format *f, struct str piece)
+{
+    size_t n = f->close ? strlen(f->close) : 0;
+    return n > 0 && memchr(piece.p, f->close[n - 1], piece.n) != NULL;
+}

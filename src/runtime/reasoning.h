@@ -54,8 +54,26 @@ void reasoning_end(struct reasoning *r, struct text_parts *out);   /* what was h
 bool reasoning_inside(const struct reasoning *r);
 bool reasoning_undecided(const struct reasoning *r);   /* what is held may open the section */
 
+/* ---- for rules, which begin where the reasoning ends ---- */
+enum answer_phase {
+    PHASE_POSSIBLE,      /* nothing came that tells whether reasoning or the answer begins */
+    PHASE_REASONING,
+    PHASE_BETWEEN,       /* between the messages of channels: a header comes */
+    PHASE_LEAD,          /* behind the reasoning, where white space is dropped */
+    PHASE_ANSWER,
+};
+enum answer_phase reasoning_phase(const struct reasoning *r);
+void reasoning_settle(struct reasoning *r);            /* the rest is answer, white space at its start too */
+struct str reasoning_opener(const struct reasoning_format *f);   /* the text that opens the section, or a channel */
+struct str reasoning_lead(const struct reasoning_format *f);     /* between messages: the header of the answer's */
+/* Whether a piece of text can complete the marker that closes the section. */
+bool reasoning_may_end_in(const struct reasoning_format *f, struct str piece);
+
 /* ---- channels.c ---- */
 void channels_add(struct reasoning *r, bool ended, struct text_parts *out);
 bool channels_marker(struct str name);
+enum answer_phase channels_phase(const struct reasoning *r);
+struct str channels_opener(void);
+struct str channels_lead(void);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 
 #include "runtime/answer.h"
+#include "runtime/constrain/binding.h"
+#include "runtime/constrain/store.h"
 #include "runtime/generate.h"
 #include "runtime/schedule/pace.h"
 #include "runtime/schedule/prefix.h"
@@ -51,6 +53,7 @@ struct local_model {
     struct tokenizer *tokenizer;
     struct template *template;   /* NULL: the file has none */
     struct engine *engine;
+    struct rule_store *rules;        /* a base model's own, NULL in adapters */
     struct prefix_cache *prefixes;   /* the engine thread's; a base model's own, NULL in adapters */
     const struct reasoning_format *reasoning;   /* how answers mark their reasoning; NULL: they do not */
     const struct toolcall_syntax *calls;        /* how answers call tools; NULL: they do not */
@@ -81,6 +84,14 @@ struct local_model {
 
 #define TURN_MAX_WANTS (ENGINE_MAX_STEP_ITEMS + SPECULATE_MAX_STEP)
 
+/* The masks of one generation's samples in a turn, made on any thread of the pool. */
+struct mask_job {
+    struct generation *generation;
+    uint64_t *masks;               /* [1 + drafted tokens] */
+    bool ok;
+    struct err err;
+};
+
 /* One engine turn of one model; filled anew each time. */
 struct turn {
     struct generation *generations[ENGINE_MAX_STEP_ITEMS];
@@ -90,6 +101,9 @@ struct turn {
     struct token_record records[TURN_MAX_WANTS];
     int n, n_wants;
     int64_t n_writing, n_prompt;   /* tokens */
+    struct mask_job mask_jobs[ENGINE_MAX_STEP_ITEMS];
+    uint64_t *masks;               /* kept from turn to turn, and only ever growing */
+    size_t cap_masks;              /* words */
 };
 
 struct runtime {
@@ -161,6 +175,8 @@ struct generation {
     struct session *session;
     struct token_ids ids;              /* prompt, then what was sampled */
     int64_t n_fed;                     /* of ids, into the session */
+    int64_t n_forced;                  /* the last ones of ids, which the rule forced after the last sampled one */
+    int64_t n_untold;                  /* of them, those at the answer's start, until the first one is sampled */
     int64_t n_turn;                    /* tokens it takes in the turn that is being planned */
     struct speculation speculation;
     int64_t keep_at;                   /* so far other prompts share this one: its state there is worth remembering */
@@ -168,6 +184,9 @@ struct generation {
     struct sampler sampler;
     struct logit_bias *bias;
     struct answer_state answer;
+    struct binding binding;
+    const uint64_t *masks;             /* of the turn's samples; NULL: they are free */
+    int64_t mask_ns;
     struct generation_usage usage;
     int64_t first_step_us;
 };
@@ -201,8 +220,14 @@ bool prompt_build(const struct local_model *m, const struct generation_request *
 /* What the template's source tells of m: how it reasons and calls tools, and the flags of m->info. */
 void prompt_read_template(struct local_model *m, struct str source);
 
+/* ---- rule.c ---- */
+/* As rule_compile; space: of texts that begin with a space, which their reader does not see. */
+bool rule_compile_for(struct local_model *m, const struct rule_spec *spec, bool space, struct constraint **ret,
+                      struct err *err);
+
 /* ---- generation.c: the engine thread's side ---- */
-/* Takes a sampled token; false when it is the last, with the reason (and *err for FINISH_ERROR). */
+/* Takes a sampled token and those that the rule forces after it; false when the last one was among them, with the
+ * reason (and *err for FINISH_ERROR). */
 bool generation_take(struct generation *g, const struct token_record *record, enum finish_reason *ret_reason,
                      struct err *err);
 /* Gives the last event and lets go of g; err is for FINISH_ERROR. */

@@ -195,6 +195,7 @@ struct answer *collect(struct generation *g)
     if (event.finish == FINISH_ERROR)
         print_message("error: %s\n", event.err.msg);
     a->finish = event.finish;
+    a->whole = event.whole;
     a->usage = event.usage;
     assert_false(generation_next(g, -1, &event)); /* nothing comes after the end */
     generation_close(g);
@@ -214,6 +215,8 @@ void assert_same_answer(const struct answer *a, const struct answer *b)
     for (int i = 0; i < a->n_tokens; i++) {
         assert_int_equal(a->records[i].id, b->records[i].id);
         assert_memory_equal(&a->records[i].logprob, &b->records[i].logprob, sizeof(float));
+        assert_int_equal(a->records[i].forced, b->records[i].forced);
+        assert_memory_equal(&a->records[i].admitted, &b->records[i].admitted, sizeof(float));
         assert_memory_equal(&a->records[i].entropy, &b->records[i].entropy, sizeof(float));
         assert_memory_equal(a->records[i].top, b->records[i].top, sizeof a->records[i].top);
     }

@@ -20,6 +20,7 @@ struct answer {
     struct token_record records[MAX_TOKENS];
     char pieces[MAX_TOKENS][64];
     enum finish_reason finish;
+    bool whole;
     struct generation_usage usage;
 };
 

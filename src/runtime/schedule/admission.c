@@ -113,7 +113,7 @@ static void start(struct generation *g, const struct prefix_resumed *from)
     if (g->first_step_us == 0) {
         g->first_step_us = clock_us();
         g->usage.queue_us = g->first_step_us - g->start_us;
-        g->usage.cached_tokens = g->n_fed;
+        g->usage.cached_tokens = g->n_fed < g->n_prompt ? g->n_fed : g->n_prompt;
     }
 }
 

@@ -1,10 +1,10 @@
 /* The rooms of the engine thread among themselves: scheduler.c (who comes and goes), admission.c (who gets memory),
- * share.c (who waits for whose prompt), turn.c (what a step holds), pace.c (how much of it prompts may be). Every call
- * is the engine thread's.
+ * share.c (who waits for whose prompt), turn.c (what a step holds), masks.c (what its samples may be), pace.c (how much
+ * of it prompts may be). Every call is the engine thread's.
  *
  * A generation in rt->live waits while it has no session, and runs while it has one. Outside of a step
  * session_length(g->session) == g->n_fed <= g->ids.n; what is still to be fed is ids from n_fed on: a prompt, a
- * preempted generation's prompt and answer so far, or the one token sampled last. */
+ * preempted generation's prompt and answer so far, or the one token sampled last and those forced after it. */
 #ifndef RUNG_RUNTIME_SCHEDULE_SCHEDULE_H
 #define RUNG_RUNTIME_SCHEDULE_SCHEDULE_H
 
@@ -14,8 +14,8 @@ static inline bool generation_runs(const struct generation *g, const struct loca
 {
     return g->session && model_base(g->model) == base;
 }
-/* One token from its next sample. */
-static inline bool generation_writes(const struct generation *g) { return g->ids.n - g->n_fed == 1; }
+/* One sampled token, and forced ones, from its next sample. */
+static inline bool generation_writes(const struct generation *g) { return g->ids.n - g->n_fed <= 1 + g->n_forced; }
 
 /* A live generation ends: it leaves the list and its owner is told. */
 void scheduler_drop(struct runtime *rt, struct generation *g, enum finish_reason reason, const struct err *err);
@@ -34,6 +34,10 @@ void admission_publish(struct runtime *rt, struct local_model *m);
 
 /* Should g wait, because an older prompt that is being fed begins like g's and will be remembered as far as that? */
 bool share_waits(const struct runtime *rt, const struct generation *g);
+
+/* g->masks for every generation of m that samples in this turn and is under a rule. One whose rule met a ceiling
+ * ends. */
+void masks_make(struct runtime *rt, struct local_model *m);
 
 /* One engine step for what runs of the model, if anything does. */
 void turn_run(struct runtime *rt, struct local_model *m);

@@ -61,10 +61,19 @@ static void share_among_prompts(struct runtime *rt, const struct local_model *m,
             give(rt->live[i], room, &room);
 }
 
+/* What was forced after a sampled token, as far as there is room: the rest comes in the next turn. */
+static void give_forced(struct runtime *rt, const struct local_model *m, int64_t *room)
+{
+    for (int i = 0; i < rt->n_live; i++)
+        if (generation_runs(rt->live[i], m) && generation_writes(rt->live[i]))
+            give(rt->live[i], *room, room);
+}
+
 /* Every n_turn of what runs of m; returns how many generations run. */
 static int turn_plan(struct runtime *rt, struct local_model *m)
 {
-    int running = 0, writing = 0;
+    int running = 0;
+    int64_t room = ENGINE_MAX_STEP_TOKENS;
     bool any_writes = false;
     for (int i = 0; i < rt->n_live; i++) {
         struct generation *g = rt->live[i];
@@ -73,9 +82,9 @@ static int turn_plan(struct runtime *rt, struct local_model *m)
             continue;
         g->n_turn = generation_writes(g);
         running++;
-        writing += generation_writes(g);
+        room -= g->n_turn;
     }
-    int64_t room = ENGINE_MAX_STEP_TOKENS - writing;
+    give_forced(rt, m, &room);
     share_among_prompts(rt, m, any_writes ? pace_room(&m->pace, room) : room);
     return running;
 }
@@ -84,7 +93,8 @@ static int turn_plan(struct runtime *rt, struct local_model *m)
 
 static bool drafts(const struct generation *g, const struct local_model *m)
 {
-    return generation_runs(g, m) && generation_writes(g) && g->ids.n > g->n_prompt && g->n_turn == 1;
+    return generation_runs(g, m) && generation_writes(g) && g->usage.completion_tokens > 0 && g->n_turn > 0 &&
+           left_of(g) == 0;
 }
 
 /* The draft stands behind the tokens that are known, where the step reads it. Its room in the cache is what the others
@@ -92,7 +102,8 @@ static bool drafts(const struct generation *g, const struct local_model *m)
 static void lay_draft(struct generation *g, int64_t *left)
 {
     struct speculation *s = &g->speculation;
-    int64_t growth = session_growth_bytes(g->session, 1 + s->take) - session_growth_bytes(g->session, 1), n = g->ids.n;
+    int64_t n = g->ids.n, known = g->n_turn;
+    int64_t growth = session_growth_bytes(g->session, known + s->take) - session_growth_bytes(g->session, known);
     bool ok = growth <= *left;
     for (int i = 0; i < s->take && ok; i++)
         ok = token_ids_add(&g->ids, s->draft[i], NULL);
@@ -116,6 +127,8 @@ static void turn_draft(struct runtime *rt, struct local_model *m, int64_t left)
         all[n++] = &g->speculation;
         speculation_follow(&m->speculator, &g->speculation, g->ids.p, g->ids.n,
                            g->max_tokens - g->usage.completion_tokens - 1);
+        if (g->binding.constraint)
+            g->speculation.n = binding_admits(&g->binding, g->speculation.draft, g->speculation.n);
     }
     if (n == 0)
         return;
@@ -127,16 +140,18 @@ static void turn_draft(struct runtime *rt, struct local_model *m, int64_t left)
 
 /* ---- the step ---- */
 
-/* A sample after the item's token `at`, with the sampler that g has there. */
-static void want_sample(struct turn *t, const struct generation *g, int at, int64_t n_history)
+/* A sample after the item's token `at` and g's j-th drafted one, with the sampler and the mask that g has there. */
+static void want_sample(struct turn *t, const struct generation *g, int at, int j)
 {
     int i = t->n_wants++;
     t->samplers[i] = g->sampler;
     t->samplers[i].history = g->ids.p;
-    t->samplers[i].n_history = n_history;
+    t->samplers[i].n_history = g->ids.n + j;
     t->samplers[i].n_prompt = g->n_prompt;
     t->wants[i] = (struct want){
         .kind = WANT_SAMPLE, .at = at, .sample = {.sampler = &t->samplers[i], .ret = &t->records[i]}};
+    if (g->masks)
+        t->wants[i].sample.allowed = g->masks + (size_t)j * g->binding.words->n_words;
 }
 
 /* The next n tokens of g join the turn; the last token known asks for a sample, and so does each one drafted. */
@@ -148,7 +163,7 @@ static void turn_add(struct turn *t, struct generation *g, int64_t n)
     t->items[i] = (struct step_item){.session = g->session, .tokens = g->ids.p + g->n_fed, .n = (int)n + drafted,
                                      .wants = &t->wants[t->n_wants], .n_wants = samples ? 1 + drafted : 0};
     for (int j = 0; j < t->items[i].n_wants; j++)
-        want_sample(t, g, (int)n - 1 + j, g->ids.n + j);
+        want_sample(t, g, (int)n - 1 + j, j);
     *(generation_writes(g) ? &t->n_writing : &t->n_prompt) += t->items[i].n;
 }
 
@@ -164,20 +179,29 @@ static void turn_fill(struct runtime *rt, const struct local_model *m, struct tu
                 turn_add(t, rt->live[i], rt->live[i]->n_turn);
 }
 
-/* The samples in order, each as long as what was drafted before it came true; returns their number. *ret_goes_on is
- * false, with the reason, when g ends. */
+/* How many of the drafted tokens behind `came` are what g has there by now. */
+static int drafts_that_came(const struct generation *g, int64_t known, int came)
+{
+    const struct speculation *s = &g->speculation;
+    while (came < s->take && known + came < g->ids.n && g->ids.p[known + came] == s->draft[came])
+        came++;
+    return came;
+}
+
+/* The samples in order, each as long as what was drafted before it came true, by a sample or by force; returns how many
+ * drafted tokens did. *ret_goes_on is false, with the reason, when g ends. */
 static int take_samples(struct generation *g, const struct step_item *item, bool *ret_goes_on,
                         enum finish_reason *ret_reason, struct err *err)
 {
     int64_t known = g->ids.n;
-    int taken = 0;
+    int came = 0;
     *ret_goes_on = true;
-    for (bool came = item->n_wants > 0; came && *ret_goes_on; taken++) {
-        const struct token_record *record = item->wants[taken].sample.ret;
-        came = taken + 1 < item->n_wants && record->id == g->ids.p[known + taken];
-        *ret_goes_on = generation_take(g, record, ret_reason, err);
+    while (*ret_goes_on && known + came == g->ids.n) {
+        *ret_goes_on = generation_take(g, item->wants[came].sample.ret, ret_reason, err);
+        if (*ret_goes_on)
+            came = drafts_that_came(g, known, came);
     }
-    return taken;
+    return came;
 }
 
 /* The item's tokens are in its session, where drafts that did not come true leave again. */
@@ -187,19 +211,20 @@ static void turn_settle(struct runtime *rt, struct turn *t, int i)
     const struct step_item *item = &t->items[i];
     struct err err = ERR_INIT;
     enum finish_reason reason;
-    bool read_prompt = !generation_writes(g), goes_on;
+    bool read_prompt = !generation_writes(g), samples = item->n_wants > 0, goes_on = true;
+    bool first = samples && g->usage.completion_tokens == 0;
     g->n_fed += item->n;
     if (read_prompt && (g->n_fed == g->ids.n || g->n_fed == g->keep_at))
         admission_remember(g);
-    int taken = take_samples(g, item, &goes_on, &reason, &err), wrong = item->n_wants - taken;
+    int wrong = samples ? g->speculation.take - take_samples(g, item, &goes_on, &reason, &err) : 0;
     g->n_fed -= wrong;
     if (wrong > 0 && !session_truncate(g->session, g->n_fed, &err)) {
         reason = FINISH_ERROR;
         goes_on = false;
     }
-    if (taken > 0)
+    if (samples)
         speculation_settle(&model_base(g->model)->speculator, &g->speculation, g->ids.p, g->ids.n);
-    if (taken > 0 && g->usage.completion_tokens == 1 && !g->off_disk)   /* after the first token is out: it copies */
+    if (first && !g->off_disk)   /* after the first token is out: it copies */
         admission_save(g);
     if (!goes_on)
         scheduler_drop(rt, g, reason, &err);
@@ -225,7 +250,10 @@ void turn_run(struct runtime *rt, struct local_model *m)
     if (turn_plan(rt, m) == 0)
         return;
     turn_draft(rt, m, admission_make_room(rt, m));
+    masks_make(rt, m);
     turn_fill(rt, m, t);
+    if (t->n == 0)
+        return;
     int64_t start_ns = clock_ns();
     bool together = engine_step(m->engine, t->items, t->n, &err);
     if (together) {

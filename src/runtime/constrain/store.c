@@ -1,0 +1,133 @@
+/* Keys and what hangs on them. What a key holds, and how a rule is compiled, is rule.c's business. */
+#include "runtime/constrain/store.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct entry {
+    char *key;                       /* [n], allocated */
+    size_t n;
+    uint64_t hash, used;             /* used: when last; larger is later */
+    struct constraint *constraint;
+};
+
+struct rule_store {
+    const struct tokenizer *tokenizer;
+    const struct toolcall_syntax *calls;
+    int64_t n_vocab;
+    pthread_mutex_t lock;
+    /* under lock */
+    struct words *words;             /* NULL: nobody asked yet */
+    struct entry entries[RULES_KEPT];
+    int n;
+    size_t key_bytes;                /* of all */
+    uint64_t now;
+};
+
+bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcall_syntax *calls,
+                     struct rule_store **ret, struct err *err)
+{
+    struct rule_store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err, "the rules of a model");
+    s->tokenizer = t;
+    s->n_vocab = n_vocab;
+    s->calls = calls;
+    pthread_mutex_init(&s->lock, NULL);
+    *ret = s;
+    return true;
+}
+
+static void entry_free(struct entry *e)
+{
+    constraint_release(e->constraint);
+    free(e->key);
+}
+
+void rule_store_close(struct rule_store *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < s->n; i++)
+        entry_free(&s->entries[i]);
+    words_close(s->words);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+bool rule_store_words(struct rule_store *s, const struct words **ret, struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    bool ok = s->words || words_open(s->tokenizer, s->n_vocab, s->calls, &s->words, err);
+    if (ok)
+        *ret = s->words;
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+/* ---- under lock ---- */
+
+static struct entry *find(struct rule_store *s, struct str key, uint64_t hash)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->entries[i].hash == hash && str_eq((struct str){s->entries[i].key, s->entries[i].n}, key))
+            return &s->entries[i];
+    return NULL;
+}
+
+static void drop_oldest(struct rule_store *s)
+{
+    struct entry *oldest = &s->entries[0];
+    for (int i = 1; i < s->n; i++)
+        if (s->entries[i].used < oldest->used)
+            oldest = &s->entries[i];
+    s->key_bytes -= oldest->n;
+    entry_free(oldest);
+    *oldest = s->entries[--s->n];
+}
+
+static struct entry *add_entry(struct rule_store *s, const struct entry *e)
+{
+    while (s->n > 0 && (s->n == RULES_KEPT || s->key_bytes + e->n > RULES_KEPT_SPEC_BYTES))
+        drop_oldest(s);
+    s->key_bytes += e->n;
+    s->entries[s->n] = *e;
+    return &s->entries[s->n++];
+}
+
+static struct constraint *use(struct rule_store *s, struct entry *e)
+{
+    e->used = ++s->now;
+    return constraint_share(e->constraint);
+}
+
+/* ---- calls ---- */
+
+struct constraint *rule_store_find(struct rule_store *s, struct str key)
+{
+    uint64_t hash = str_hash(key);
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = find(s, key, hash);
+    struct constraint *c = e ? use(s, e) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
+
+struct constraint *rule_store_keep(struct rule_store *s, struct str key, struct constraint *c)
+{
+    uint64_t hash = str_hash(key);
+    char *copy = str_dup(key);
+    if (!copy)
+        return c;
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = find(s, key, hash);
+    if (e) {
+        constraint_release(c);
+        free(copy);
+    } else {
+        e = add_entry(s, &(struct entry){.key = copy, .n = key.n, .hash = hash, .constraint = c});
+    }
+    c = use(s, e);
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
