@@ -114,7 +114,8 @@ static bool leaves_taken(struct automaton *a, uint32_t term, const struct byte_s
 bool key_is_open(struct automaton *a, const struct frame *f, uint32_t term)
 {
     struct byte_set next = {{0}};
-    if (f->key_first == f->key_end || (expr_nullable(a->exprs, term) && !key_is_taken(a, f)))
+    if (f->key_first == f->key_end || expr_is_endless(a->exprs, term) ||
+        (expr_nullable(a->exprs, term) && !key_is_taken(a, f)))
         return true;
     key_next_bytes(a, f, &next);
     if (leaves_taken(a, term, &next))
