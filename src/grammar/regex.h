@@ -1,7 +1,7 @@
 /* Regular expressions as people write them (ECMA-262 with the u flag, which JSON Schema names, and what RE2 and PCRE
- * share with it) to terms of expr.h: classes, \d \w \s, \p{...} by general category and the larger scripts, groups of
- * any kind (captures are plain groups), (?i) and (?s), alternation, counted repetition (greedy and lazy alike), anchors,
- * word boundaries, look-ahead (by intersection with all that follows). Linear by construction.
+ * share with it) to terms of expr.h: classes, \d \w \s, \p{...} by general category and the larger scripts, groups
+ * of any kind (captures are plain groups), (?i) and (?s), alternation, counted repetition (greedy and lazy alike),
+ * anchors, word boundaries, look-ahead (by intersection with all that follows). Linear by construction.
  *
  * Refused, with the position and what to write instead: back references, look-behind, recursion, atomic groups, and
  * \b or look-ahead inside what is repeated more than 16 times. */

@@ -69,8 +69,8 @@ static void random_class(struct buf *out)
 
 static void random_item(struct buf *out, int depth)
 {
-    static const char *const items[] = {"a", "b", "ab", "1", "é", "€", "\\w", "\\W", "\\d", "\\s", "_", " ", "\\p{L}", "\\P{L}",
-                                        "\\x61", "\\x{20ac}"};
+    static const char *const items[] = {"a", "b", "ab", "1", "é", "€", "\\w", "\\W", "\\d", "\\s", "_", " ", "\\p{L}",
+                                        "\\P{L}", "\\x61", "\\x{20ac}"};
     uint32_t kind = roll(depth > 0 ? 8 : 4);
     if (kind == 0)
         random_class(out);
@@ -316,7 +316,8 @@ static void test_regex_patterns_of_real_schemas_are_accepted(void **state)
     (void)state;
     static const char *const patterns[] = {
         "^(https?:\\/\\/)?([\\da-z\\.-]+)\\.([a-z\\.]{2,6})([\\/\\w \\.-]*)*\\/?$",
-        "^https?:\\/\\/(www\\.)?[-a-zA-Z0-9@:%._\\+~#=]{1,256}\\.[a-zA-Z0-9()]{1,6}\\b([-a-zA-Z0-9()@:%_\\+.~#?&//=]*)$",
+        "^https?:\\/\\/(www\\.)?[-a-zA-Z0-9@:%._\\+~#=]{1,256}\\.[a-zA-Z0-9()]{1,6}\\b"
+        "([-a-zA-Z0-9()@:%_\\+.~#?&//=]*)$",
         "[\\p{Zs}A-Za-z0-9+\\.,\\-_:;()]*",
         "^(?!io\\.papermc\\.)([a-zA-Z_$][a-zA-Z\\d_$]*\\.)*[a-zA-Z_$][a-zA-Z\\d_$]*$",
         "^((25[0-5]|(2[0-4]|1\\d|[1-9]|)\\d)\\.?\\b){4}$",
@@ -348,7 +349,8 @@ static void test_regex_never_explodes(void **state)
 {
     (void)state;
     static const char *const hostile[] = {
-        "^(a*)*$", "^(a|a)*b", "^(a+)+$", "^(a|aa)+$", "x{1000}{1000}", "^x{1000}{1000}$", "^[^]{0,100000}$", "(.*a){25}",
+        "^(a*)*$", "^(a|a)*b", "^(a+)+$", "^(a|aa)+$", "x{1000}{1000}", "^x{1000}{1000}$", "^[^]{0,100000}$",
+        "(.*a){25}",
         "(a?){500}a{500}", "((a{0,100}){0,100}){0,100}b", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$",
         "(?=.*a)(?=.*b)(?=.*aa)(?=.*ab)(?!.*bbb)(?!.*bab).*", "((((^a){16}){16}){16}){16}", "(\\w*\\b){16}",
     };

@@ -124,8 +124,10 @@ static struct rest put_boundary(struct compile *c, bool boundary, const struct r
 {
     uint32_t begins_with_other = expr_not(c->x, c->begins_with_word);   /* or is at its end */
     struct rest ret;
-    for (int i = 0; i < N_BEFORE; i++)
-        ret.by[i] = expr_and(c->x, rest->by[i], (i == AFTER_WORD) == boundary ? begins_with_other : c->begins_with_word);
+    for (int i = 0; i < N_BEFORE; i++) {
+        bool other = (i == AFTER_WORD) == boundary;
+        ret.by[i] = expr_and(c->x, rest->by[i], other ? begins_with_other : c->begins_with_word);
+    }
     return ret;
 }
 
@@ -188,8 +190,8 @@ static bool put_repeat(struct compile *c, const struct node *node, const struct 
     struct rest behind = *rest, one;
     int counts = endless ? node->min : node->max;
     if (counts > UNROLL_MAX || (endless && !simple))
-        return err_at_offset(err, ERR_UNSUPPORTED, "regular expression", (int64_t)node->at, "what is repeated more than "
-                             "%d times may not look around (\\b (?= (?!); put that before or behind it", UNROLL_MAX);
+        return err_at_offset(err, ERR_UNSUPPORTED, "regular expression", (int64_t)node->at, "what is repeated more "
+                             "than %d times may not look around (\\b (?= (?!); put that before or behind it", UNROLL_MAX);
     if (endless && !put_anchored_star(c, body, rest, &behind, err))
         return false;
     for (int i = counts; i > 0; i--) {

@@ -9,7 +9,7 @@
 
 #define TERM_ALL 2u                         /* every byte string */
 #define TERM_ANY_BYTE 3u
-#define TERM_MAX_DEPTH 1000                 /* of nesting, for what recurses; the right spine of a concatenation is free */
+#define TERM_MAX_DEPTH 1000                 /* of nesting, for what recurses; a concatenation's right spine is free */
 #define TERM_MAX_MEMORY ((size_t)192 << 20) /* bytes of one store */
 #define TERM_MAX_PARTITIONS (1u << 14)
 #define TERM_MAX_SEARCH (1u << 16)          /* terms that one question about emptiness may look at */
