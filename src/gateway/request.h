@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "gateway/form.h"
 #include "runtime/generate.h"
 
 /* ---- what kind of task, and what small models are blind to ---- */
@@ -35,7 +36,8 @@ struct request {
     struct chat_message *messages;       /* text parts joined; roles as given */
     int n_messages;
     /* what only some tiers can do; field names for the 400 when no tier of the plan can. NULL: nothing */
-    const char *needs_upstream;          /* "messages[3].content[1] (image_url)", "response_format" ... */
+    const char *needs_upstream;          /* "messages[3].content[1] (image_url)", "tools[0].type" ... */
+    struct form *form;                   /* what the answer is held to; NULL: nothing */
     /* what may be called, checked, in the API's shape; NULL: nothing, or tool_choice is none. A view into json */
     const json_t *tools;
     int n_tools;
@@ -75,7 +77,11 @@ struct request {
 };
 
 /* What does not live in the arena. */
-static inline void request_free(struct request *r) { json_decref(r->json); }
+static inline void request_free(struct request *r)
+{
+    form_close(r->form);
+    json_decref(r->json);
+}
 
 /* ---- the reply ---- */
 #define REPLY_MAX_ATTEMPTS 8
@@ -97,7 +103,8 @@ struct attempt {
     int64_t cost_pico_usd;
     int64_t ttft_us, total_us;
     double confidence;                   /* -1: none */
-    char error[120];                     /* of one that failed */
+    bool again;                          /* the answer before was not in form: drawn otherwise */
+    char error[120];                     /* of one that failed, or gave an answer that is not in form */
     int http_status;                     /* an upstream's refusal; 0: none */
     int64_t retry_after_s;               /* what came with it; 0: nothing */
 };
@@ -120,6 +127,8 @@ struct reply {
     char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "model named" ... */
     const char *escalation;              /* NULL, or "unavailable": should have climbed and could not */
     const char *unanswered;              /* NULL, or "context" ... */
+    enum form_verdict form;              /* whether the answer given is in the form that was asked for */
+    char malformed[120];                 /* what is wrong with it; empty: nothing, or it was only cut short */
     double confidence;                   /* of the answer given, -1: none */
     double scores[3];                    /* all confidence scores, by enum confidence_score; -1: none */
     struct buf text, reasoning;

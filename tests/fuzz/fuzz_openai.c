@@ -1,5 +1,5 @@
-/* Fuzzes the OpenAI dialect both ways: a request body through the parser and, where it is accepted, into the body for an upstream; and
- * the same bytes as an upstream's reply and as events of its stream. */
+/* Fuzzes the OpenAI dialect both ways: a request body, the form of its answer included, through the parser and, where it is accepted,
+ * into the body for an upstream; and the same bytes as an upstream's reply and as events of its stream, where choices were asked for. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,15 +26,18 @@ static void as_request(struct str bytes, struct arena *arena, const struct confi
 
 static void as_upstream(struct str bytes, const struct config *c, bool streamed)
 {
-    const struct request req = {.logprobs = true, .top_logprobs = 3};
+    const struct str choices[] = {STR("a"), STR("b")};
+    struct form form = {.field = "choices", .rule = {.kind = RULE_CHOICES, .choices = choices, .n_choices = 2}};
+    const struct request req = {.logprobs = true, .top_logprobs = 3, .form = &form};
     struct reply reply = {.confidence = -1, .text = BUF_INIT(1u << 20), .reasoning = BUF_INIT(1u << 20), .arena = ARENA_INIT(64u << 20)};
     struct attempt attempt = {0};
     struct release rel;
     struct err err = ERR_INIT;
     release_init(&rel, c, &req, &reply, NULL, -1);
-    struct upstream_reader reader = {.rel = &rel, .attempt = &attempt, .err = &err};
+    struct upstream_reader reader = {.rel = &rel, .attempt = &attempt, .err = &err, .wrapped = true};
     struct buf out = BUF_INIT(64u << 20);
     bool ok = streamed ? upstream_read_event(&reader, STR(""), bytes) : upstream_read_reply(&reader, bytes);
+    ok = ok && upstream_finish(&reader);
     if (ok) {
         json_t *value = NULL;
         release_end(&rel);
@@ -46,6 +49,7 @@ static void as_upstream(struct str bytes, const struct config *c, bool streamed)
     char text[200];
     upstream_read_error(500, bytes, text, sizeof text);
     buf_free(&out);
+    tool_calls_free(&reader.calls);
     release_free(&rel);
     reply_free(&reply);
 }

@@ -183,7 +183,7 @@ static void test_http_refuses_what_no_tier_can_do_by_name(void **state)
     (void)state;
     static const char *const asked[][2] = {
         {"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", "tools"},
-        {"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":\"required\"", "tool_choice"},
+        {"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":\"required\"", "tools"},
     };
     for (int i = 0; i < 2; i++) {
         struct plain_reply r;

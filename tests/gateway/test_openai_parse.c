@@ -225,16 +225,11 @@ static void test_parse_notes_what_only_an_upstream_can_do(void **state)
     (void)state;
     struct request r = parse("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}");
     assert_string_equal(r.needs_upstream, "messages[0].content[0] (image_url)");
-    r = parse(HEAD ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}");
-    assert_string_equal(r.needs_upstream, "response_format");
-    r = parse(HEAD "," WEATHER ",\"tool_choice\":\"required\"}");
-    assert_string_equal(r.needs_upstream, "tool_choice (required)");
+    r = parse(HEAD ",\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"f\"}}]}");
+    assert_string_equal(r.needs_upstream, "tools[0].type");
     request_free(&r);
-    r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"weather\"}}}");
-    assert_string_equal(r.needs_upstream, "tool_choice (a tool by name)");
-    request_free(&r);
-    r = parse(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]}");
-    assert_string_equal(r.needs_upstream, "tools[0].function.strict");
+    r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"allowed_tools\"}}");
+    assert_string_equal(r.needs_upstream, "tool_choice (allowed_tools)");
     request_free(&r);
 }
 

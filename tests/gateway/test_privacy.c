@@ -71,7 +71,7 @@ static void test_private_request_never_leaves_whatever_it_asks(void **state)
         "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{}],\"metadata\":{\"privacy\":\"local\"}}",
         "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}],"
         "\"metadata\":{\"privacy\":\"local\"}}",
-        "{\"model\":\"auto\",\"response_format\":{\"type\":\"json_object\"},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+        "{\"model\":\"auto\",\"tools\":[{\"type\":\"custom\"}],\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
         "\"metadata\":{\"privacy\":\"local\"}}",
         "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"metadata\":{\"privacy\":\"lokal\"}}",
         "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"metadata\":{\"PRIVACY\":\"local\"}}",

@@ -207,6 +207,75 @@ static void test_release_stops_an_answer_without_end(void **state)
     assert_int_equal(err.code, ERR_LIMIT);
 }
 
+/* A rule's own text before the model had a choice says nothing of its confidence, and opens no window. */
+static void test_release_does_not_judge_by_forced_tokens(void **state)
+{
+    (void)state;
+    struct token_record forced = {.admitted = 1, .forced = true};
+    struct err err = ERR_INIT;
+    start(false, 0, 0.5, &sink);
+    const struct release_piece piece = {.text = STR("{\"a\": "), .record = &forced, .token = STR("{\"a\": ")};
+    assert_int_equal(release_add(&rel, &piece, &err), RELEASE_ON);
+    assert_int_equal(release_tick(&rel), RELEASE_ON);
+    assert_int_equal(begins, 0);
+    assert_int_equal(add("7", -5), RELEASE_CLIMB);
+    assert_int_equal(begins + deltas, 0);
+}
+
+static struct form *object_form(struct arena *arena)
+{
+    const struct rule_spec rule = {.kind = RULE_JSON_OBJECT};
+    struct form *form = NULL;
+    struct err err = ERR_INIT;
+    assert_ok(form_open("format", &rule, arena, &form, &err), err);
+    return form;
+}
+
+static void test_release_of_an_answer_not_in_form_is_refused_unseen(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(1u << 20);
+    start(true, 0, -1, &sink);
+    req.form = object_form(&arena);
+    reply.finish_reason = "stop";
+    add("{\"a\": ", -0.1f);
+    assert_int_equal(release_end(&rel), RELEASE_MALFORMED);
+    assert_int_equal(begins + deltas, 0);
+    assert_int_equal(reply.form, FORM_INVALID);
+    assert_string_not_equal(reply.malformed, "");
+    form_close(req.form);
+    arena_free(&arena);
+}
+
+static void test_release_of_an_answer_cut_short_is_marked_and_stands(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(1u << 20);
+    start(true, 0, -1, &sink);
+    req.form = object_form(&arena);
+    reply.finish_reason = "length";
+    add("{}", -0.1f);
+    assert_int_equal(release_end(&rel), RELEASE_ON);
+    assert_int_equal(reply.form, FORM_INVALID);
+    assert_string_equal(seen.p, "{}");
+    form_close(req.form);
+    arena_free(&arena);
+}
+
+static void test_release_replaces_the_text_and_keeps_the_reasoning(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    start(true, 0, -1, &sink);
+    req.logprobs = true;
+    add_reasoning("hm", -0.1f);
+    add("{\"choice\": \"b\"}", -0.1f);
+    assert_true(release_replace(&rel, STR("b"), &err));
+    assert_int_equal(release_end(&rel), RELEASE_ON);
+    assert_string_equal(seen.p, "~hmb");
+    assert_int_equal(reply.n_tokens, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +292,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_release_without_a_sink_judges_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_release_to_a_client_that_is_gone_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_release_stops_an_answer_without_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_release_does_not_judge_by_forced_tokens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_release_of_an_answer_not_in_form_is_refused_unseen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_release_of_an_answer_cut_short_is_marked_and_stands, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_release_replaces_the_text_and_keeps_the_reasoning, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,40 @@ static void test_tools_go_only_where_they_can_be_used(void **state)
     expect_steps(&x, 1, (int[]){0});
 }
 
+static void test_grammar_stays_on_the_owners_machines(void **state)
+{
+    (void)state;
+    struct form form = {.field = "grammar", .rule = {.kind = RULE_GBNF}};
+    struct fixture x = fixture(BANKING, "Where is my card?");
+    x.r.form = &form;
+    plan(&x);
+    expect_steps(&x, 1, (int[]){0});
+    assert_non_null(strstr(x.p.skipped, "mid: its API has no 'grammar'"));
+    x = fixture(BANKING, "Where is my card?");
+    x.r.form = &form;
+    x.r.model = STR("big");
+    plan(&x);
+    assert_int_equal(x.p.verdict, PLAN_UNSUPPORTED);
+    config_free(x.c);
+    x = fixture(BANKING, "Where is my card?");
+    x.r.form = &form;
+    x.r.model = STR("own");
+    plan(&x);
+    expect_steps(&x, 1, (int[]){-1});
+}
+
+static void test_choices_make_a_request_one_of_classifying(void **state)
+{
+    (void)state;
+    const struct str choices[] = {STR("a"), STR("b")};
+    struct form form = {.field = "choices", .rule = {.kind = RULE_CHOICES}, .texts = choices, .n_texts = 2};
+    struct fixture x = fixture("", "Write a poem about the sea.");
+    x.r.form = &form;
+    plan(&x);
+    assert_int_equal(x.p.analysis.kind, KIND_CLASSIFY);
+    config_free(x.c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +249,8 @@ int main(void)
         cmocka_unit_test(test_missing_key_and_spent_budget_leave_tiers_out),
         cmocka_unit_test(test_conversation_that_climbed_stays_up),
         cmocka_unit_test(test_tools_go_only_where_they_can_be_used),
+        cmocka_unit_test(test_grammar_stays_on_the_owners_machines),
+        cmocka_unit_test(test_choices_make_a_request_one_of_classifying),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ struct gateway {
 enum attempt_end {
     END_ANSWER,                           /* complete and released */
     END_CLIMB,                            /* not sure enough; nothing was seen */
+    END_MALFORMED,                        /* complete, not in form; nothing was seen */
     END_FAILED,                           /* *err says why; part of it may have been seen (reply->released) */
     END_GONE,                             /* the client hung up */
 };
@@ -59,6 +60,18 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
 bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model,
                       struct err *err);
 void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
+
+/* What a verdict on a complete answer, or on one that is no longer wanted, means for the attempt. */
+static inline enum attempt_end answer_end(enum release_verdict verdict)
+{
+    static const enum attempt_end ends[] = {
+        [RELEASE_ON] = END_ANSWER,
+        [RELEASE_CLIMB] = END_CLIMB,
+        [RELEASE_MALFORMED] = END_MALFORMED,
+        [RELEASE_GONE] = END_GONE,
+    };
+    return ends[verdict];
+}
 
 static inline bool answer_client_gone(const struct request *req) { return req->gone && req->gone(req->gone_ctx); }
 

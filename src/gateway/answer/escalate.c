@@ -1,6 +1,6 @@
 /* Down the plan: attempt after attempt until an answer may be given. An attempt that is not sure enough, or fails, is
- * never seen, and is booked; what climbs and finds nobody above comes back to the answer already there, marked. After
- * the release nothing climbs. */
+ * never seen, and is booked; an answer that is not in form counts as a failure, which a local model may mend once. What
+ * climbs and finds nobody above comes back to the answer already there, marked. After the release nothing climbs. */
 #include "gateway/answer/answer.h"
 
 #include <stdarg.h>
@@ -15,7 +15,7 @@ struct climb {
     const struct plan *plan;
     const struct answer_sink *sink;
     struct reply *reply;
-    struct reply kept;                    /* a complete answer that was to climb: its content only */
+    struct reply kept;                    /* a complete answer that was to climb, or not in form: its content only */
     struct release kept_release;
     bool has_kept;
     int unsure;                           /* the last step abandoned for its confidence, -1: none */
@@ -36,6 +36,8 @@ static void drop_content(struct reply *r)
     r->tool_calls = STR("");
     r->finish_reason = NULL;
     r->usage = (struct token_usage){0};
+    r->form = FORM_FREE;
+    r->malformed[0] = 0;
     r->confidence = -1;
     for (int i = 0; i < SCORE_COUNT; i++)
         r->scores[i] = -1;
@@ -58,6 +60,8 @@ static void move_content(struct reply *to, struct reply *from)
     to->confidence = from->confidence;
     memcpy(to->scores, from->scores, sizeof to->scores);
     to->ttft_us = from->ttft_us;
+    to->form = from->form;
+    memcpy(to->malformed, from->malformed, sizeof to->malformed);
     from->text = from->reasoning = BUF_INIT(ANSWER_MAX_BYTES);
     from->tokens = NULL;
     drop_content(from);
@@ -74,7 +78,14 @@ static void set_reason(struct climb *c, const char *fmt, ...)
     va_end(ap);
 }
 
-static struct attempt *new_attempt(struct climb *c, int step)
+static void add_reason(struct climb *c, const char *what)
+{
+    char *reason = c->reply->reason;
+    size_t used = strlen(reason);
+    snprintf(reason + used, sizeof c->reply->reason - used, "%s%.60s %s", used ? "; " : "", c->reply->tier, what);
+}
+
+static struct attempt *new_attempt(struct climb *c, int step, bool again)
 {
     const struct config *config = c->g->config;
     int tier = c->plan->steps[step].tier;
@@ -84,6 +95,7 @@ static struct attempt *new_attempt(struct climb *c, int step)
         .tier = tier >= 0 ? config->tiers[tier].name : "named",
         .model = m->name,
         .local = m->file || m->own_machine,
+        .again = again,
         .confidence = -1,
     };
     drop_content(c->reply);
@@ -99,7 +111,7 @@ static void note_failure(struct climb *c, struct attempt *a)
     if (a->outcome == ATTEMPT_OK)
         a->outcome = c->err.code == ERR_TIMEOUT ? ATTEMPT_TIMEOUT : ATTEMPT_FAILED;
     bool theirs = a->http_status == 400 || a->http_status == 413 || a->http_status == 422 || a->http_status == 429;
-    if (a->local && c->err.code == ERR_INVALID)
+    if (a->local && (c->err.code == ERR_INVALID || c->err.code == ERR_UNSUPPORTED))
         c->status = 400;
     else if (a->local && c->err.code == ERR_BUSY)
         c->status = 503;
@@ -109,8 +121,7 @@ static void note_failure(struct climb *c, struct attempt *a)
         c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
     c->retry_after_s = c->status == a->http_status ? a->retry_after_s : 0;
     err_prefix(&c->err, "%s (%s): ", a->tier, a->model);
-    size_t used = strlen(c->reply->reason);
-    snprintf(c->reply->reason + used, sizeof c->reply->reason - used, "%s%.60s failed", used ? "; " : "", a->tier);
+    add_reason(c, "failed");
 }
 
 static void finish_attempt(struct climb *c, struct attempt *a, int model, enum attempt_end end)
@@ -123,17 +134,34 @@ static void finish_attempt(struct climb *c, struct attempt *a, int model, enum a
         a->outcome = ATTEMPT_CANCELLED;
     else if (end == END_FAILED)
         note_failure(c, a);
+    else if (c->reply->malformed[0])
+        a->outcome = ATTEMPT_FAILED;
+    if (c->reply->malformed[0])
+        memcpy(a->error, c->reply->malformed, sizeof a->error);
 }
 
-/* threshold < 0: its answer stands. The release is handed out only with END_CLIMB, for an answer worth keeping. */
-static enum attempt_end try_step(struct climb *c, int step, double threshold, struct release *ret_release)
+/* An answer whose form is not known before its end is held to its end, where another could still take its place. */
+static bool must_hold(const struct climb *c, int step)
+{
+    const struct form *form = c->req->form;
+    if (!form)
+        return false;
+    if (c->g->local[c->plan->steps[step].model])
+        return !form->by_mask || c->req->n_stop > 0;
+    return step + 1 < c->plan->n_steps || c->has_kept;
+}
+
+/* threshold < 0: its answer stands. The release is handed out only with END_CLIMB and END_MALFORMED, for an answer
+ * worth keeping. again: drawn otherwise than the one before. */
+static enum attempt_end try_step(struct climb *c, int step, double threshold, bool again, struct release *ret_release)
 {
     int model = c->plan->steps[step].model;
-    struct attempt *a = new_attempt(c, step);
+    struct attempt *a = new_attempt(c, step, again);
     struct release rel;
     enum attempt_end end = END_FAILED;
     c->err = ERR_INIT;
     release_init(&rel, c->g->config, c->req, c->reply, c->sink, threshold);
+    rel.whole |= must_hold(c, step);
     if (c->g->local[model])
         end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
     else if (account_announce(c->g, c->req, a, model, &c->err))
@@ -143,7 +171,7 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, st
     if (rel.first_ns)
         c->reply->ttft_us = (rel.first_ns - c->req->arrived_ns) / 1000;
     finish_attempt(c, a, model, end);
-    if (end == END_CLIMB)
+    if (end == END_CLIMB || end == END_MALFORMED)
         *ret_release = rel;
     else
         release_free(&rel);
@@ -161,13 +189,12 @@ static bool can_climb_from(const struct climb *c, int step)
     return false;
 }
 
-static void keep(struct climb *c, int step, struct release *rel)
+/* Keeps a complete answer that may yet have to do; one in form is not given up for one that is not. */
+static void keep(struct climb *c, struct release *rel)
 {
     bool complete = c->reply->finish_reason != NULL;
-    set_reason(c, "confidence %.2f < %.2f at %.60s", c->reply->confidence, c->plan->steps[step].threshold,
-               c->reply->tier);
-    c->unsure = step;
-    if (complete) {
+    bool worse = c->has_kept && c->kept.form != FORM_INVALID && c->reply->form == FORM_INVALID;
+    if (complete && !worse) {
         release_free(&c->kept_release);
         c->has_kept = true;
         move_content(&c->kept, c->reply);
@@ -176,6 +203,21 @@ static void keep(struct climb *c, int step, struct release *rel)
         drop_content(c->reply);
         release_free(rel);
     }
+}
+
+static void keep_unsure(struct climb *c, int step, struct release *rel)
+{
+    set_reason(c, "confidence %.2f < %.2f at %.60s", c->reply->confidence, c->plan->steps[step].threshold,
+               c->reply->tier);
+    c->unsure = step;
+    keep(c, rel);
+}
+
+/* One more try of a model here, where chance may mend it and an attempt is left for every step to come. */
+static bool may_try_again(const struct climb *c, int step)
+{
+    int to_come = c->plan->n_steps - step;      /* this step too: the one to answer again */
+    return c->g->local[c->plan->steps[step].model] && c->reply->n_attempts + to_come < REPLY_MAX_ATTEMPTS;
 }
 
 /* An answer is out. Should it have climbed? */
@@ -196,14 +238,14 @@ static void mark_answer(struct climb *c, int step)
         sticky_put(c->g->sticky, c->req, c->plan->steps[step].tier);
 }
 
-/* Everything above failed: the answer that was to climb is given after all. */
+/* Everything above failed: the answer that was to climb, or is not in form, is given after all. */
 static bool give_kept(struct climb *c)
 {
     enum release_verdict verdict = RELEASE_ON;
     if (!c->has_kept)
         return false;
     move_content(c->reply, &c->kept);
-    c->reply->escalation = "unavailable";
+    c->reply->escalation = c->plan->routed ? "unavailable" : NULL;
     c->reply->outcome = REPLY_OK;
     c->kept_release.reply = c->reply;
     verdict = release_now(&c->kept_release);
@@ -227,7 +269,12 @@ static bool walk_step(struct climb *c, int step)
 {
     struct release rel;
     double threshold = can_climb_from(c, step) ? c->plan->steps[step].threshold : -1;
-    switch (try_step(c, step, threshold, &rel)) {
+    enum attempt_end end = try_step(c, step, threshold, false, &rel);
+    if (end == END_MALFORMED && may_try_again(c, step)) {
+        keep(c, &rel);
+        end = try_step(c, step, threshold, true, &rel);
+    }
+    switch (end) {
     case END_ANSWER:
         mark_answer(c, step);
         return true;
@@ -235,7 +282,11 @@ static bool walk_step(struct climb *c, int step)
         c->reply->outcome = REPLY_CANCELLED;
         return true;
     case END_CLIMB:
-        keep(c, step, &rel);
+        keep_unsure(c, step, &rel);
+        return false;
+    case END_MALFORMED:
+        add_reason(c, "not in form");
+        keep(c, &rel);
         return false;
     case END_FAILED:
         break;
@@ -249,15 +300,20 @@ static bool walk_step(struct climb *c, int step)
 static void answer_again(struct climb *c)
 {
     struct release rel;
-    enum attempt_end end = try_step(c, c->unsure, -1, &rel);
+    enum attempt_end end = try_step(c, c->unsure, -1, false, &rel);
     if (end == END_ANSWER) {
         c->reply->outcome = REPLY_OK;
         c->reply->escalation = "unavailable";
-    } else if (end == END_GONE) {
-        c->reply->outcome = REPLY_CANCELLED;
-    } else {
-        give_error(c);
+        return;
     }
+    if (end == END_GONE) {
+        c->reply->outcome = REPLY_CANCELLED;
+        return;
+    }
+    if (end == END_MALFORMED)
+        keep(c, &rel);
+    if (c->reply->released || !give_kept(c))
+        give_error(c);
 }
 
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
@@ -273,12 +329,11 @@ void escalate(struct gateway *g, const struct request *req, const struct plan *p
             break;                        /* room to answer again */
         over = walk_step(&c, i);
     }
-    if (!over && !give_kept(&c)) {
-        if (c.unsure >= 0)
-            answer_again(&c);
-        else
-            give_error(&c);
-    }
+    bool in_form = c.has_kept && c.kept.form != FORM_INVALID;
+    if (!over && c.unsure >= 0 && !in_form)
+        answer_again(&c);
+    else if (!over && !give_kept(&c))
+        give_error(&c);
     release_free(&c.kept_release);
     drop_content(&c.kept);
 }

@@ -1,7 +1,11 @@
 /* One attempt at a local model: the request through runtime/generate, every token to the release. */
+#include <math.h>
+
 #include "base/clock.h"
 #include "gateway/answer/answer.h"
 #include "gateway/answer/tool_calls.h"
+
+#define AGAIN_TEMPERATURE 0.7f            /* at least, of an answer drawn again */
 
 struct local_run {
     struct generation *gen;
@@ -18,6 +22,7 @@ struct generation_request local_request(const struct request *req)
         .messages = req->messages,
         .n_messages = req->n_messages,
         .tools = req->tools,
+        .rule = req->form ? &req->form->rule : NULL,
         .sampler = req->sampler,
         .max_tokens = req->max_tokens,
         .stop = req->stop,
@@ -104,12 +109,23 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
     if (verdict == RELEASE_GONE && run->err->code != ERR_NONE)
         return END_FAILED;
     if (verdict != RELEASE_ON)
-        return verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
+        return answer_end(verdict);
     reply->finish_reason = finish_reason_name(done->finish);
     if (!tool_calls_list(&run->calls, &reply->arena, &reply->tool_calls, run->err))
         return END_FAILED;
-    verdict = release_end(run->rel);
-    return verdict == RELEASE_ON ? END_ANSWER : verdict == RELEASE_CLIMB ? END_CLIMB : END_GONE;
+    return answer_end(release_end(run->rel));
+}
+
+/* A label or a slot has one right value: not asked for a temperature, narrow tasks are answered greedily. What was not
+ * in form comes out the same again unless chance has a say. */
+static void set_sampler(struct sampler *s, const struct request *req, const struct attempt *a, bool narrow)
+{
+    if (!req->has_temperature && narrow)
+        s->temperature = 0;
+    if (a->again) {
+        s->seed++;
+        s->temperature = fmaxf(s->temperature, AGAIN_TEMPERATURE);
+    }
 }
 
 enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
@@ -117,9 +133,7 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
 {
     int64_t started_us = clock_us();
     struct generation_request gr = local_request(req);
-    /* A label or a slot has one right value: not asked for a temperature, narrow tasks are answered greedily. */
-    if (!req->has_temperature && g->config->hold_whole[rel->reply->kind])
-        gr.sampler.temperature = 0;
+    set_sampler(&gr.sampler, req, a, g->config->hold_whole[rel->reply->kind]);
     gr.sampler.bias = req->logit_bias;
     gr.sampler.n_bias = req->n_logit_bias;
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};

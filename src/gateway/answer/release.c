@@ -1,7 +1,9 @@
 /* Holding back and letting go. Pieces of a streamed answer wait as spans of the reply's own buffers; the confidence is
- * read while they come. Which tier is next, and what an abandoned attempt cost, is the business of escalate.c. */
+ * read while they come, the form checked when all are there. Which tier is next, and what an abandoned attempt cost, is
+ * the business of escalate.c. */
 #include "gateway/answer/release.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -88,11 +90,32 @@ enum release_verdict release_tick(struct release *rel)
     return must_climb(rel) ? RELEASE_CLIMB : release_now(rel);
 }
 
+/* What the length or a filter has cut is not in form, whatever it looks like; another attempt would mend nothing. */
+static bool check_form(struct reply *reply, const struct form *form)
+{
+    const char *finish = reply->finish_reason ? reply->finish_reason : "";
+    struct err err = ERR_INIT;
+    reply->malformed[0] = 0;
+    if (form && (strcmp(finish, "length") == 0 || strcmp(finish, "content_filter") == 0)) {
+        reply->form = FORM_INVALID;
+        return true;
+    }
+    reply->form = form_check(form, buf_view(&reply->text), reply->tool_calls, &err);
+    if (reply->form != FORM_INVALID)
+        return true;
+    struct str why = utf8_clip(str_of(err.msg), sizeof reply->malformed - 1);
+    snprintf(reply->malformed, sizeof reply->malformed, STR_FMT, STR_ARG(why));
+    return false;
+}
+
 enum release_verdict release_end(struct release *rel)
 {
+    bool in_form = check_form(rel->reply, rel->req->form);
     read_confidence(rel);
     if (rel->released)
         return RELEASE_ON;
+    if (!in_form)
+        return RELEASE_MALFORMED;
     return must_climb(rel) ? RELEASE_CLIMB : release_now(rel);
 }
 
@@ -151,12 +174,13 @@ enum release_verdict release_add(struct release *rel, const struct release_piece
     struct release_held h = {
         .at = to->n, .n = piece->text.n, .reasoning = piece->reasoning, .tool_calls = piece->tool_calls};
     int64_t now = clock_ns();
+    bool forced = piece->record && piece->record->forced;   /* no choice of the model's: it tells nothing of it */
     if (!rel->first_ns)
         rel->first_ns = now;
-    if (!rel->window_ns && !piece->reasoning && (piece->record || piece->text.n))
+    if (!rel->window_ns && !piece->reasoning && !forced && (piece->record || piece->text.n))
         rel->window_ns = now;
     buf_str(to, piece->text);
-    if (piece->record && !piece->reasoning)
+    if (piece->record && !piece->reasoning && !forced)
         confidence_add(&rel->confidence, piece->record);
     if (!buf_check(to, "the answer", err) || !keep_token(rel, piece, &h.token, err))
         return RELEASE_GONE;
@@ -165,4 +189,17 @@ enum release_verdict release_add(struct release *rel, const struct release_piece
     if (rel->released)
         return emit(rel, &h) ? RELEASE_ON : RELEASE_GONE;
     return hold(rel, h, err) ? release_tick(rel) : RELEASE_GONE;
+}
+
+bool release_replace(struct release *rel, struct str text, struct err *err)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < rel->n_held; i++) {
+        if (rel->held[i].reasoning)
+            rel->held[n++] = rel->held[i];
+    }
+    rel->n_held = n;
+    rel->reply->n_tokens = 0;
+    buf_clear(&rel->reply->text);
+    return release_add(rel, &(struct release_piece){.text = text}, err) == RELEASE_ON;
 }

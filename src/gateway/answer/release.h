@@ -9,7 +9,12 @@
 
 #include "gateway/policy/confidence.h"
 
-enum release_verdict { RELEASE_ON, RELEASE_CLIMB, RELEASE_GONE };
+enum release_verdict {
+    RELEASE_ON,
+    RELEASE_CLIMB,                        /* not sure enough */
+    RELEASE_MALFORMED,                    /* complete, and not in the form that was asked for; nothing was seen */
+    RELEASE_GONE,
+};
 
 /* A piece of an answer. Views good during the call. */
 struct release_piece {
@@ -42,9 +47,12 @@ void release_init(struct release *rel, const struct config *config, const struct
 void release_free(struct release *rel);
 /* ERR_NOMEM or ERR_LIMIT show as RELEASE_GONE with *err filled. */
 enum release_verdict release_add(struct release *rel, const struct release_piece *piece, struct err *err);
+/* The text of an answer that is held whole becomes another, for which its tokens do not stand. */
+bool release_replace(struct release *rel, struct str text, struct err *err);
 /* Time passed without a piece: a window may have ended. */
 enum release_verdict release_tick(struct release *rel);
-/* The answer is complete: judge it, and let it through. */
+/* The answer is complete, its calls and finish reason stand in the reply: judge its form and its confidence, and let it
+ * through. */
 enum release_verdict release_end(struct release *rel);
 /* Let it through as it stands: a complete answer that was to climb and could not. */
 enum release_verdict release_now(struct release *rel);

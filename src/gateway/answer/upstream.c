@@ -1,6 +1,7 @@
 /* One attempt at an OpenAI-compatible server: the members of the received body go out as the bytes that came in, but
- * for those that are Rung's; the answer comes in plain or streamed as the client asked. This is the only way outwards,
- * and it checks privacy itself, whatever the plan says. */
+ * for those that are Rung's (a form that API has no field for goes out as the response_format that means the same); the
+ * answer comes in plain or streamed as the client asked. This is the only way outwards, and it checks privacy itself,
+ * whatever the plan says. */
 #include "gateway/answer/upstream.h"
 
 #include <stdio.h>
@@ -30,12 +31,60 @@ struct upstream_run {
 
 static bool is_ours(struct str key, bool rewrite_logprobs)
 {
-    static const char *const ours[] = {"model", "stream", "stream_options", "metadata", "keep_alive"};
+    static const char *const ours[] = {"model",      "stream", "stream_options", "metadata",
+                                       "keep_alive", "format", "choices",        "property_order"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (str_is(key, ours[i]))
             return true;
     }
     return rewrite_logprobs && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
+}
+
+static void put_choices(struct json_writer *w, const struct rule_spec *rule)
+{
+    json_put_cstr(w, "type", "object");
+    json_put_raw(w, "required", STR("[\"" UPSTREAM_CHOICE "\"]"));
+    json_put_bool(w, "additionalProperties", false);
+    json_key(w, "properties");
+    json_open_object(w);
+    json_key(w, UPSTREAM_CHOICE);
+    json_open_object(w);
+    json_put_cstr(w, "type", "string");
+    json_key(w, "enum");
+    json_open_array(w);
+    for (int i = 0; i < rule->n_choices; i++)
+        json_str(w, rule->choices[i]);
+    json_close_array(w);
+    json_close_object(w);
+    json_close_object(w);
+}
+
+/* `format` and `choices` in that API's words. */
+static void put_response_format(struct json_writer *w, const struct form *form)
+{
+    bool choices = form->rule.kind == RULE_CHOICES;
+    json_key(w, "response_format");
+    json_open_object(w);
+    if (form->rule.kind == RULE_JSON_OBJECT) {
+        json_put_cstr(w, "type", "json_object");
+    } else {
+        json_put_cstr(w, "type", "json_schema");
+        json_key(w, "json_schema");
+        json_open_object(w);
+        json_put_cstr(w, "name", "answer");
+        if (choices)
+            json_put_bool(w, "strict", true);
+        json_key(w, "schema");
+        if (choices) {
+            json_open_object(w);
+            put_choices(w, &form->rule);
+            json_close_object(w);
+        } else {
+            json_value(w, form->rule.schema);
+        }
+        json_close_object(w);
+    }
+    json_close_object(w);
 }
 
 bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m,
@@ -58,6 +107,8 @@ bool upstream_body(const struct request *req, const struct config *c, const stru
         if (top)
             json_put_i64(&w, "top_logprobs", top);
     }
+    if (req->form && (strcmp(req->form->field, "format") == 0 || strcmp(req->form->field, "choices") == 0))
+        put_response_format(&w, req->form);
     for (int i = 0; i < n; i++) {
         if (is_ours(members[i].key, want_confidence) || str_is(members[i].value, "null"))
             continue;
@@ -216,8 +267,8 @@ static enum attempt_end judge(struct upstream_run *run, bool answered)
     struct upstream_reader *r = &run->reader;
     if (answered)
         r->verdict = release_end(r->rel);
-    if (r->verdict == RELEASE_CLIMB)
-        return END_CLIMB;
+    if (r->verdict == RELEASE_CLIMB || r->verdict == RELEASE_MALFORMED)
+        return answer_end(r->verdict);
     if (r->verdict == RELEASE_GONE && r->err->code == ERR_NONE)
         return END_GONE;
     return answered && r->verdict == RELEASE_ON ? END_ANSWER : END_FAILED;
@@ -234,11 +285,12 @@ enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, 
     struct upstream_run run = {
         .req = req,
         .model = m,
-        .reader = {.rel = rel, .attempt = a, .err = err},
+        .reader = {.rel = rel, .attempt = a, .err = err, .wrapped = upstream_wraps(req)},
         .body = BUF_INIT(REPLY_MAX_BYTES),
         .started_us = clock_us(),
     };
     struct http_call *call = NULL;
+    rel->whole |= run.reader.wrapped;     /* what it says is not yet what is to be seen */
     if (!start_call(g, &run, &call, err))
         return END_FAILED;
     sse_parser_init(&run.sse);
@@ -246,10 +298,11 @@ enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, 
     bool ended = pull(&run, call, &done);
     if (!ended)
         stop_call(&run, call);
-    bool answered = ended && conclude_call(&run, &done, a);
+    bool answered = ended && conclude_call(&run, &done, a) && upstream_finish(&run.reader);
     http_call_close(call);
     enum attempt_end end = judge(&run, answered);
     book(&run, answered, a);
+    tool_calls_free(&run.reader.calls);
     sse_parser_free(&run.sse);
     buf_free(&run.body);
     return end;

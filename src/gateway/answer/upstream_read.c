@@ -216,6 +216,27 @@ out:
     return ok;
 }
 
+/* The calls of a stream, put together for the check of their form. */
+static bool gather_calls(struct upstream_reader *r, const json_t *delta)
+{
+    const json_t *calls = json_object_get(delta, "tool_calls");
+    struct str ignored;
+    for (size_t i = 0; r->rel->req->form && i < json_array_size(calls); i++) {
+        const json_t *call = json_array_get(calls, i), *function = json_object_get(call, "function");
+        const json_t *index = json_object_get(call, "index");
+        int64_t at = json_is_integer(index) ? json_integer_value(index) : (int64_t)i;
+        struct tool_call_delta d = {
+            .index = at >= 0 && at < TOOL_CALLS_MAX ? (int)at : TOOL_CALLS_MAX,
+            .id = text_of(json_object_get(call, "id")),
+            .name = text_of(json_object_get(function, "name")),
+            .arguments = text_of(json_object_get(function, "arguments")),
+        };
+        if (!tool_calls_add(&r->calls, &d, 1, &ignored, r->err))
+            return false;
+    }
+    return true;
+}
+
 static bool read_chunk(struct upstream_reader *r, const json_t *object)
 {
     struct reply *reply = r->rel->reply;
@@ -223,7 +244,7 @@ static bool read_chunk(struct upstream_reader *r, const json_t *object)
     const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
     const json_t *delta = json_object_get(choice, "delta");
     struct buf calls = BUF_INIT(DATA_MAX_BYTES);
-    bool ok = raw_tool_calls(r, delta, &calls);
+    bool ok = raw_tool_calls(r, delta, &calls) && gather_calls(r, delta);
     if (ok && calls.n)
         ok = give(r, &(struct release_piece){.tool_calls = buf_view(&calls)});
     buf_free(&calls);
@@ -249,6 +270,29 @@ bool upstream_read_event(void *ctx, struct str type, struct str data)
     bool ok = read_error_member(r, object) && read_chunk(r, object);
     json_decref(object);
     return ok;
+}
+
+static bool unwrap_choice(struct upstream_reader *r)
+{
+    json_t *object = NULL;
+    bool ok = true;
+    if (json_parse_object(buf_view(&r->rel->reply->text), "it", &object, NULL)) {
+        const json_t *choice = json_object_get(object, UPSTREAM_CHOICE);
+        ok = !json_is_string(choice) || release_replace(r->rel, text_of(choice), r->err);
+    }
+    json_decref(object);
+    return ok;
+}
+
+bool upstream_finish(struct upstream_reader *r)
+{
+    struct reply *reply = r->rel->reply;
+    struct str calls;
+    if (!tool_calls_list(&r->calls, &reply->arena, &calls, r->err))
+        return false;
+    if (calls.n)
+        reply->tool_calls = calls;
+    return !r->wrapped || unwrap_choice(r);
 }
 
 void upstream_read_error(int status, struct str body, char *text, size_t size)

@@ -1,4 +1,4 @@
-/* Between the files of the OpenAI parser: the state of one parse. Only openai_{parse,messages,tools}.c use it. */
+/* Between the files of the OpenAI parser: the state of one parse. Only openai_{parse,messages,tools,form}.c use it. */
 #ifndef RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 #define RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 
@@ -12,6 +12,12 @@ struct openai_parse {
     const json_t *body;
     bool no_tools;               /* tool_choice is none */
     bool other_calls;            /* the history calls something that is no function */
+    bool other_tools;            /* so do the tools, or tool_choice is none that is known here */
+    bool tools_required;         /* tool_choice: a call must come */
+    struct str tool_name;        /* of this tool; empty: of any */
+    const char *form_field;      /* the field that gives the answer its form; NULL: none so far */
+    struct rule_spec rule;       /* what it says */
+    bool any_order;
     struct request *r;
     struct arena *arena;
     struct err *err;
@@ -30,5 +36,14 @@ bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const j
 void openai_take_tool_calls(struct openai_parse *p, size_t message, const json_t *calls, struct chat_message *ret);
 /* All calls and results, once the messages are known. */
 bool openai_check_history(struct openai_parse *p);
+
+/* ---- openai_form.c ---- */
+bool openai_parse_response_format(struct openai_parse *p, const char *field, const json_t *value);
+bool openai_parse_format(struct openai_parse *p, const char *field, const json_t *value);
+bool openai_parse_grammar(struct openai_parse *p, const char *field, const json_t *value);
+bool openai_parse_choices(struct openai_parse *p, const char *field, const json_t *value);
+bool openai_parse_property_order(struct openai_parse *p, const char *field, const json_t *value);
+/* Once all fields are read: whether they go together, and the form they ask for. */
+bool openai_settle_form(struct openai_parse *p);
 
 #endif

@@ -1,6 +1,6 @@
 /* A chat-completions body to struct request. Each documented field has a row in a table: it is honoured, or refused by
- * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (images,
- * schemas) is noted in needs_upstream for the planner. Messages and tools have their own files. */
+ * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (images)
+ * is noted in needs_upstream for the planner. Messages, tools and the form of the answer have their own files. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -246,20 +246,6 @@ static bool parse_metadata(struct openai_parse *p, const char *field, const json
     return true;
 }
 
-static bool parse_response_format(struct openai_parse *p, const char *field, const json_t *value)
-{
-    const json_t *type = json_object_get(value, "type");
-    if (!json_is_string(type))
-        return err_set(p->err, ERR_INVALID, "'%s' must be an object with a type", field);
-    const char *name = json_string_value(type);
-    if (strcmp(name, "json_object") == 0 || strcmp(name, "json_schema") == 0)
-        openai_needs_upstream(p, "response_format");
-    else if (strcmp(name, "text") != 0)
-        return err_set(p->err, ERR_INVALID,
-                       "'response_format.type' is '%.40s'; it must be text, json_object or json_schema", name);
-    return true;
-}
-
 static bool parse_reasoning_effort(struct openai_parse *p, const char *field, const json_t *value)
 {
     /* What templates know are three steps; whether there is reasoning at all is their enable_thinking. */
@@ -352,7 +338,11 @@ static const struct field {
     {"top_logprobs", parse_integer},
     {"logit_bias", parse_logit_bias},
     {"metadata", parse_metadata},
-    {"response_format", parse_response_format},
+    {"response_format", openai_parse_response_format},
+    {"format", openai_parse_format},
+    {"grammar", openai_parse_grammar},
+    {"choices", openai_parse_choices},
+    {"property_order", openai_parse_property_order},
     {"reasoning_effort", parse_reasoning_effort},
     {"chat_template_kwargs", parse_template_kwargs},
     {"tools", openai_parse_tools},
@@ -442,8 +432,9 @@ bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret
     bool ok = parse_fields(&p) && check_whole(&p) && keep_metadata(&p, body);
     if (p.no_tools)
         r.tools = NULL;
+    ok = ok && openai_settle_form(&p);
     r.uses_tools = r.uses_tools || r.tools;
-    r.json = ok && r.uses_tools ? json_incref(object) : NULL;
+    r.json = ok && (r.uses_tools || r.form) ? json_incref(object) : NULL;
     json_decref(object);
     if (ok)
         *ret = r;

@@ -1,6 +1,6 @@
 /* Tools of a chat-completions body: what may be called, whether it may be, and the calls of the history. Here stands
- * what is the dialect's own: fields it does not know, and what only an upstream can honour (a forced call, a strict
- * schema, tools that are no functions). Whether tools, calls and results make sense is runtime/history's to say. */
+ * what is the dialect's own: fields it does not know, and what only an upstream can honour (tools that are no
+ * functions). Whether tools, calls and results make sense is runtime/history's to say. */
 #include <stdio.h>
 
 #include "gateway/api/openai_internal.h"
@@ -27,11 +27,8 @@ static bool check_function_member(struct openai_parse *p, size_t i, const char *
                err_set(p->err, ERR_INVALID, "'%s' must be a string, not %s", field, json_type_name(value));
     if (strcmp(key, "strict") != 0)
         return err_set(p->err, ERR_INVALID, "'%s' is an unknown field; Rung refuses what it does not honour", field);
-    if (!json_is_boolean(value) && !json_is_null(value))
-        return err_set(p->err, ERR_INVALID, "'%s' must be true or false, not %s", field, json_type_name(value));
-    if (json_is_true(value))
-        openai_needs_upstream(p, "%s", field);
-    return true;
+    return json_is_boolean(value) || json_is_null(value) ||
+           err_set(p->err, ERR_INVALID, "'%s' must be true or false, not %s", field, json_type_name(value));
 }
 
 static bool check_members(struct openai_parse *p, const json_t *tools)
@@ -58,6 +55,7 @@ bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t 
         if (is_function(json_array_get(value, i)))
             continue;
         functions = false;
+        p->other_tools = true;
         openai_needs_upstream(p, "tools[%zu].type", i);
     }
     if (functions && !history_check_tools(value, p->err))
@@ -65,6 +63,21 @@ bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t 
     p->r->n_tools = (int)n;
     p->r->tools = n ? value : NULL;
     return check_members(p, value);
+}
+
+/* {"type": "function", "function": {"name": NAME}}; other types are an upstream's. */
+static bool take_named_tool(struct openai_parse *p, const json_t *choice)
+{
+    const json_t *name = json_object_get(json_object_get(choice, "function"), "name");
+    if (!is_function(choice)) {
+        p->other_tools = true;
+        openai_needs_upstream(p, "tool_choice (%s)", json_string_value(json_object_get(choice, "type")));
+        return true;
+    }
+    if (!name)
+        return err_set(p->err, ERR_INVALID, "'tool_choice.function.name' is missing");
+    p->tools_required = true;
+    return openai_text(p, "tool_choice.function.name", name, &p->tool_name);
 }
 
 bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const json_t *value)
@@ -75,8 +88,10 @@ bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const j
     const char *choice = json_string_value(value);
     if (choice && strcmp(choice, "none") == 0)
         p->no_tools = true;
-    else if (!choice || strcmp(choice, "required") == 0)
-        openai_needs_upstream(p, "tool_choice (%s)", choice ? choice : "a tool by name");
+    else if (!choice)
+        return take_named_tool(p, value);
+    else if (strcmp(choice, "required") == 0)
+        p->tools_required = true;
     else if (strcmp(choice, "auto") != 0)
         return err_set(p->err, ERR_INVALID,
                        "'tool_choice' is '%.40s'; it must be none, auto, required or an object that names a tool",

@@ -110,6 +110,8 @@ static void write_rung(struct json_writer *w, const struct reply *reply)
     }
     json_close_array(w);
     put_score(w, "confidence", reply->confidence);
+    if (reply->form != FORM_FREE)
+        json_put_bool(w, "valid", reply->form == FORM_VALID);
     json_put_cstr(w, "reason", reply->reason);
     json_put_cstr(w, "escalation", reply->escalation);
     json_put_cstr(w, "unanswered", reply->unanswered);

@@ -118,6 +118,12 @@ static enum task_kind decide_kind(const struct sample *s, const struct request *
     return kind;
 }
 
+/* Whatever the words say, an answer that is one of a list is a label. */
+static bool is_label(const struct request *r, enum task_kind kind)
+{
+    return r->form && r->form->texts && kind != KIND_ROUTE;
+}
+
 void kind_analyse(const struct request *r, int64_t approx_tokens, struct analysis *ret)
 {
     struct sample s;
@@ -127,6 +133,10 @@ void kind_analyse(const struct request *r, int64_t approx_tokens, struct analysi
         ret->why = "metadata.kind";
     } else {
         ret->kind = decide_kind(&s, r, &ret->why);
+        if (is_label(r, ret->kind)) {
+            ret->kind = KIND_CLASSIFY;
+            ret->why = "the answer is one of a list";
+        }
     }
     ret->traits = traits_decide(&s, r, ret->kind, approx_tokens);
 }

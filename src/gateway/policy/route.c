@@ -17,6 +17,7 @@ enum usable {
     USABLE,
     NOT_PRIVATE,
     NOT_ABLE,
+    NO_FIELD,
     NO_ROOM,
     NO_KEY,
     NO_MONEY,
@@ -44,6 +45,12 @@ int64_t route_likely_cost(const struct price *p, const struct request *r, int64_
     return money_add(money_times(p->input, prompt_tokens), money_times(p->output, output));
 }
 
+/* A grammar is a field of some servers only; where it is nobody's, an answer would come in any form. */
+static bool lacks_field(const struct config_model *m, const struct request *r)
+{
+    return m->base_url && !m->own_machine && r->form && r->form->rule.kind == RULE_GBNF;
+}
+
 /* What a local model could not do. */
 static const char *beyond_local(const struct request *r)
 {
@@ -58,6 +65,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NOT_PRIVATE;
     if (m->file && (r->needs_upstream || (r->uses_tools && !f->tools[model])))
         return NOT_ABLE;
+    if (lacks_field(m, r))
+        return NO_FIELD;
     if (f->context[model] > 0 && f->tokens[model] + room > f->context[model])
         return NO_ROOM;
     if (m->key_missing)
@@ -77,6 +86,9 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
         break;
     case NOT_ABLE:
         say(text, size, "cannot do what the request asks");
+        break;
+    case NO_FIELD:
+        say(text, size, "its API has no 'grammar'");
         break;
     case NO_ROOM:
         say(text, size, "%lld tokens do not fit in %lld", (long long)f->tokens[model], (long long)f->context[model]);
