@@ -150,8 +150,7 @@ static void write_free(struct bench *b, const struct value *v, struct session *s
 }
 
 /* The next token of the value, as a sample would bring it, and what is forced after it. False: it is written. */
-static bool advance(struct bench *b, const struct value *v, struct binding *binding, struct token_ids *ids,
-                    struct sums *sums)
+static bool advance(const struct value *v, struct binding *binding, struct token_ids *ids, struct sums *sums)
 {
     struct err err = ERR_INIT;
     bool settles;
@@ -181,7 +180,7 @@ static void write_held(struct bench *b, const struct value *v, struct session *s
     struct err err = ERR_INIT;
     *sums = (struct sums){.seconds = sums->seconds, .least = sums->least, .tokens = v->tokens.n};
     check(answer_open(&answer, &spec, &err) && binding_open(&binding, &held, &answer, &err), &err);
-    for (int64_t fed = 0; advance(b, v, &binding, &ids, sums); fed = ids.n, sums->steps++) {
+    for (int64_t fed = 0; advance(v, &binding, &ids, sums); fed = ids.n, sums->steps++) {
         int64_t start = clock_ns();
         check(binding_masks(&binding, NULL, 0, b->mask, &err), &err);
         sums->mask_ns += clock_ns() - start;
