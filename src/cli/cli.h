@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Exit codes. */
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* Exit codes. EXIT_UNFIT: there is an answer, but it was cut or breaks its rule. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNFIT = 3 };
 
 struct command {
     const char *name;

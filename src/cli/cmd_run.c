@@ -33,12 +33,22 @@ static const char help[] =
     "      --kv-memory SIZE  most memory for them, such as 2GB\n"
     "      --threads N       compute threads, one per CPU unless given\n"
     "      --config FILE     the configuration that names models\n"
-    "  -j, --json            one JSON object: text, reasoning, finish_reason, confidence, usage, timings\n"
+    "      --schema FILE     hold the answer to a JSON Schema\n"
+    "      --any-order       its properties in any order, not as declared\n"
+    "      --relaxed         ignore what of the schema is not understood, which else is refused\n"
+    "      --choices A,B,C   the answer is one of these, to the letter\n"
+    "      --regex R         the whole answer matches a regular expression\n"
+    "      --grammar FILE    hold it to a grammar (GBNF, as llama.cpp writes it)\n"
+    "  -j, --json            one JSON object: text, reasoning, finish_reason, valid, confidence, usage, timings\n"
     "  -h, --help            this text\n\n"
+    "Exit status: 0 with an answer, 1 without one, 2 for wrong options, 3 when a rule was given and the answer was cut\n"
+    "or breaks it.\n\n"
     "examples:\n"
     "  rung run starter\n"
     "  rung run starter --system 'Name the intent of this request.' 'what is the weather in Rome'\n"
     "  rung run ./qwen3-4b-q4_k_m.gguf 'Why is the sky blue?'\n"
+    "  rung run --choices yes,no ./qwen3-4b-q4_k_m.gguf 'Is Rome older than London?'\n"
+    "  rung run --schema person.json ./qwen3-4b-q4_k_m.gguf 'Ann Lee, 34, of Bern'\n"
     "  rung run --json --seed 1 ./qwen3-4b-q4_k_m.gguf < question.txt\n";
 
 enum { OPT_TOP_P = 256, OPT_TOP_K, OPT_SEED, OPT_THREADS, OPT_CONFIG, OPT_THINK, OPT_KV_CACHE, OPT_KV_MEMORY };
@@ -51,6 +61,7 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG}, {"json", no_argument, NULL, 'j'},
     {"kv-cache", required_argument, NULL, OPT_KV_CACHE}, {"kv-memory", required_argument, NULL, OPT_KV_MEMORY},
     {"think", required_argument, NULL, OPT_THINK}, {"help", no_argument, NULL, 'h'},
+    CLI_RULE_LONG_OPTIONS,
     {0},
 };
 
@@ -59,6 +70,7 @@ struct given {
     struct run_options o;
     double temp, top_p;
     int64_t top_k, seed;
+    struct cli_rule_options rule;
     const char *prompt;
 };
 
@@ -130,7 +142,7 @@ static bool take_option(int option, struct given *g)
         g->o.json = true;
         return true;
     default:
-        return false; /* getopt_long has said why */
+        return cli_take_rule(option, &g->rule); /* false: getopt_long has said why */
     }
 }
 
@@ -173,6 +185,11 @@ static int answer_once(const struct cli_model *m, const struct run_options *o, s
     else if (ok)
         run_print_timing(&a);
     int rc = !ok ? cli_fail(&err) : a.finish == FINISH_CANCELLED ? EXIT_FAILED : EXIT_OK;
+    if (rc == EXIT_OK && !a.valid) {
+        err_prefix(&a.why, "the answer is not what the rule asks for: ");
+        cli_fail(&a.why);
+        rc = EXIT_UNFIT;
+    }
     run_answer_free(&a);
     return rc;
 }
@@ -188,20 +205,23 @@ static bool open_or_offer(const struct run_options *o, struct cli_model *m, stru
 static int run(struct given *g)
 {
     struct cli_model m = {0};
+    struct cli_rule rule;
     struct err err = ERR_INIT;
     struct buf input = BUF_INIT(RUN_MAX_TEXT_BYTES);
     bool terminal = isatty(STDIN_FILENO);
     int rc = EXIT_FAILED;
-    if (!open_or_offer(&g->o, &m, &err) || (!g->prompt && !terminal && !read_prompt(&input, &err))) {
+    if (!cli_rule_read(&g->rule, &rule, &err) || !open_or_offer(&g->o, &m, &err) ||
+        (!g->prompt && !terminal && !read_prompt(&input, &err))) {
         cli_fail(&err);
         goto out;
     }
+    g->o.rule = rule.what ? &rule : NULL;
     choose_sampler(g, m.starter);
     run_catch_interrupts();
     struct str prompt = g->prompt ? str_of(g->prompt) : buf_view(&input);
     if (prompt.n > 0)
         rc = answer_once(&m, &g->o, prompt);
-    else if (m.starter && !g->prompt && !g->o.json)
+    else if (m.starter && !g->prompt && !g->o.json && !g->o.rule)
         rc = run_examples(&m, &g->o);
     else if (!g->prompt && terminal && !g->o.json)
         rc = run_chat(&m, &g->o);
@@ -210,6 +230,7 @@ static int run(struct given *g)
 out:
     if (m.rt)
         cli_close_model(&m);
+    cli_rule_free(&rule);
     buf_free(&input);
     return rc;
 }
@@ -230,6 +251,8 @@ int cmd_run(int argc, char **argv)
         return cli_usage("run", "which model? give a path, a name of the configuration, or starter");
     if (argc - optind > 2)
         return cli_usage("run", "'%s' is not expected; a prompt of several words needs quotes", argv[optind + 2]);
+    if (cli_rule_fault(&g.rule))
+        return cli_usage("run", "%s", cli_rule_fault(&g.rule));
     g.o.name = argv[optind];
     g.prompt = optind + 1 < argc ? argv[optind + 1] : NULL;
     return run(&g);

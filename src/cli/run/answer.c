@@ -92,6 +92,7 @@ static void take_event(struct run_answer *a, struct screen *screen, const struct
     screen_write(screen, event->text, event->reasoning);
     if (event->kind == GEN_DONE) {
         a->finish = event->finish;
+        a->valid = event->whole;
         a->usage = event->usage;
     } else if (!event->reasoning) {
         a->logprob_sum += (double)event->record.logprob;
@@ -117,6 +118,21 @@ static bool pull_events(struct generation *g, struct run_answer *a, struct scree
     return buf_check(&a->text, "the answer", err) && buf_check(&a->reasoning, "the reasoning", err);
 }
 
+/* Whether the answer is what its rule asks for; a mask leaves some of a schema to this. */
+static void judge(struct run_answer *a, const struct cli_rule *rule)
+{
+    a->why = ERR_INIT;
+    if (!rule)
+        a->valid = true;
+    else if (a->finish == FINISH_LENGTH && !a->valid)
+        err_set(&a->why, ERR_LIMIT, "it was cut after %lld tokens, before it was whole",
+                (long long)a->usage.completion_tokens);
+    else if (!a->valid)
+        err_set(&a->why, ERR_INVALID, "it ended before it was whole");
+    else
+        a->valid = cli_rule_validate(rule, buf_view(&a->text), &a->why);
+}
+
 bool run_answer(const struct cli_model *m, const struct run_options *o, const struct chat_message *messages, int n,
                 bool stream,
                 struct run_answer *ret, struct err *err)
@@ -124,8 +140,8 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
     *ret = (struct run_answer){.text = BUF_INIT(RUN_MAX_TEXT_BYTES), .reasoning = BUF_INIT(RUN_MAX_TEXT_BYTES)};
     struct generation_request req = {
         .messages = messages, .n_messages = n, .sampler = o->sampler, .max_tokens = o->max_tokens,
-            .enable_thinking = o->enable_thinking,
-            .reasoning_effort = o->reasoning_effort};
+        .enable_thinking = o->enable_thinking, .reasoning_effort = o->reasoning_effort,
+        .rule = o->rule ? &o->rule->spec : NULL};
     struct screen screen = {.on = stream, .terminal = isatty(STDOUT_FILENO), .color = cli_color(STDOUT_FILENO)};
     struct generation *g;
     if (!generation_start(m->rt, m->model, &req, &g, err))
@@ -133,6 +149,8 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
     bool ok = pull_events(g, ret, &screen, err);
     screen_end(&screen);
     generation_close(g);
+    if (ok)
+        judge(ret, o->rule);
     return ok;
 }
 
@@ -167,6 +185,8 @@ void run_print_timing(const struct run_answer *a)
     fprintf(stderr, " after a prompt of %lld", (long long)u->prompt_tokens);
     if (u->cached_tokens > 0)
         fprintf(stderr, " (%lld known from before)", (long long)u->cached_tokens);
+    if (u->forced_tokens > 0)
+        fprintf(stderr, ", %lld forced by the rule", (long long)u->forced_tokens);
     fprintf(stderr, ", first after %.0f ms, %.1f tokens/s, confidence %.3f", (double)u->ttft_us / 1000,
             tokens_per_second(u), run_confidence(a));
     if (a->finish != FINISH_STOP)
@@ -182,6 +202,7 @@ static void put_usage(struct json_writer *w, const struct generation_usage *u)
     json_put_i64(w, "cached_tokens", u->cached_tokens);
     json_put_i64(w, "completion_tokens", u->completion_tokens);
     json_put_i64(w, "reasoning_tokens", u->reasoning_tokens);
+    json_put_i64(w, "forced_tokens", u->forced_tokens);
     json_put_i64(w, "total_tokens", u->prompt_tokens + u->completion_tokens);
     json_close_object(w);
     json_key(w, "timings");
@@ -202,6 +223,8 @@ bool run_print_json(const struct run_options *o, const struct run_answer *a, str
     json_put_str(&w, "text", buf_view(&a->text));
     json_put_str(&w, "reasoning", buf_view(&a->reasoning));
     json_put_cstr(&w, "finish_reason", finish_reason_name(a->finish));
+    if (o->rule)
+        json_put_bool(&w, "valid", a->valid);
     json_put_f64(&w, "confidence", run_confidence(a));
     json_put_i64(&w, "seed", (int64_t)o->sampler.seed);
     put_usage(&w, &a->usage);

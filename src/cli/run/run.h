@@ -3,6 +3,7 @@
 #define RUNG_CLI_RUN_RUN_H
 
 #include "base/buf.h"
+#include "cli/rule/rule.h"
 #include "cli/store/models.h"
 #include "runtime/generate.h"
 
@@ -17,6 +18,7 @@ struct run_options {
     struct sampler sampler;
     int enable_thinking;            /* -1: as the model does by itself */
     struct str reasoning_effort;    /* empty: as the model does by itself */
+    const struct cli_rule *rule;    /* what the answer is held to; NULL: it is free */
     bool json;
 };
 
@@ -25,6 +27,8 @@ struct run_answer {
     struct buf text, reasoning;
     enum finish_reason finish;
     struct generation_usage usage;
+    bool valid;                     /* whole, and what its rule asks for; true without a rule */
+    struct err why;                 /* why it is not */
     double logprob_sum;             /* of the answer's own tokens, the end token included, reasoning not */
     int64_t n_logprobs;
 };
