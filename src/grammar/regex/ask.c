@@ -182,7 +182,7 @@ static struct shape shape_of(struct exprs *x, uint32_t e)
         if (h.kind == KIND_REPEAT && covers_plain(x, h.a)) {
             s.min += h.min;
             s.max = h.max == EXPR_UNBOUNDED ? ENDLESS : s.max + h.max;
-        } else if (h.kind != KIND_REPEAT && covers_plain(x, head)) {
+        } else if (h.kind != KIND_REPEAT && h.kind != KIND_AND && covers_plain(x, head)) {
             s.min++;
             s.max++;
         } else {

@@ -138,7 +138,7 @@ uint32_t string_content(struct lower *w, const struct conjunction *c)
             term = breaking(w, term, part, &lengths);
     }
     if (lengths.min > 0 || lengths.max != EXPR_UNBOUNDED)
-        term = expr_and(w->x, of_length(w, lengths), term);
+        term = term == string_any(w) ? of_length(w, lengths) : expr_and(w->x, of_length(w, lengths), term);
     return term;
 }
 
