@@ -88,9 +88,10 @@ $(B)/rung: $(call lib,cli) $(LIBS_ALL) $(B)/obj/models/starter.o
 	@echo "  ld   $@"
 	$(Q)$(CC) $(CFLAGS_ALL) -Wl,--start-group $^ -Wl,--end-group $(LIBS) -o $@
 
-# ---- developer tools: tools/NAME.c -> build/tools/NAME ----------------------------------------------
+# ---- developer tools: tools/NAME.c (and tools/NAME/*.c) -> build/tools/NAME -------------------------
 TOOLS := $(patsubst tools/%.c,$(B)/tools/%,$(wildcard tools/*.c))
 tools: $(TOOLS)
+$(B)/tools/maskbench: $(call object,$(wildcard tools/maskbench/*.c))
 $(B)/tools/%: $(B)/obj/tools/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@

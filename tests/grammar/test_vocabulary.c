@@ -1,6 +1,8 @@
 /* What a vocabulary makes of its tokens: which are plain, and tries that hold each of them once. */
 #include "../support.h"
 
+#include <limits.h>
+
 #include "base/rng.h"
 #include "grammar/mask/vocabulary.h"
 
@@ -37,7 +39,19 @@ static void test_plain_tokens_are_counted_in_characters(void **state)
     assert_int_equal(plain_size(STR("\xF0\x9F\x98\x80")), 0);
     assert_int_equal(plain_size(STR("0123456789abcdef")), 15);
     assert_int_equal(plain_size(STR("0123456789abcdefg")), 16);
-    assert_int_equal(plain_size(STR("0123456789abcdefgh, and more")), 16);
+    assert_int_equal(plain_size(STR("0123456789abcdefgh, and more")), 18);
+}
+
+static void test_a_size_is_the_largest_that_fits(void **state)
+{
+    (void)state;
+    assert_int_equal(plain_within(0), PLAIN_NONE);
+    assert_int_equal(plain_within(1), 0);
+    assert_int_equal(plain_within(16), 15);
+    assert_int_equal(plain_within(19), 15);
+    assert_int_equal(plain_within(20), 16);
+    assert_int_equal(plain_within(100000), PLAIN_SIZES - 2);
+    assert_int_equal(plain_within(INT_MAX), PLAIN_SIZES - 1);
 }
 
 static void test_a_cut_last_character_counts_as_one(void **state)
@@ -115,7 +129,9 @@ static void test_plain_masks_grow_with_their_size(void **state)
     assert_int_equal(v->plain[0][0], 1);
     assert_int_equal(v->plain[1][0], 1 | 2 | 8);
     assert_int_equal(v->plain[15][0], 1 | 2 | 8);
-    assert_int_equal(v->plain[16][0], 1 | 2 | 8 | 16);
+    assert_int_equal(v->plain[plain_within(26)][0], 1 | 2 | 8);
+    assert_int_equal(v->plain[plain_within(40)][0], 1 | 2 | 8 | 16);
+    assert_int_equal(v->plain[PLAIN_SIZES - 1][0], 1 | 2 | 8 | 16);
     vocabulary_close(v);
 }
 
@@ -139,7 +155,7 @@ static void test_a_token_too_long_is_left_out(void **state)
     memset(long_piece, 'a', sizeof long_piece);
     const struct str pieces[] = {{long_piece, sizeof long_piece}, {long_piece, VOCABULARY_MAX_PIECE}, STR("b")};
     struct vocabulary *v = open_list(pieces, 3, -1);
-    assert_int_equal(v->plain[16][0], 2 | 4);
+    assert_int_equal(v->plain[PLAIN_SIZES - 1][0], 2 | 4);
     assert_int_equal(v->plain_trie.n, VOCABULARY_MAX_PIECE + 1);
     vocabulary_close(v);
 }
@@ -148,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_tokens_are_counted_in_characters),
+        cmocka_unit_test(test_a_size_is_the_largest_that_fits),
         cmocka_unit_test(test_a_cut_last_character_counts_as_one),
         cmocka_unit_test(test_quotes_escapes_and_broken_bytes_are_not_plain),
         cmocka_unit_test(test_tries_hold_each_token_once),

@@ -1,5 +1,5 @@
-/* Remembers masks. One is kept as the tokens in which it differs from a plain mask or from the empty one, since those are
- * a few hundred for most; as bits where the list would be longer. */
+/* Remembers masks. One is kept as the tokens in which it differs from a plain mask or from the empty one, since those
+ * are a few hundred for most; as bits where the list would be longer. */
 #include "grammar/mask/memory.h"
 
 #include <stdlib.h>

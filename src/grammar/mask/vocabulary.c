@@ -2,6 +2,7 @@
  * each part. What a rule admits of them is the business of walk.c. */
 #include "grammar/mask/vocabulary.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* ---- which tokens are plain ---- */
@@ -33,16 +34,30 @@ static size_t plain_character(struct str s, size_t at)
     return n > s.n - at ? s.n - at : n;
 }
 
+/* Characters of the tokens in each plain mask, at most. Few tokens have more than 16. */
+static const int PLAIN_CHARACTERS[PLAIN_SIZES] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,
+                                                  13, 14, 15, 16, 20, 24, 32, 48, 64, 128, 256, INT_MAX};
+
+int plain_within(int characters)
+{
+    int size = PLAIN_SIZES - 1;
+    while (size >= 0 && PLAIN_CHARACTERS[size] > characters)
+        size--;
+    return size;
+}
+
 int plain_size(struct str piece)
 {
-    int characters = 0;
+    int characters = 0, size = 0;
     for (size_t at = 0, n; at < piece.n; at += n) {
         n = plain_character(piece, at);
         if (n == 0)
-            return -1;
+            return PLAIN_NONE;
         characters++;
     }
-    return characters > PLAIN_SIZES ? PLAIN_SIZES - 1 : characters - 1;
+    while (PLAIN_CHARACTERS[size] < characters)
+        size++;
+    return characters == 0 ? PLAIN_NONE : size;
 }
 
 /* ---- the tokens' bytes ---- */
@@ -234,7 +249,7 @@ static bool build_trie(struct vocabulary *v, const struct sorted *all, size_t n,
 {
     struct builder b = {.trie = trie};
     for (size_t i = 0; i < n; i++)
-        if ((all[i].plain >= 0) == plain && !add_token(&b, v, vocabulary_piece(v, all[i].id), all[i].id, err))
+        if ((all[i].plain != PLAIN_NONE) == plain && !add_token(&b, v, vocabulary_piece(v, all[i].id), all[i].id, err))
             return false;
     close_nodes(&b, 0);
     return true;
@@ -269,7 +284,7 @@ static bool measure_subtrees(struct vocabulary *v, size_t n_tokens, struct err *
 static void fill_plain_masks(struct vocabulary *v, const struct sorted *all, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (all[i].plain >= 0)
+        if (all[i].plain != PLAIN_NONE)
             mask_add(v->plain[all[i].plain], all[i].id);
     for (int size = 1; size < PLAIN_SIZES; size++)
         for (size_t w = 0; w < v->n_words; w++)

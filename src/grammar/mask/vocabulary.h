@@ -13,8 +13,9 @@
 #define VOCABULARY_MAX_TOKENS (1 << 20)
 #define VOCABULARY_MAX_PIECE 1000         /* bytes; longer ones are never admitted */
 #define VOCABULARY_MAX_NODES (1u << 22)   /* of one trie */
+#define PLAIN_NONE (-1)                   /* in place of a plain mask's index */
 #define VOCABULARY_NO_TOKEN 0x7fffffu
-#define PLAIN_SIZES 17                    /* masks of 1, 2, ... 16 characters, and of any number */
+#define PLAIN_SIZES 24                    /* plain masks: vocabulary.c says of how many characters each */
 
 /* A node stands for the byte that leads to it; its subtree follows it. */
 struct trie_node {
@@ -37,7 +38,7 @@ struct vocabulary {
     uint32_t *start;       /* [n_tokens + 1] */
     int32_t *same;         /* [n_tokens] the next token with the same bytes, or -1 */
     uint64_t *ends;        /* the mask of end tokens */
-    uint64_t *plain[PLAIN_SIZES];   /* [k] the plain tokens of at most k + 1 characters; the last: all */
+    uint64_t *plain[PLAIN_SIZES];   /* [k] the plain tokens of at most plain_characters(k); the last: all */
     struct trie plain_trie, rest_trie;
     uint8_t *sizes;        /* [plain_trie.n] the largest index into plain masks at and below a node */
     int32_t *order;        /* [n_plain] the plain tokens as the plain trie has them */
@@ -59,7 +60,9 @@ static inline void mask_add(uint64_t *mask, int32_t id)
     mask[id >> 6] |= (uint64_t)1 << (id & 63);
 }
 
-/* The plain masks' index for a token of these bytes; -1: not plain. */
+/* The index of the first plain mask that has a token of these bytes; PLAIN_NONE: it is not plain. */
 int plain_size(struct str piece);
+/* The index of the largest plain mask whose tokens have at most so many characters; PLAIN_NONE: there is none. */
+int plain_within(int characters);
 
 #endif

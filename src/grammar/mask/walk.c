@@ -1,6 +1,6 @@
-/* Finds what a state admits. What is known of the state at a glance gives a plain mask to begin with; the tries are then
- * walked through the automaton for the rest. A subtree is left whole where its first byte leads nowhere, and taken whole
- * where it leads to a state that admits any plain text. Nothing is remembered here. */
+/* Finds what a state admits. What is known of the state at a glance gives a plain mask to begin with; the tries are
+ * then walked through the automaton for the rest. A subtree is left whole where its first byte leads nowhere, and taken
+ * whole where it leads to a state that admits any plain text. Nothing is remembered here. */
 #include "grammar/mask/walk.h"
 
 #include <limits.h>
@@ -142,7 +142,7 @@ bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v,
         begin_with(&w, PLAIN_SIZES - 1);
         walk_plain(&w);
     } else {
-        begin_with(&w, n >= PLAIN_SIZES ? PLAIN_SIZES - 2 : n - 1);
+        begin_with(&w, plain_within(n));
         walk_plain(&w);
     }
     walk_rest(&w);

@@ -5,9 +5,7 @@
 #include "grammar/automaton.h"
 #include "grammar/mask/vocabulary.h"
 
-#define PLAIN_NONE (-1)   /* in place of a plain mask's index: the empty mask */
-
-/* Fills mask[v->n_words]; *ret_plain is the plain mask, or PLAIN_NONE, that it is most like. The automaton is locked.
+/* Fills mask[v->n_words]; *ret_plain is the plain mask that it is most like, or PLAIN_NONE: the empty one. The automaton is locked.
  * false past a ceiling. */
 bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, uint64_t *mask, int *ret_plain,
                 struct err *err);
