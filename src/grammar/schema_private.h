@@ -42,6 +42,12 @@ const struct subschema *schema_dynamic_anchor(const struct schema *s, const stru
 /* Whether a given value obeys one subschema; false where that cannot be said in VALIDATE_TRY_STEPS. */
 #define VALIDATE_TRY_STEPS 65536
 bool schema_try(const struct schema *s, const struct subschema *sub, const json_t *value, bool *ret_holds);
+/* Making rules and throwing them away: *ret_any is whether they leave anything to schema_validate. Each keyword that
+ * does may be told, also more than once; keyword NULL: that sub shall not hold. */
+bool schema_leftovers(const struct schema *s, void (*tell)(void *ctx, const struct subschema *sub, const char *keyword),
+                      void *ctx, bool *ret_any, struct err *err);
+/* What the first making of rules told, so that schema_needs_validation makes none: 0 not known yet, 1 no, 2 yes. */
+_Atomic int *schema_remembered_need(const struct schema *s);
 /* Somewhere in the schema stands unevaluatedProperties or unevaluatedItems. */
 bool schema_has_unevaluated(const struct schema *s);
 /* The regular expressions of the schema as they are applied to finished values: made when first met, any thread. */

@@ -50,7 +50,7 @@ static bool breaking(struct lower *w, struct array_limits *limits, const struct 
     switch (schema_keyword(part->name)) {
     case KEYWORD_MIN_ITEMS: add_max(limits, count_of(value) - 1); return count_of(value) > 0;
     case KEYWORD_MAX_ITEMS: add_min(limits, count_of(value) + 1); return true;
-    case KEYWORD_CONST: case KEYWORD_ENUM: w->loose = true; return true;
+    case KEYWORD_CONST: case KEYWORD_ENUM: lower_leave(w, part->sub, NULL); return true;
     default: return false;
     }
 }
@@ -73,9 +73,12 @@ static void note_what_is_left(struct lower *w, const struct conjunction *c, cons
     for (int i = 0; i < c->n; i++) {
         const struct part *part = &c->parts[i];
         bool several = limits->max == EXPR_UNBOUNDED || limits->max > 1;
-        if (part_get(part, "contains") || part_get(part, "unevaluatedItems") ||
-            (several && json_is_true(part_get(part, "uniqueItems"))))
-            w->loose = true;
+        if (part_get(part, "contains"))
+            lower_leave(w, part->sub, "contains");
+        if (part_get(part, "unevaluatedItems"))
+            lower_leave(w, part->sub, "unevaluatedItems");
+        if (several && json_is_true(part_get(part, "uniqueItems")))
+            lower_leave(w, part->sub, "uniqueItems");
     }
 }
 

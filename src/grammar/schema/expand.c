@@ -54,6 +54,13 @@ unsigned types_named(const json_t *type)
     return types;
 }
 
+/* What a finite conjunction comes to leaves nothing: its values are tried. */
+static void leave(struct expansion *e, const struct subschema *sub, const char *keyword)
+{
+    e->loose = true;
+    lower_tell(e->w, sub, keyword);
+}
+
 /* ---- choices ---- */
 
 static void add_choice(struct expansion *e, struct parts *ways, int n)
@@ -155,14 +162,15 @@ static bool branches_overlap(struct expansion *e, const json_t *branches, int i,
 
 /* A way for each branch, which breaks the others that cannot be told apart from it at a glance: as long as these are
  * few. */
-static void add_one_of(struct expansion *e, const json_t *branches)
+static void add_one_of(struct expansion *e, const struct subschema *sub)
 {
+    const json_t *branches = schema_get(sub, "oneOf");
     int n = (int)json_array_size(branches);
     struct parts *ways = branches ? ways_of(e, branches) : NULL;
     if (!ways)
         return;
     if (n > EXPAND_MAX_APART) {
-        e->loose = true;
+        leave(e, sub, "oneOf");
         add_choice(e, ways, n);
         return;
     }
@@ -172,7 +180,7 @@ static void add_one_of(struct expansion *e, const json_t *branches)
             if (!branches_overlap(e, branches, i, j))
                 continue;
             if (++excluded[i] > EXPAND_MAX_EXCLUDED || ++excluded[j] > EXPAND_MAX_EXCLUDED) {
-                e->loose = true;
+                leave(e, sub, "oneOf");
                 continue;
             }
             parts_add(e->w, &ways[i], (struct part){.kind = PART_BREAKS, .sub = branch_at(e, branches, j)});
@@ -228,7 +236,8 @@ static void look_at_schema(struct expansion *e, const struct subschema *sub, boo
     json_t *one;
     e->types &= types_named(schema_get(sub, "type"));
     e->finite |= schema_get(sub, "enum") || schema_get(sub, "const");
-    e->loose |= sub->dynamic_ref != NULL;
+    if (sub->dynamic_ref)
+        leave(e, sub, "$dynamicRef");
     add_holds(e, sub->ref);
     add_holds(e, sub->both_ref);
     json_array_foreach((json_t *)schema_get(sub, "allOf"), i, one)
@@ -238,7 +247,7 @@ static void look_at_schema(struct expansion *e, const struct subschema *sub, boo
     if (!with_choices)
         return;
     add_any_of(e, schema_get(sub, "anyOf"));
-    add_one_of(e, schema_get(sub, "oneOf"));
+    add_one_of(e, sub);
     add_if(e, sub);
     add_dependent_schemas(e, schema_get(sub, "dependentSchemas"));
     add_dependent_schemas(e, schema_get(sub, "dependencies"));
@@ -249,10 +258,11 @@ static void look_at_negated(struct expansion *e, const struct subschema *sub, bo
     struct parts *ways;
     bool rough = false;
     int n = negate(e->w, sub, &ways, &rough);
-    e->loose |= rough;
+    if (rough || n < 0 || n > EXPAND_MAX_NEGATED)
+        leave(e, sub, NULL);
     if (n < 0 || n > EXPAND_MAX_NEGATED)
-        e->loose = true;
-    else if (n < 2 || with_choices)
+        return;
+    if (n < 2 || with_choices)
         add_choice(e, ways, n);
 }
 

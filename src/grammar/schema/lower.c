@@ -39,6 +39,18 @@ void *lower_alloc(struct lower *w, size_t count, size_t elem)
     return p;
 }
 
+void lower_tell(struct lower *w, const struct subschema *sub, const char *keyword)
+{
+    if (w->tell)
+        w->tell(w->tell_ctx, sub, keyword);
+}
+
+void lower_leave(struct lower *w, const struct subschema *sub, const char *keyword)
+{
+    w->loose = true;
+    lower_tell(w, sub, keyword);
+}
+
 uint32_t lower_any(struct lower *w)
 {
     if (w->any == RULES_NONE)
@@ -263,35 +275,36 @@ static bool lower_start(struct lower *w)
     return w->table != NULL;
 }
 
-static bool lower_schema(const struct schema *s, struct rules *r, uint32_t *ret_node, bool *ret_loose, struct err *err)
+/* w tells what becomes of the schema; its goals are gone. */
+static bool lower_schema(struct lower *w, uint32_t *ret_node, struct err *err)
 {
     struct err unused;
-    struct lower w = {.schema = s, .rules = r, .err = err ? err : &unused};
     struct parts root = {0};
     uint32_t node = RULES_NONE;
-    if (lower_start(&w)) {
-        parts_add(&w, &root, (struct part){.kind = PART_HOLDS, .sub = schema_root(s)});
-        node = lower_goal(&w, &root);
+    w->err = err ? err : &unused;
+    if (lower_start(w)) {
+        parts_add(w, &root, (struct part){.kind = PART_HOLDS, .sub = schema_root(w->schema)});
+        node = lower_goal(w, &root);
     }
-    while (w.queue && !w.failed) {
-        struct goal *goal = w.queue;
-        w.queue = goal->queued;
-        if (!w.queue)
-            w.queue_end = &w.queue;
-        rules_define(r, goal->node, ways_to_node(&w, goal->ways));
+    while (w->queue && !w->failed) {
+        struct goal *goal = w->queue;
+        w->queue = goal->queued;
+        if (!w->queue)
+            w->queue_end = &w->queue;
+        rules_define(w->rules, goal->node, ways_to_node(w, goal->ways));
     }
-    arena_free(&w.arena);
-    if (w.failed || !rules_check(r, err))
+    arena_free(&w->arena);
+    if (w->failed || !rules_check(w->rules, err))
         return false;
+    *schema_remembered_need(w->schema) = w->loose ? 2 : 1;
     *ret_node = node;
-    *ret_loose = w.loose;
     return true;
 }
 
 bool schema_node(const struct schema *s, struct rules *r, uint32_t *ret_node, struct err *err)
 {
-    bool loose;
-    return lower_schema(s, r, ret_node, &loose, err);
+    struct lower w = {.schema = s, .rules = r};
+    return lower_schema(&w, ret_node, err);
 }
 
 bool schema_rules(const struct schema *s, struct rules **ret, struct err *err)
@@ -308,15 +321,24 @@ bool schema_rules(const struct schema *s, struct rules **ret, struct err *err)
     return true;
 }
 
-/* Only writing the rules tells. */
+bool schema_leftovers(const struct schema *s, void (*tell)(void *ctx, const struct subschema *sub, const char *keyword),
+                      void *ctx, bool *ret_any, struct err *err)
+{
+    struct lower w = {.schema = s, .tell = tell, .tell_ctx = ctx};
+    uint32_t node;
+    if (!rules_open(&w.rules, err))
+        return false;
+    bool ok = lower_schema(&w, &node, err) && rules_finish(w.rules, node, err);
+    rules_close(w.rules);
+    if (ok)
+        *ret_any = w.loose;
+    return ok;
+}
+
+/* Only making rules tells. */
 bool schema_needs_validation(const struct schema *s)
 {
-    struct rules *r;
-    uint32_t node;
-    bool loose;
-    if (!rules_open(&r, NULL))
-        return true;
-    bool ok = lower_schema(s, r, &node, &loose, NULL);
-    rules_close(r);
-    return !ok || loose;
+    bool any;
+    int known = *schema_remembered_need(s);
+    return known ? known == 2 : !schema_leftovers(s, NULL, NULL, &any, NULL) || any;
 }

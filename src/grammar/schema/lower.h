@@ -70,6 +70,8 @@ struct lower {
     size_t n_goals;
     struct goal *queue, **queue_end; /* whose conjunctions are not nodes yet */
     bool loose;
+    void (*tell)(void *ctx, const struct subschema *sub, const char *keyword);   /* NULL: nobody */
+    void *tell_ctx;
     uint32_t space, comma, colon, any;           /* nodes; any: RULES_NONE until it is needed */
     uint32_t quote, character, integer, number;  /* terms; EXPR_NONE until they are needed */
     struct err *err;
@@ -79,6 +81,11 @@ struct lower {
 /* false, and *err set, once anything failed; everything below may go on with RULES_NONE and EXPR_NONE until then. */
 bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void *lower_alloc(struct lower *w, size_t count, size_t elem);   /* NULL: failed */
+
+/* The keyword of sub is left to the validator. NULL: something of what is to be broken in sub. */
+void lower_leave(struct lower *w, const struct subschema *sub, const char *keyword);
+/* The same, where it is not known yet whether that matters: for people alone. */
+void lower_tell(struct lower *w, const struct subschema *sub, const char *keyword);
 
 /* ---- parts.c ---- */
 void parts_add(struct lower *w, struct parts *parts, struct part part);   /* unless it is there or says nothing */

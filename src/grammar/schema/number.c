@@ -245,8 +245,9 @@ static uint32_t last_digits(struct lower *w, int divisor)
     return join(w, expr_or(w->x, EXPR_EMPTY, literal(w, "-", 1)), magnitude);
 }
 
-static uint32_t multiples(struct lower *w, uint32_t term, const json_t *multiple, unsigned types)
+static uint32_t multiples(struct lower *w, uint32_t term, const struct subschema *sub, unsigned types)
 {
+    const json_t *multiple = schema_get(sub, "multipleOf");
     if (!multiple)
         return term;
     const struct decimal d = decimal_of(multiple);
@@ -263,7 +264,7 @@ static uint32_t multiples(struct lower *w, uint32_t term, const json_t *multiple
     double value = json_number_value(multiple);
     if (integers && d.n_fraction == 0 && value <= MULTIPLE_MAX && MULTIPLE_MAX % (int)value == 0)
         return expr_and(w->x, term, last_digits(w, (int)value));
-    w->loose = true;
+    lower_leave(w, sub, "multipleOf");
     return term;
 }
 
@@ -276,7 +277,7 @@ static uint32_t holding(struct lower *w, uint32_t term, const struct subschema *
     term = bounded(w, term, schema_get(sub, "maximum"), false, json_is_true(below));
     term = bounded(w, term, above, true, true);
     term = bounded(w, term, below, false, true);
-    return multiples(w, term, schema_get(sub, "multipleOf"), types);
+    return multiples(w, term, sub, types);
 }
 
 static uint32_t excluded(struct lower *w, uint32_t term, const json_t *value)
@@ -299,7 +300,7 @@ static uint32_t breaking(struct lower *w, uint32_t term, const struct part *part
         return bounded(w, term, value, true, !json_is_true(schema_get(part->sub, "exclusiveMaximum")));
     case KEYWORD_EXCLUSIVE_MINIMUM: return bounded(w, term, value, false, false);
     case KEYWORD_EXCLUSIVE_MAXIMUM: return bounded(w, term, value, true, false);
-    case KEYWORD_MULTIPLE_OF: w->loose = true; return term;
+    case KEYWORD_MULTIPLE_OF: lower_leave(w, part->sub, NULL); return term;
     case KEYWORD_CONST: return excluded(w, term, value);
     case KEYWORD_ENUM:
         for (i = 0; (one = json_array_get(value, i)); i++)

@@ -140,7 +140,7 @@ static void read_holding(struct object *o, const struct part *part)
     if (max)
         add_max(o, count_of(max));
     if (part_get(part, "unevaluatedProperties"))
-        o->w->loose = true;
+        lower_leave(o->w, part->sub, "unevaluatedProperties");
 }
 
 /* false: no object breaks this keyword. */
@@ -150,7 +150,7 @@ static bool read_breaking(struct object *o, const struct part *part)
     switch (schema_keyword(part->name)) {
     case KEYWORD_MIN_PROPERTIES: add_max(o, count_of(value) - 1); return count_of(value) > 0;
     case KEYWORD_MAX_PROPERTIES: add_min(o, count_of(value) + 1); return true;
-    case KEYWORD_CONST: case KEYWORD_ENUM: o->w->loose = true; return true;
+    case KEYWORD_CONST: case KEYWORD_ENUM: lower_leave(o->w, part->sub, NULL); return true;
     default: return false;
     }
 }

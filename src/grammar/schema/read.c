@@ -378,6 +378,11 @@ const json_t *schema_get(const struct subschema *sub, const char *keyword)
     return json_object_get(sub->json, keyword);
 }
 
+_Atomic int *schema_remembered_need(const struct schema *s)
+{
+    return &((struct schema *)s)->need;
+}
+
 bool schema_has_unevaluated(const struct schema *s)
 {
     return s->has_unevaluated;

@@ -80,7 +80,7 @@ struct schema {
     uint32_t n_refs, refs_cap;
     bool has_unevaluated;
     struct patterns *patterns;
-    _Atomic int needs_validation;     /* what making rules told: 0 nothing yet, 1 no, 2 yes */
+    _Atomic int need;                 /* schema_remembered_need's; changes while the rest is only read */
 };
 
 /* Where a walk is: what the subschemas below inherit. */
