@@ -14,6 +14,7 @@ folder=$dir/cache/rung/prefixes
 . "$root/tests/check.sh"
 
 start() { # CONFIG
+    : >serve.log   # so that no earlier address is read
     "$rung" serve --config "$1" >serve.log 2>&1 &
     server=$!
     for _ in $(seq 200); do
