@@ -191,6 +191,26 @@ static void test_private_answer_not_in_form_never_leaves(void **state)
     trap_close(&trap);
 }
 
+static void test_stream_not_in_form_is_never_seen_when_another_takes_its_place(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, "models: {starter: {file: starter}, big: {base_url: 'http://127.0.0.1:%u/v1', model: big-2}}\n"
+                   "tiers: [{name: local, model: starter}, {name: frontier, model: big}]\n"
+                   "confidence: {default: 0, classify: 0}\nroutes: [{name: up, max_tokens: 10000, start: frontier}]\n",
+               upstream.port);
+    stand_in_play(&upstream, (struct stand_in_script){.streamed = true, .body = EVENT("\"content\":\"Sure! Here\"", "null") END});
+    json_t *v = ask(&h, "auto", LABEL ",\"stream\":true", &r);
+    assert_null(strstr(r.body, "Sure!"));
+    assert_string_equal(json_at(v, "rung.attempts.0.tier"), "frontier");
+    assert_string_equal(json_at(v, "rung.attempts.0.outcome"), "failed");
+    assert_string_equal(json_at(v, "rung.tier"), "local");
+    assert_string_equal(json_at(v, "rung.valid"), "true");
+    done(v, &r);
+    house_close(&h);
+}
+
 static void test_answer_cut_by_its_length_is_not_valid_and_not_tried_again(void **state)
 {
     (void)state;
@@ -204,6 +224,28 @@ static void test_answer_cut_by_its_length_is_not_valid_and_not_tried_again(void 
     assert_string_equal(json_at(v, "rung.attempts.0.outcome"), "ok");
     assert_string_equal(json_at(v, "rung.attempts.1.tier"), "");
     done(v, &r);
+    house_close(&h);
+}
+
+static void test_local_answers_are_in_form(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        LABEL,
+        "\"response_format\":{\"type\":\"json_object\"},\"max_completion_tokens\":40,\"seed\":3",
+        "\"choices\":[\"card_arrival\",\"lost_card\"]",
+        "\"grammar\":\"root ::= \\\"<\\\" [a-z]{3} \\\">\\\"\"",
+    };
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS, upstream.port);
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        json_t *v = ask(&h, "starter", forms[i], &r);
+        bool cut = strcmp(json_at(v, "choices.0.finish_reason"), "length") == 0;
+        if (strcmp(json_at(v, "rung.valid"), cut ? "false" : "true") != 0)
+            fail_msg("%s: %s", forms[i], r.body);
+        done(v, &r);
+    }
     house_close(&h);
 }
 
@@ -379,7 +421,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer_that_nobody_mends_is_given_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named_model_is_tried_once_more_and_climbs_nowhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_private_answer_not_in_form_never_leaves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stream_not_in_form_is_never_seen_when_another_takes_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_cut_by_its_length_is_not_valid_and_not_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_local_answers_are_in_form, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_goes_up_as_received, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ollama_s_format_goes_up_as_response_format, setup, teardown),
         cmocka_unit_test_setup_teardown(test_choices_go_up_as_a_schema_and_come_back_as_text, setup, teardown),
