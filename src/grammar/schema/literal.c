@@ -16,6 +16,17 @@ const json_t *finite_value(const struct conjunction *c, size_t i)
     return NULL;
 }
 
+bool gives_value_of(const struct part *part, json_type type)
+{
+    const json_t *list = schema_get(part->sub, part->name), *value;
+    if (strcmp(part->name, "const") == 0)
+        return json_typeof(list) == type;
+    for (size_t i = 0; (value = json_array_get(list, i)); i++)
+        if (json_typeof(value) == type)
+            return true;
+    return false;
+}
+
 uint32_t literal_term(struct lower *w, const json_t *value)
 {
     if (json_is_string(value))

@@ -73,7 +73,7 @@ struct lower {
     void (*tell)(void *ctx, const struct subschema *sub, const char *keyword);   /* NULL: nobody */
     void *tell_ctx;
     uint32_t space, comma, colon, any;           /* nodes; any: RULES_NONE until it is needed */
-    uint32_t quote, character, integer, number;  /* terms; EXPR_NONE until they are needed */
+    uint32_t quote, character, integer, number, precise;   /* terms; EXPR_NONE until they are needed */
     struct err *err;
     bool failed;
 };
@@ -128,6 +128,8 @@ bool member_parts(struct lower *w, const struct part *parts, int n, const char *
 /* ---- literal.c: given values ---- */
 /* The values that a finite conjunction may have, whether they obey its parts or not; NULL past the last. */
 const json_t *finite_value(const struct conjunction *c, size_t i);
+/* Whether the enum or const that a PART_WITHOUT names has a value of this type. */
+bool gives_value_of(const struct part *part, json_type type);
 uint32_t lower_literal(struct lower *w, const json_t *value);             /* node */
 uint32_t literal_term(struct lower *w, const json_t *value);              /* of a scalar */
 

@@ -109,6 +109,8 @@ static void negate_keyword(struct ways *ways, const struct subschema *sub, const
     case KEYWORD_FORMAT:
         if (options->formats && schema_format_pattern(str_of(json_string_value(value))))
             add_without(ways, sub, name, TYPE_STRING);
+        else if (options->formats && strcmp(json_string_value(value), "regex") == 0)
+            add_roughly(ways, TYPE_STRING);
         break;
     case KEYWORD_MIN_LENGTH: case KEYWORD_MAX_LENGTH: case KEYWORD_PATTERN:
         add_without(ways, sub, name, TYPE_STRING);

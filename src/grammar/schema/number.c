@@ -7,6 +7,7 @@
 #include "grammar/regex.h"
 
 #define DECIMAL_MAX 352       /* digits before or after the point of a double */
+#define PRECISE_DIGITS 15
 #define MULTIPLE_MAX 1000     /* integers that are multiples of a divisor of this are known by their last digits */
 
 #define WHOLE "(0|[1-9][0-9]{0,17}|[1-8][0-9]{18}|9[01][0-9]{17})"
@@ -184,6 +185,22 @@ static bool is_zero(const struct decimal *d)
     return d->n_whole + d->n_fraction == 0;
 }
 
+/* Numbers that a double keeps apart from all their neighbours of as many digits: a fraction has at most 15 digits in
+ * all. Where a number must not be some other one, longer ones might be rounded to it. */
+static uint32_t precise(struct lower *w)
+{
+    struct buf pattern = BUF_INIT(4096);
+    if (w->precise == EXPR_NONE) {
+        buf_puts(&pattern, "-?(" WHOLE);
+        for (int whole = 1; whole < PRECISE_DIGITS; whole++)
+            buf_printf(&pattern, "|(0|[1-9][0-9]{0,%d})\\.[0-9]{1,%d}", whole - 1, PRECISE_DIGITS - whole);
+        buf_puts(&pattern, ")");
+        w->precise = compile(w, buf_view(&pattern).p);
+        buf_free(&pattern);
+    }
+    return w->precise;
+}
+
 /* Numbers on d's right side (above) or left side; zero is where exponents do no harm. */
 static uint32_t beyond(struct lower *w, const struct decimal *d, bool above, bool strict)
 {
@@ -206,6 +223,8 @@ static uint32_t bounded(struct lower *w, uint32_t term, const json_t *bound, boo
     if (!json_is_number(bound))
         return term;
     const struct decimal d = decimal_of(bound);
+    if (strict && !is_zero(&d))
+        term = expr_and(w->x, term, precise(w));
     return expr_and(w->x, term, beyond(w, &d, above, strict));
 }
 
@@ -259,6 +278,7 @@ static uint32_t multiples(struct lower *w, uint32_t term, const struct subschema
         uint32_t zeros = expr_repeat(w->x, literal(w, "0", 1), 0, EXPR_UNBOUNDED);
         uint32_t after = fraction ? join(w, digits(w, 1, (int)power), zeros) : join(w, literal(w, "0", 1), zeros);
         uint32_t whole = compile(w, "-?" WHOLE), point = literal(w, ".", 1);
+        term = expr_and(w->x, term, precise(w));
         return expr_and(w->x, term, join(w, whole, expr_or(w->x, EXPR_EMPTY, join(w, point, after))));
     }
     double value = json_number_value(multiple);
@@ -286,7 +306,7 @@ static uint32_t excluded(struct lower *w, uint32_t term, const json_t *value)
         return term;
     const struct decimal d = decimal_of(value);
     uint32_t more = beyond(w, &d, true, true), less = beyond(w, &d, false, true);
-    return expr_and(w->x, term, expr_or(w->x, more, less));
+    return expr_and(w->x, expr_and(w->x, term, precise(w)), expr_or(w->x, more, less));
 }
 
 static uint32_t breaking(struct lower *w, uint32_t term, const struct part *part)
@@ -313,7 +333,7 @@ static uint32_t breaking(struct lower *w, uint32_t term, const struct part *part
 static uint32_t unbounded(struct lower *w, unsigned types)
 {
     if (types == TYPE_FRACTION)
-        return compile(w, "-?" WHOLE "\\.[0-9]*[1-9][0-9]*");
+        return expr_and(w->x, precise(w), compile(w, "-?[0-9]+\\.[0-9]*[1-9][0-9]*"));
     uint32_t *kept = types == TYPE_INTEGER ? &w->integer : &w->number;
     if (*kept == EXPR_NONE)
         *kept = compile(w, types == TYPE_INTEGER ? "-?" WHOLE : "-?" WHOLE "(\\.[0-9]+)?" EXPONENT);

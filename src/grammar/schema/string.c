@@ -82,7 +82,10 @@ static uint32_t matching(struct lower *w, const struct subschema *sub, const cha
     struct str text = {json_string_value(value), json_string_length(value)};
     if (strcmp(keyword, "pattern") == 0)
         return string_pattern(w, sub, keyword, text, false);
-    const char *format = schema_options_of(w->schema)->formats ? schema_format_pattern(text) : NULL;
+    bool asserted = schema_options_of(w->schema)->formats;
+    const char *format = asserted ? schema_format_pattern(text) : NULL;
+    if (asserted && str_is(text, "regex"))
+        w->loose = true;
     return format ? string_pattern(w, sub, keyword, str_of(format), true) : string_any(w);
 }
 
