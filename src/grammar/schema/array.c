@@ -50,11 +50,10 @@ static bool breaking(struct lower *w, struct array_limits *limits, const struct 
     switch (schema_keyword(part->name)) {
     case KEYWORD_MIN_ITEMS: add_max(limits, count_of(value) - 1); return count_of(value) > 0;
     case KEYWORD_MAX_ITEMS: add_min(limits, count_of(value) + 1); return true;
-<<<<<<< HEAD
-    case KEYWORD_CONST: case KEYWORD_ENUM: lower_leave(w, part->sub, NULL); return true;
-=======
-    case KEYWORD_CONST: case KEYWORD_ENUM: w->loose |= gives_value_of(part, JSON_ARRAY); return true;
->>>>>>> 44a87f3 (wip)
+    case KEYWORD_CONST: case KEYWORD_ENUM:
+        if (gives_value_of(part, JSON_ARRAY))
+            lower_leave(w, part->sub, NULL);
+        return true;
     default: return false;
     }
 }

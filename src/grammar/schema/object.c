@@ -150,11 +150,10 @@ static bool read_breaking(struct object *o, const struct part *part)
     switch (schema_keyword(part->name)) {
     case KEYWORD_MIN_PROPERTIES: add_max(o, count_of(value) - 1); return count_of(value) > 0;
     case KEYWORD_MAX_PROPERTIES: add_min(o, count_of(value) + 1); return true;
-<<<<<<< HEAD
-    case KEYWORD_CONST: case KEYWORD_ENUM: lower_leave(o->w, part->sub, NULL); return true;
-=======
-    case KEYWORD_CONST: case KEYWORD_ENUM: o->w->loose |= gives_value_of(part, JSON_OBJECT); return true;
->>>>>>> 44a87f3 (wip)
+    case KEYWORD_CONST: case KEYWORD_ENUM:
+        if (gives_value_of(part, JSON_OBJECT))
+            lower_leave(o->w, part->sub, NULL);
+        return true;
     default: return false;
     }
 }
