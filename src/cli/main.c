@@ -10,6 +10,8 @@ const struct command commands[] = {
     {"run", "answer a prompt, or chat, with a model in this process", cmd_run,
      "--json --seed --think --temp --top-p --top-k --max-tokens --system --context --kv-cache --kv-memory --threads "
      "--config --schema --regex --choices --grammar --any-order --relaxed --help"},
+    {"check", "explain a rule for answers: what is enforced, what is checked after", cmd_check,
+     "--schema --regex --choices --grammar --any-order --relaxed --model --config --json --help"},
     {"serve", "speak the OpenAI API on 127.0.0.1:11434 and route each request", cmd_serve,
      "--config --listen --kv-cache --kv-memory --quiet --help"},
     {"route", "take a file of requests down the same path, and show the bill", cmd_route,
