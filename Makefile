@@ -94,7 +94,7 @@ tools: $(TOOLS)
 $(B)/tools/maskbench: $(call object,$(wildcard tools/maskbench/*.c))
 $(B)/tools/%: $(B)/obj/tools/%.o $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
 # ---- tests: tests/FLOOR/test_*.c, each a program linked with its floor and those below only ----------
 TESTS :=
