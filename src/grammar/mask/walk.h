@@ -5,8 +5,8 @@
 #include "grammar/automaton.h"
 #include "grammar/mask/vocabulary.h"
 
-/* Fills mask[v->n_words]; *ret_plain is the plain mask that it is most like, or PLAIN_NONE: the empty one. The automaton
- * is locked. false past a ceiling. */
+/* Fills mask[v->n_words]; *ret_plain is the plain mask that it is most like, or PLAIN_NONE: the empty one. The
+ * automaton is locked. false past a ceiling. */
 bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v, uint64_t *mask, int *ret_plain,
                 struct err *err);
 
