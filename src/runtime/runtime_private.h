@@ -126,10 +126,12 @@ struct runtime {
     bool closed;
     struct generation *incoming[RUNTIME_MAX_LIVE];
     int n_incoming, n_taken;           /* n_taken: slots in use, by incoming and live ones */
+    struct posterior_job *new_posteriors;   /* first come first (posterior/job.h) */
     bool stop;
     /* the engine thread's; in order of arrival */
     struct generation *live[RUNTIME_MAX_LIVE];
     int n_live;
+    struct posterior_job *posteriors;
     struct turn turn;
 };
 

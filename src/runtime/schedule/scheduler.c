@@ -1,5 +1,7 @@
-/* The engine thread. It serves all live generations of all models in turns and parks when nothing is live. Who comes
- * and goes is told here; who has a session is admission.c's business, what a turn of a model holds is turn.c's. */
+/* The engine thread. It serves all live generations and posteriors of all models in turns and parks when nothing is
+ * live. Who comes and goes is told here; who has a session is admission.c's business, what a turn of a model holds
+ * turn.c's, what a posterior needs posterior/search.c's. */
+#include "runtime/posterior/job.h"
 #include "runtime/schedule/schedule.h"
 
 /* ---- coming and going ---- */
@@ -39,8 +41,13 @@ void scheduler_drop(struct runtime *rt, struct generation *g, enum finish_reason
 static bool take_incoming(struct runtime *rt, struct local_model **ret_models)
 {
     pthread_mutex_lock(&rt->lock);
-    while (!rt->stop && rt->n_incoming == 0 && rt->n_live == 0)
+    while (!rt->stop && rt->n_incoming == 0 && rt->n_live == 0 && !rt->new_posteriors && !rt->posteriors)
         pthread_cond_wait(&rt->wake, &rt->lock);
+    struct posterior_job **last = &rt->posteriors;
+    while (*last)
+        last = &(*last)->next;
+    *last = rt->new_posteriors;
+    rt->new_posteriors = NULL;
     for (int i = 0; i < rt->n_incoming; i++)
         rt->live[rt->n_live++] = rt->incoming[i];
     rt->n_incoming = 0;
@@ -77,11 +84,13 @@ void *scheduler_run(void *runtime)
     while (take_incoming(rt, &models)) {
         sweep(rt);
         for (struct local_model *m = models; m; m = m->next) {
-            admission_run(rt, m);
+            if (!posterior_turn(rt, m))
+                admission_run(rt, m);
             turn_run(rt, m);
         }
     }
     while (rt->n_live > 0)
         scheduler_drop(rt, rt->live[0], FINISH_CANCELLED, NULL);
+    posterior_cancel_all(rt);
     return NULL;
 }
