@@ -50,6 +50,10 @@ uint32_t expr_derive(struct exprs *x, uint32_t e, uint8_t byte);   /* what may f
 /* The bytes that e tells apart: bytes of one class have the same derivative. ret[256] holds class numbers from 0; the
  * result is their count. Refines *ret in place when n_so_far > 0, so that several terms share one partition. */
 int expr_classes(struct exprs *x, uint32_t e, uint8_t ret[256], int n_so_far);
+/* The same for n terms, the i-th at terms[i * stride], in one go; classes are numbered as it comes. */
+int expr_classes_of_all(struct exprs *x, const uint32_t *terms, size_t stride, uint32_t n, uint8_t ret[256]);
+/* The one byte that texts of e begin with, where that is seen at a glance; else -1. */
+int expr_first_byte(const struct exprs *x, uint32_t e);
 bool expr_is_empty(struct exprs *x, uint32_t e);            /* by search, remembered; true also once the store failed */
 /* Surely matches infinitely many texts; false also where that is not seen at a glance. */
 bool expr_is_endless(const struct exprs *x, uint32_t e);

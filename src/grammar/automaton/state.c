@@ -231,30 +231,57 @@ static int tell_apart(const struct byte_set *set, uint8_t classes[256], int n)
     return n;
 }
 
-static bool make_row(struct automaton *a, uint32_t state, struct err *err)
+/* The classes of a state that goes on with one byte alone: 1 for it, 0 for all others. */
+static const uint8_t *one_byte_classes(struct automaton *a, int byte)
 {
-    uint8_t classes[256] = {0};
+    if (!a->store.one_byte[byte]) {
+        uint8_t *classes = arena_alloc(&a->store.arena, 256);
+        if (!classes)
+            return NULL;
+        classes[byte] = 1;
+        a->store.one_byte[byte] = classes;
+    }
+    return a->store.one_byte[byte];
+}
+
+/* NULL when memory ends. *ret_lone: class 1 is the only one that leads anywhere. */
+static const uint8_t *classes_of(struct automaton *a, const struct state *s, uint32_t *ret_n, bool *ret_lone)
+{
     struct byte_set taken = {{0}};
+    uint8_t classes[256];
     uint32_t partition;
-    int n = 0;
-    for (uint32_t i = 0; i < a->states[state].n; i++) {
-        struct config c = a->states[state].configs[i];
-        const struct frame *f = key_frame(a, c.stack);
-        if (i == 0 || c.term != a->states[state].configs[i - 1].term)
-            n = expr_classes(a->exprs, c.term, classes, n);
+    int byte = s->n == 1 ? expr_first_byte(a->exprs, s->configs[0].term) : -1;
+    *ret_lone = byte >= 0;
+    if (byte >= 0) {
+        *ret_n = 2;
+        return one_byte_classes(a, byte);
+    }
+    int n = expr_classes_of_all(a->exprs, &s->configs[0].term, sizeof s->configs[0] / sizeof(uint32_t), s->n, classes);
+    for (uint32_t i = 0; s->records && i < s->n; i++) {
+        const struct frame *f = key_frame(a, s->configs[i].stack);
         if (f)
             key_next_bytes(a, f, &taken);
     }
-    n = tell_apart(&taken, classes, n < 1 ? 1 : n);
-    uint32_t *row = arena_array(&a->store.arena, (size_t)n, sizeof *row);
+    *ret_n = (uint32_t)tell_apart(&taken, classes, n);
+    if (!byte_pool_put(&a->store.partitions, &a->store.arena, classes, sizeof classes, &partition, NULL, NULL))
+        return NULL;
+    return a->store.partitions.items[partition].p;
+}
+
+static bool make_row(struct automaton *a, uint32_t state, struct err *err)
+{
+    uint32_t n;
+    bool lone;
+    const uint8_t *classes = classes_of(a, &a->states[state], &n, &lone);
+    uint32_t *row = classes ? arena_array(&a->store.arena, n, sizeof *row) : NULL;
     if (!row)
         return out_of_arena(err);
-    memset(row, 0xff, (size_t)n * sizeof *row);   /* STATE_UNKNOWN */
-    if (!byte_pool_put(&a->store.partitions, &a->store.arena, classes, sizeof classes, &partition, NULL, err))
-        return false;
-    a->states[state].classes = a->store.partitions.items[partition].p;
+    memset(row, 0xff, n * sizeof *row);   /* STATE_UNKNOWN */
+    if (lone)
+        row[0] = STATE_DEAD;
+    a->states[state].classes = classes;
     a->states[state].row = row;
-    a->states[state].n_classes = (uint32_t)n;
+    a->states[state].n_classes = n;
     return true;
 }
 
@@ -324,20 +351,15 @@ bool state_may_end(const struct automaton *a, uint32_t state)
 static bool sweep(struct automaton *a, uint32_t state, struct err *err)
 {
     struct byte_set bytes = {{0}};
-    for (int b = 0; b < 256; b++) {
-        struct err fault = ERR_INIT;
-        uint32_t next = state_step(a, state, (uint8_t)b, &fault);
-        if (fault.code != ERR_NONE) {
-            if (err)
-                *err = fault;
-            return false;
-        }
-        if (next != STATE_DEAD)
+    struct err fault = ERR_INIT;
+    for (int b = 0; b < 256; b++)
+        if (state_step(a, state, (uint8_t)b, &fault) != STATE_DEAD)
             bytes.bits[b / 64] |= (uint64_t)1 << b % 64;
-    }
+    if (fault.code != ERR_NONE && err)
+        *err = fault;
     a->states[state].bytes = bytes;
-    a->states[state].swept = true;
-    return true;
+    a->states[state].swept = fault.code == ERR_NONE;
+    return fault.code == ERR_NONE;
 }
 
 bool state_bytes(struct automaton *a, uint32_t state, struct byte_set *ret, struct err *err)

@@ -88,6 +88,7 @@ struct store {
     uint32_t n_notes;
     uint32_t *state_of;           /* of a set; as many as sets; 0: of none */
     uint32_t n_state_of;
+    const uint8_t *one_byte[256]; /* classes that tell this byte from all others; NULL: not yet made */
 };
 
 struct automaton {

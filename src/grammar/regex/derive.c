@@ -46,16 +46,20 @@ static void split_by_set(struct split *s, const struct byte_set *set)
 
 static void split_off_lone(struct split *s)
 {
-    int size[256] = {0};
-    for (int byte = 0; byte < 256; byte++)
+    uint16_t size[256];
+    memset(size, 0, (size_t)s->n * sizeof *size);
+    size[0] = s->n == 1 ? 256 : 0;
+    for (int byte = 0; byte < 256 && s->n > 1; byte++)
         size[s->class_of[byte]]++;
-    for (int byte = 0; byte < 256; byte++) {
-        if (!set_has(&s->lone, byte) || size[s->class_of[byte]] == 1)
-            continue;
-        size[s->class_of[byte]]--;
-        size[s->n] = 1;
-        s->class_of[byte] = (uint8_t)s->n++;
-    }
+    for (int w = 0; w < 4; w++)
+        for (uint64_t bits = s->lone.bits[w]; bits; bits &= bits - 1) {
+            int byte = w * 64 + __builtin_ctzll(bits);
+            if (size[s->class_of[byte]] == 1)
+                continue;
+            size[s->class_of[byte]]--;
+            size[s->n] = 1;
+            s->class_of[byte] = (uint8_t)s->n++;
+        }
 }
 
 int term_first(const struct exprs *x, uint32_t e)
@@ -274,4 +278,19 @@ int expr_classes(struct exprs *x, uint32_t e, uint8_t ret[256], int n_so_far)
     number_classes(&s, &p);
     memcpy(ret, p.class_of, sizeof p.class_of);
     return p.n;
+}
+
+int expr_classes_of_all(struct exprs *x, const uint32_t *terms, size_t stride, uint32_t n, uint8_t ret[256])
+{
+    struct split s = {.n = 1};
+    for (uint32_t i = 0; i < n && x->fault == ERR_NONE; i++)
+        split_by_term(x, &s, terms[i * stride]);
+    split_off_lone(&s);
+    memcpy(ret, s.class_of, sizeof s.class_of);
+    return s.n;
+}
+
+int expr_first_byte(const struct exprs *x, uint32_t e)
+{
+    return x->fault == ERR_NONE ? term_first(x, e) : -1;
 }
