@@ -68,7 +68,7 @@ uint32_t string_pattern(struct lower *w, const struct subschema *sub, const char
     if (w->failed || regex_compile(w->x, pattern, REGEX_JSON, anchored, &term, &err))
         return term;
     if (schema_options_of(w->schema)->relaxed && err.code == ERR_UNSUPPORTED) {
-        w->loose = true;
+        lower_leave(w, sub, keyword);
         return string_any(w);
     }
     lower_fail(w, err.code, "'%s' at %s: %s", keyword, sub->path, err.msg);
@@ -85,7 +85,7 @@ static uint32_t matching(struct lower *w, const struct subschema *sub, const cha
     bool asserted = schema_options_of(w->schema)->formats;
     const char *format = asserted ? schema_format_pattern(text) : NULL;
     if (asserted && str_is(text, "regex"))
-        w->loose = true;
+        lower_leave(w, sub, "format");
     return format ? string_pattern(w, sub, keyword, str_of(format), true) : string_any(w);
 }
 
