@@ -69,8 +69,8 @@ static void random_class(struct buf *out)
 
 static void random_item(struct buf *out, int depth)
 {
-    static const char *const items[] = {"a", "b", "ab", "1", "é", "€", "\\w", "\\W", "\\d", "\\s", "_", " ", "\\p{L}",
-                                        "\\P{L}", "\\x61", "\\x{20ac}"};
+    static const char *const items[] = {"a", "b", "ab", "1", "é", "€", "\\w", "\\W", "\\d", "\\s", "\\S", "_", " ",
+                                        "\\p{L}", "\\P{L}", "\\x61", "\\x{20ac}"};
     uint32_t kind = roll(depth > 0 ? 8 : 4);
     if (kind == 0)
         random_class(out);
@@ -224,6 +224,8 @@ static void test_regex_dialect_is_that_of_json_schema(void **state)
     assert_true(whole("[\\p{Letter}--z]+", "é-a"));
     assert_false(whole("\\d", "٣"));
     assert_true(whole("\\s", "\u2003"));
+    assert_true(whole("\\S", "a"));
+    assert_false(whole("\\S", " "));
     assert_true(whole("[\\W[:alpha:]]{3}", "€aé"));
     assert_false(whole("[[:^alpha:]_]", "a"));
 }

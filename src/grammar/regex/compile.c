@@ -191,7 +191,8 @@ static bool put_repeat(struct compile *c, const struct node *node, const struct 
     int counts = endless ? node->min : node->max;
     if (counts > UNROLL_MAX || (endless && !simple))
         return err_at_offset(err, ERR_UNSUPPORTED, "regular expression", (int64_t)node->at, "what is repeated more "
-                             "than %d times may not look around (\\b (?= (?!); put that before or behind it", UNROLL_MAX);
+                             "than %d times may not look around (\\b (?= (?!); put that before or behind it",
+                             UNROLL_MAX);
     if (endless && !put_anchored_star(c, body, rest, &behind, err))
         return false;
     for (int i = counts; i > 0; i--) {

@@ -11,12 +11,12 @@
 struct named_class {
     const char *name;
     int n;
-    struct code_range ranges[11];
+    struct code_range ranges[10];
 };
 
 static const struct named_class digits = {"digit", 1, {{'0', '9'}}};
 static const struct named_class words = {"word", 4, {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}};
-static const struct named_class spaces = {"space", 11, {
+static const struct named_class spaces = {"space", 10, {
     {'\t', '\r'}, {' ', ' '}, {0xA0, 0xA0}, {0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
     {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF},
 }};
@@ -68,8 +68,8 @@ static bool parse_hex(struct parse *p, int n, uint32_t *ret, struct err *err)
         value = value * 16 + (uint32_t)hex_value(p->pattern.p[p->at++]);
     bool ok = n_digits > 0 && (braces ? parse_at(p, "}") : n_digits == n) && value <= LAST_CODE_POINT;
     if (!ok)
-        return syntax_fail(at, ERR_INVALID, err, "the number of a character is %d hexadecimal digits, or up to %d in {}",
-                          n, HEX_MAX_DIGITS);
+        return syntax_fail(at, ERR_INVALID, err,
+                           "the number of a character is %d hexadecimal digits, or up to %d in {}", n, HEX_MAX_DIGITS);
     p->at += braces;
     *ret = value;
     return true;
