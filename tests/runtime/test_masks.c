@@ -47,7 +47,8 @@ static void follow(const struct tokenizer *t, const struct vocabulary *v, struct
     test_free(mask);
 }
 
-static void follow_all(const char *path)
+/* `lead`: what the tokenizer puts before a text. */
+static void follow_all(const char *path, const char *lead)
 {
     struct gguf *g;
     struct tokenizer *t;
@@ -57,7 +58,7 @@ static void follow_all(const char *path)
     assert_ok(gguf_open(path, &g, &err) && vocab_open(g, &t, &err), err);
     struct vocabulary_spec spec = {tokenizer_count(t), piece_of, is_end_of, t};
     assert_ok(vocabulary_open(&spec, &v, &err), err);
-    assert_ok(rule_any_json(true, &rules, &err), err);
+    assert_ok(rule_any_json(true, &rules, &err) && rules_lead(rules, str_of(lead), &err), err);
     follow(t, v, rules, STR("{\"name\": \"Caf\xC3\xA9 \\\"M\xC3\xBCller\\\" \xF0\x9F\x8D\xB0\", \"n\": [1, -2.5e3, true]}"));
     assert_ok(rule_regex(STR("[a-z ]{0,20}(\xE4\xBD\xA0|\xE5\xA5\xBD)+!"), &rules, &err), err);
     follow(t, v, rules, STR("hello to \xE4\xBD\xA0\xE5\xA5\xBD!"));
@@ -70,14 +71,14 @@ static void test_masks_of_byte_level_tokens_are_true(void **state)
 {
     (void)state;
     SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-llama-bpe.gguf");
-    follow_all(path);
+    follow_all(path, "");
 }
 
 static void test_masks_of_sentencepiece_tokens_are_true(void **state)
 {
     (void)state;
     SKIP_WITHOUT_SHARED(path, "vectors/tokenizer/ggml-vocab-phi-3.gguf");
-    follow_all(path);
+    follow_all(path, " ");
 }
 
 int main(void)
