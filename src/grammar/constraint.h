@@ -37,6 +37,7 @@ struct constraint;
 bool constraint_open(struct rules *rules, const struct vocabulary *v, struct constraint **ret, struct err *err);
 struct constraint *constraint_share(struct constraint *c);
 void constraint_release(struct constraint *c);   /* NULL allowed */
+size_t constraint_bytes(struct constraint *c);   /* of memory, by now: it grows with the texts it meets */
 
 /* ---- one answer ---- */
 struct matcher;

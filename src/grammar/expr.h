@@ -23,6 +23,7 @@ bool exprs_open(struct exprs **ret, struct err *err);
 void exprs_close(struct exprs *x);
 bool exprs_check(const struct exprs *x, struct err *err);   /* false: a ceiling was met or memory ended */
 uint32_t exprs_count(const struct exprs *x);
+size_t exprs_bytes(const struct exprs *x);                  /* of memory */
 uint32_t expr_spoil(struct exprs *x);   /* by who builds terms and ran out of memory beside the store: EXPR_NONE */
 
 struct byte_set {

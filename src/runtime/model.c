@@ -263,7 +263,8 @@ static bool choose_cache(struct local_model *m, const struct gguf *g, const stru
     struct engine_needs needs;
     if (!engine_needs_of(g, pool_threads(m->rt->pool), &needs, err) || !choose_context(m, o->context, err))
         return false;
-    int64_t rest = needs.compute_bytes + needs.vocabulary_bytes;
+    int64_t words = WORDS_BYTES + WORDS_TOKEN_BYTES * m->info.engine.n_vocab;   /* rules, once there is one */
+    int64_t rest = needs.compute_bytes + needs.vocabulary_bytes + words;
     if (o->kv_bytes == 0)
         choose_budget(m, needs.weight_bytes + needs.embedding_bytes, rest);
     else if (!fit_context_to_budget(m, o, err))

@@ -14,7 +14,7 @@
 
 #define RULES_KEPT 64                        /* compiled rules that a model remembers, the latest used */
 #define RULE_MAX_SPEC_BYTES (4u << 20)       /* of a rule as text, options and all */
-#define RULES_KEPT_SPEC_BYTES (16u << 20)    /* of all that are remembered */
+#define RULES_KEPT_BYTES ((size_t)128 << 20) /* that those take, with their specs, while there is more than one */
 
 enum rule_kind {
     RULE_JSON_OBJECT,     /* any JSON object */

@@ -13,6 +13,11 @@ static size_t store_bytes(const struct automaton *a)
            a->n_states * sizeof *a->states;
 }
 
+size_t automaton_bytes(const struct automaton *a)
+{
+    return store_bytes(a) + exprs_bytes(a->exprs) + arena_used(&a->rules->arena);
+}
+
 /* The same in the new store; ids are the old store's. */
 static bool copy_text(struct automaton *a, const struct store *old, uint32_t *text)
 {

@@ -52,6 +52,14 @@ void constraint_release(struct constraint *c)
     free(c);
 }
 
+size_t constraint_bytes(struct constraint *c)
+{
+    automaton_lock(c->automaton);
+    size_t bytes = automaton_bytes(c->automaton) + c->memory.bytes;
+    automaton_unlock(c->automaton);
+    return bytes;
+}
+
 /* ---- one answer ---- */
 
 static bool open_at(struct constraint *c, uint32_t state, bool ended, struct matcher **ret, struct err *err)

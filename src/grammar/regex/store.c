@@ -389,3 +389,8 @@ uint32_t exprs_count(const struct exprs *x)
 {
     return x->n_terms;
 }
+
+size_t exprs_bytes(const struct exprs *x)
+{
+    return x->memory;
+}

@@ -18,9 +18,8 @@ struct rule_store {
     pthread_mutex_t lock;
     /* under lock */
     struct words *words;             /* NULL: nobody asked yet */
-    struct entry entries[RULES_KEPT];
+    struct entry entries[RULES_KEPT];   /* one is free between calls */
     int n;
-    size_t key_bytes;                /* of all */
     uint64_t now;
 };
 
@@ -81,24 +80,31 @@ static void drop_oldest(struct rule_store *s)
     for (int i = 1; i < s->n; i++)
         if (s->entries[i].used < oldest->used)
             oldest = &s->entries[i];
-    s->key_bytes -= oldest->n;
     entry_free(oldest);
     *oldest = s->entries[--s->n];
 }
 
-static struct entry *add_entry(struct rule_store *s, const struct entry *e)
+static size_t bytes_of_all(const struct rule_store *s)
 {
-    while (s->n > 0 && (s->n == RULES_KEPT || s->key_bytes + e->n > RULES_KEPT_SPEC_BYTES))
+    size_t bytes = 0;
+    for (int i = 0; i < s->n; i++)
+        bytes += s->entries[i].n + constraint_bytes(s->entries[i].constraint);
+    return bytes;
+}
+
+/* The one used last stays, whatever it takes. */
+static void keep_within_limits(struct rule_store *s)
+{
+    while (s->n == RULES_KEPT || (s->n > 1 && bytes_of_all(s) > RULES_KEPT_BYTES))
         drop_oldest(s);
-    s->key_bytes += e->n;
-    s->entries[s->n] = *e;
-    return &s->entries[s->n++];
 }
 
 static struct constraint *use(struct rule_store *s, struct entry *e)
 {
+    struct constraint *c = constraint_share(e->constraint);
     e->used = ++s->now;
-    return constraint_share(e->constraint);
+    keep_within_limits(s);
+    return c;
 }
 
 /* ---- calls ---- */
@@ -125,7 +131,8 @@ struct constraint *rule_store_keep(struct rule_store *s, struct str key, struct 
         constraint_release(c);
         free(copy);
     } else {
-        e = add_entry(s, &(struct entry){.key = copy, .n = key.n, .hash = hash, .constraint = c});
+        e = &s->entries[s->n++];
+        *e = (struct entry){.key = copy, .n = key.n, .hash = hash, .constraint = c};
     }
     c = use(s, e);
     pthread_mutex_unlock(&s->lock);

@@ -102,17 +102,43 @@ static int compare(struct str a, struct str b)
     return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-static int compare_tokens(const void *a, const void *b, void *tokenizer)
+/* A token's first bytes as a number: most pairs are told apart without looking at their texts. */
+struct sort_key {
+    uint64_t first;
+    struct str text;
+    int32_t id;
+};
+
+static uint64_t first_bytes(struct str text)
 {
-    return compare(tokenizer_piece(tokenizer, *(const int32_t *)a), tokenizer_piece(tokenizer, *(const int32_t *)b));
+    uint64_t first = 0;
+    for (size_t i = 0; i < sizeof first; i++)
+        first = first << 8 | (i < text.n ? (unsigned char)text.p[i] : 0);
+    return first;
 }
 
-static void sort_tokens(struct words *w)
+static int compare_keys(const void *a, const void *b)
 {
-    for (int32_t id = 0; id < tokenizer_count(w->tokenizer); id++)
-        if (text_of(w->tokenizer, id).n > 0)
-            w->sorted[w->n_sorted++] = id;
-    qsort_r(w->sorted, (size_t)w->n_sorted, sizeof *w->sorted, compare_tokens, (void *)w->tokenizer);
+    const struct sort_key *x = a, *y = b;
+    return x->first != y->first ? (x->first > y->first) - (x->first < y->first) : compare(x->text, y->text);
+}
+
+static bool sort_tokens(struct words *w, struct err *err)
+{
+    int32_t n = tokenizer_count(w->tokenizer);
+    struct sort_key *keys = calloc((size_t)n, sizeof *keys);
+    if (!keys)
+        return err_nomem(err, "the vocabulary of a rule");
+    for (int32_t id = 0; id < n; id++) {
+        struct str text = text_of(w->tokenizer, id);
+        if (text.n > 0)
+            keys[w->n_sorted++] = (struct sort_key){first_bytes(text), text, id};
+    }
+    qsort(keys, (size_t)w->n_sorted, sizeof *keys, compare_keys);
+    for (int32_t i = 0; i < w->n_sorted; i++)
+        w->sorted[i] = keys[i].id;
+    free(keys);
+    return true;
 }
 
 /* The first token after `text`; past: after all that begin with it. */
@@ -154,12 +180,11 @@ bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcal
         words_close(w);
         return err_nomem(err, "the vocabulary of a rule");
     }
-    if (!open_vocabulary(w, n_vocab, calls, err)) {
+    if (!open_vocabulary(w, n_vocab, calls, err) || !sort_tokens(w, err)) {
         words_close(w);
         return false;
     }
     fill_sets(w, n_vocab);
-    sort_tokens(w);
     *ret = w;
     return true;
 }

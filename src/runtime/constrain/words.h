@@ -10,9 +10,9 @@
 #include "text/tokenizer.h"
 #include "text/toolcall.h"
 
-/* What opening takes and keeps, for a token and for a byte of its text: measured. */
-#define WORDS_TOKEN_BYTES 64
-#define WORDS_TEXT_BYTES 4
+/* Memory of an open one: so much, and so much for a token. Measured. */
+#define WORDS_BYTES (1 << 20)
+#define WORDS_TOKEN_BYTES 72
 
 struct words {
     const struct tokenizer *tokenizer;
