@@ -117,6 +117,11 @@ struct reply_token {                     /* for `logprobs` and confidence */
     const struct str *top_pieces;        /* [record.n_top] */
 };
 
+struct reply_choice {
+    struct str text;
+    double probability;
+};
+
 struct reply {
     enum reply_outcome outcome;
     struct err err;                      /* REPLY_ERROR, REPLY_UNANSWERED: the sentence */
@@ -137,6 +142,10 @@ struct reply {
     struct token_usage usage;            /* of the answer given */
     struct reply_token *tokens;
     int64_t n_tokens;
+    /* Where `logprobs` was asked of a local answer out of a list: what might have been said, the likeliest first. */
+    const struct reply_choice *choices;
+    int n_choices;
+    double choices_residual;             /* share that is not told apart */
     struct attempt attempts[REPLY_MAX_ATTEMPTS];
     int n_attempts;
     enum task_kind kind;

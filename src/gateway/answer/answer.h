@@ -38,6 +38,12 @@ struct generation_request local_request(const struct request *req);
  * usage. */
 enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
                                struct attempt *a, struct err *err);
+/* Whether a local answer is read as one of its form's texts (label.c), not decoded. */
+bool label_wanted(const struct request *req, enum task_kind kind, const struct sampler *sampler);
+/* false, with nothing done and *err clear: it must be decoded after all (the model thinks first, a choice is too long,
+ * max_tokens would cut it). */
+bool label_attempt(struct gateway *g, const struct request *req, const struct generation_request *gr, int model,
+                   struct release *rel, struct attempt *a, enum attempt_end *ret_end, struct err *err);
 /* Refuses a request whose privacy is local unless the model runs on the owner's machine: the one door outwards. */
 enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
                                   struct attempt *a, struct err *err);

@@ -33,6 +33,8 @@ static void drop_content(struct reply *r)
     free(r->tokens);
     r->tokens = NULL;
     r->n_tokens = 0;
+    r->choices = NULL;
+    r->n_choices = 0;
     r->tool_calls = STR("");
     r->finish_reason = NULL;
     r->usage = (struct token_usage){0};
@@ -54,6 +56,9 @@ static void move_content(struct reply *to, struct reply *from)
     to->reasoning = from->reasoning;
     to->tokens = from->tokens;
     to->n_tokens = from->n_tokens;
+    to->choices = from->choices;
+    to->n_choices = from->n_choices;
+    to->choices_residual = from->choices_residual;
     to->tool_calls = from->tool_calls;
     to->finish_reason = from->finish_reason;
     to->usage = from->usage;

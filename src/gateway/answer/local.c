@@ -1,4 +1,5 @@
-/* One attempt at a local model: the request through runtime/generate, every token to the release. */
+/* One attempt at a local model: the request through runtime/generate, every token to the release; but for answers that
+ * are one of a list, which label.c reads. */
 #include <math.h>
 
 #include "base/clock.h"
@@ -136,6 +137,9 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
     set_sampler(&gr.sampler, req, a, g->config->hold_whole[rel->reply->kind]);
     gr.sampler.bias = req->logit_bias;
     gr.sampler.n_bias = req->n_logit_bias;
+    enum attempt_end end;
+    if (label_wanted(req, rel->reply->kind, &gr.sampler) && label_attempt(g, req, &gr, model, rel, a, &end, err))
+        return end;
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
     run.calls.only_first = req->one_tool_call;
     if (!generation_start(g->runtime, g->local[model], &gr, &run.gen, err))
@@ -144,7 +148,7 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
     enum release_verdict verdict = pull(&run, &done);
     fill_attempt(&done, a);
     rel->reply->usage = a->usage;
-    enum attempt_end end = conclude(&run, verdict, &done);
+    end = conclude(&run, verdict, &done);
     a->total_us = clock_us() - started_us;
     generation_close(run.gen);
     tool_calls_free(&run.calls);

@@ -96,6 +96,20 @@ static void write_attempt(struct json_writer *w, const struct attempt *a)
     json_close_object(w);
 }
 
+static void write_choices(struct json_writer *w, const struct reply *reply)
+{
+    json_key(w, "choices");
+    json_open_array(w);
+    for (int i = 0; i < reply->n_choices; i++) {
+        json_open_object(w);
+        json_put_str(w, "choice", reply->choices[i].text);
+        json_put_f64(w, "probability", reply->choices[i].probability);
+        json_close_object(w);
+    }
+    json_close_array(w);
+    json_put_f64(w, "choices_residual", reply->choices_residual);
+}
+
 static void write_rung(struct json_writer *w, const struct reply *reply)
 {
     json_open_object(w);
@@ -112,6 +126,8 @@ static void write_rung(struct json_writer *w, const struct reply *reply)
     put_score(w, "confidence", reply->confidence);
     if (reply->form != FORM_FREE)
         json_put_bool(w, "valid", reply->form == FORM_VALID);
+    if (reply->n_choices)
+        write_choices(w, reply);
     json_put_cstr(w, "reason", reply->reason);
     json_put_cstr(w, "escalation", reply->escalation);
     json_put_cstr(w, "unanswered", reply->unanswered);

@@ -1,0 +1,130 @@
+/* One attempt at a local model whose answer is one of a list: the probability of every choice is read
+ * (runtime/posterior), the best is the answer, and how probable it is its confidence. For `logprobs` the whole answer
+ * is one token, and the other choices are what might have stood in its place. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gateway/answer/answer.h"
+#include "runtime/posterior.h"
+
+#define LEAST_LOGPROB -100.0
+
+struct label_run {
+    const struct request *req;
+    struct release *rel;
+    double *probability;                  /* of each text of the form */
+    int *order;                           /* the likeliest first */
+    struct posterior found;
+};
+
+bool label_wanted(const struct request *req, enum task_kind kind, const struct sampler *sampler)
+{
+    bool narrow = kind == KIND_CLASSIFY || kind == KIND_ROUTE;
+    return narrow && req->form && req->form->texts && req->form->n_texts <= POSTERIOR_MAX_CHOICES &&
+           sampler->temperature == 0 && !req->n_stop && !req->n_logit_bias && !req->uses_tools;
+}
+
+static int by_probability(const void *a, const void *b, void *ctx)
+{
+    const double *p = ctx;
+    const int *x = a, *y = b;
+    return p[*x] > p[*y] ? -1 : p[*x] < p[*y] ? 1 : *x - *y;
+}
+
+static struct token_record record_of(const struct label_run *run, struct str tops[RECORD_TOP])
+{
+    const struct form *form = run->req->form;
+    struct token_record r = {.id = -1, .admitted = (float)run->found.mass};
+    double entropy = 0;
+    for (int i = 0; i < form->n_texts; i++) {
+        double p = run->probability[run->order[i]], logprob = p > 0 ? log(p) : LEAST_LOGPROB;
+        entropy -= p * logprob;
+        if (i == 0)
+            r.logprob = (float)fmax(logprob, LEAST_LOGPROB);
+        if (p > 0 && r.n_top < RECORD_TOP) {
+            r.top[r.n_top].id = -1;
+            r.top[r.n_top].logprob = (float)fmax(logprob, LEAST_LOGPROB);
+            tops[r.n_top++] = form->texts[run->order[i]];
+        }
+    }
+    if (run->found.residual > 0)
+        entropy -= run->found.residual * log(run->found.residual);
+    r.entropy = (float)entropy;
+    return r;
+}
+
+/* The list for `rung.choices`, of those that were told apart. */
+static bool keep_choices(const struct label_run *run, struct err *err)
+{
+    const struct form *form = run->req->form;
+    struct reply *reply = run->rel->reply;
+    struct reply_choice *list = arena_array(&reply->arena, (size_t)form->n_texts, sizeof *list);
+    if (!list)
+        return err_nomem(err, "the choices");
+    int n = 0;
+    for (int i = 0; i < form->n_texts && run->probability[run->order[i]] > 0; i++)
+        list[n++] = (struct reply_choice){form->texts[run->order[i]], run->probability[run->order[i]]};
+    reply->choices = list;
+    reply->n_choices = n;
+    reply->choices_residual = run->found.residual;
+    return true;
+}
+
+static enum attempt_end give(struct label_run *run, struct attempt *a, int64_t tokens, struct err *err)
+{
+    struct reply *reply = run->rel->reply;
+    struct str tops[RECORD_TOP], answer = run->req->form->texts[run->order[0]];
+    struct token_record record = record_of(run, tops);
+    const struct release_piece piece = {.text = answer, .record = &record, .token = answer, .top_pieces = tops};
+    a->usage = (struct token_usage){
+        .prompt = run->found.prompt_tokens,
+        .cached = run->found.cached_tokens,
+        .completion = tokens,
+    };
+    a->ttft_us = run->found.total_us;
+    reply->usage = a->usage;
+    if (run->req->logprobs && !keep_choices(run, err))
+        return END_FAILED;
+    enum release_verdict verdict = release_add(run->rel, &piece, err);
+    if (verdict == RELEASE_ON) {
+        reply->finish_reason = "stop";
+        verdict = release_end(run->rel);
+    }
+    return verdict == RELEASE_GONE && err->code != ERR_NONE ? END_FAILED : answer_end(verdict);
+}
+
+bool label_attempt(struct gateway *g, const struct request *req, const struct generation_request *gr, int model,
+                   struct release *rel, struct attempt *a, enum attempt_end *ret_end, struct err *err)
+{
+    const struct form *form = req->form;
+    struct label_run run = {.req = req, .rel = rel};
+    const struct posterior_request pr = {.prompt = gr, .choices = form->texts, .n = form->n_texts};
+    int64_t started_us = clock_us();
+    bool done = false;
+    run.probability = calloc((size_t)form->n_texts, sizeof *run.probability);
+    run.order = calloc((size_t)form->n_texts, sizeof *run.order);
+    if (!run.probability || !run.order)
+        goto out;
+    if (!posterior_find(g->runtime, g->local[model], &pr, run.probability, &run.found, err)) {
+        done = err->code == ERR_CANCELLED || err->code == ERR_BUSY;
+        *ret_end = err->code == ERR_CANCELLED && answer_client_gone(req) ? END_GONE : END_FAILED;
+        goto out;
+    }
+    for (int i = 0; i < form->n_texts; i++)
+        run.order[i] = i;
+    qsort_r(run.order, (size_t)form->n_texts, sizeof *run.order, by_probability, run.probability);
+    /* the end token counts, as it does where an answer is decoded; what would be cut is decoded and cut */
+    int64_t tokens = local_model_count_tokens(g->local[model], form->texts[run.order[0]]) + 1;
+    if (tokens > 0 && (!req->max_tokens || tokens <= req->max_tokens)) {
+        *ret_end = give(&run, a, tokens, err);
+        done = true;
+    }
+out:
+    if (!done)
+        *err = ERR_INIT;
+    a->total_us = clock_us() - started_us;
+    free(run.probability);
+    free(run.order);
+    return done;
+}
