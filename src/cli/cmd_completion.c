@@ -29,8 +29,10 @@ static void print_bash(void)
     for (const struct command *c = commands; c->name; c++)
         printf("        %s) options=\"%s\" words=\"%s\" ;;\n", c->name, c->options, words_of(c));
     printf("    esac\n    case $prev in\n        --by) words=\"tier model kind day\" ;;\n"
-           "        --config | --output | --ledger) words= ;;\n    esac\n"
-           "    case $prev,${COMP_WORDS[1]} in\n        --by,* | *,help | *,completion) ;;\n"
+           "        --config | --output | --ledger | --schema | --grammar | --regex | --choices) words= ;;\n"
+           "        --model) words=starter ;;\n    esac\n"
+           "    case $prev,${COMP_WORDS[1]} in\n"
+           "        --by,* | --regex,* | --choices,* | *,help | *,completion) ;;\n"
            "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n    esac\n"
            "    case $cur in -*) words=$options ;; esac\n"
            "    COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"

@@ -39,7 +39,8 @@ static const char help[] =
     "      --choices A,B,C   the answer is one of these, to the letter\n"
     "      --regex R         the whole answer matches a regular expression\n"
     "      --grammar FILE    hold it to a grammar (GBNF, as llama.cpp writes it)\n"
-    "  -j, --json            one JSON object: text, reasoning, finish_reason, valid, confidence, usage, timings\n"
+    "  -j, --json            one JSON object: text, reasoning, finish_reason, valid, confidence, usage, timings; with\n"
+    "                        --choices also the probability of each\n"
     "  -h, --help            this text\n\n"
     "Exit status: 0 with an answer, 1 without one, 2 for wrong options, 3 when a rule was given and the answer was\n"
     "cut or breaks it.\n\n"
@@ -170,18 +171,29 @@ static bool read_prompt(struct buf *out, struct err *err)
     return buf_check(out, "the prompt", err);
 }
 
+static bool print_json(const struct cli_model *m, const struct run_options *o, const struct chat_message *messages,
+                       int n, const struct run_answer *a, struct err *err)
+{
+    struct run_posterior posterior;
+    bool ok = run_posterior(m, o, messages, n, &posterior, err) && run_print_json(o, a, &posterior, err);
+    run_posterior_free(&posterior);
+    return ok;
+}
+
 static int answer_once(const struct cli_model *m, const struct run_options *o, struct str prompt)
 {
-    struct chat_message messages[2] = {{STR("system"), str_of(o->system)}, {STR("user"), prompt}};
+    const struct chat_message all[2] = {{STR("system"), str_of(o->system)}, {STR("user"), prompt}};
+    const struct chat_message *messages = o->system ? all : all + 1;
+    int n = o->system ? 2 : 1;
     struct err err = ERR_INIT;
     struct run_answer a;
     if (m->starter && !o->system)
         fprintf(stderr,
                 "rung: the starter knows three tasks, each named by --system; without it the answer means little "
                         "(rung run starter shows them)\n");
-    bool ok = run_answer(m, o, o->system ? messages : messages + 1, o->system ? 2 : 1, !o->json, &a, &err);
+    bool ok = run_answer(m, o, messages, n, !o->json, &a, &err);
     if (ok && o->json)
-        ok = run_print_json(o, &a, &err);
+        ok = print_json(m, o, messages, n, &a, &err);
     else if (ok)
         run_print_timing(&a);
     int rc = !ok ? cli_fail(&err) : a.finish == FINISH_CANCELLED ? EXIT_FAILED : EXIT_OK;

@@ -6,7 +6,6 @@
 
 #include "cli/cli.h"
 #include "cli/run/run.h"
-#include "data/json.h"
 
 #define POLL_MS 50 /* how soon Ctrl-C is seen */
 
@@ -214,7 +213,8 @@ static void put_usage(struct json_writer *w, const struct generation_usage *u)
     json_close_object(w);
 }
 
-bool run_print_json(const struct run_options *o, const struct run_answer *a, struct err *err)
+bool run_print_json(const struct run_options *o, const struct run_answer *a, const struct run_posterior *posterior,
+                    struct err *err)
 {
     struct buf out = BUF_INIT(4 * (size_t)RUN_MAX_TEXT_BYTES);
     struct json_writer w = JSON_WRITER(&out);
@@ -226,6 +226,8 @@ bool run_print_json(const struct run_options *o, const struct run_answer *a, str
     if (o->rule)
         json_put_bool(&w, "valid", a->valid);
     json_put_f64(&w, "confidence", run_confidence(a));
+    if (posterior && posterior->probability)
+        run_put_posterior(&w, o, posterior);
     json_put_i64(&w, "seed", (int64_t)o->sampler.seed);
     put_usage(&w, &a->usage);
     json_close_object(&w);

@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "cli/rule/rule.h"
 #include "cli/store/models.h"
+#include "data/json.h"
 #include "runtime/generate.h"
+#include "runtime/posterior.h"
 
 #define RUN_MAX_TEXT_BYTES (64u << 20)
 #define RUN_MAX_TURNS (GENERATION_MAX_MESSAGES / 2 - 1)
@@ -21,6 +23,19 @@ struct run_options {
     const struct cli_rule *rule;    /* what the answer is held to; NULL: it is free */
     bool json;
 };
+
+/* ---- how likely each of --choices is (choices.c) ---- */
+struct run_posterior {
+    double *probability;            /* [n] in the order of the choices; NULL: not known */
+    int *order;                     /* [n] the likeliest first */
+    struct posterior found;
+};
+/* Leaves it not known where there are no choices, or the model thinks before it answers. *ret is the caller's to
+ * run_posterior_free, also on failure. */
+bool run_posterior(const struct cli_model *m, const struct run_options *o, const struct chat_message *messages, int n,
+                   struct run_posterior *ret, struct err *err);
+void run_posterior_free(struct run_posterior *p);
+void run_put_posterior(struct json_writer *w, const struct run_options *o, const struct run_posterior *p);
 
 /* ---- one answer (answer.c) ---- */
 struct run_answer {
@@ -46,7 +61,9 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
 void run_answer_free(struct run_answer *a);
 double run_confidence(const struct run_answer *a);   /* geometric mean token probability; 0 without tokens */
 void run_print_timing(const struct run_answer *a);   /* one line on stderr */
-bool run_print_json(const struct run_options *o, const struct run_answer *a, struct err *err);
+/* posterior: of --choices, or NULL. */
+bool run_print_json(const struct run_options *o, const struct run_answer *a, const struct run_posterior *posterior,
+                    struct err *err);
 
 /* ---- chat (chat.c) and what the starter can do (examples.c); exit codes ---- */
 int run_chat(const struct cli_model *m, const struct run_options *o);
