@@ -32,25 +32,23 @@ static int by_probability(const void *a, const void *b, void *ctx)
     return p[*x] > p[*y] ? -1 : p[*x] < p[*y] ? 1 : *x - *y;
 }
 
+static float logprob_of(const struct label_run *run, int place)
+{
+    double p = run->probability[run->order[place]];
+    return (float)(p > 0 ? fmax(log(p), LEAST_LOGPROB) : LEAST_LOGPROB);
+}
+
+/* The answer as one token. Its entropy is such that every score of confidence is the probability of the choice. */
 static struct token_record record_of(const struct label_run *run, struct str tops[RECORD_TOP])
 {
     const struct form *form = run->req->form;
-    struct token_record r = {.id = -1, .admitted = (float)run->found.mass};
-    double entropy = 0;
-    for (int i = 0; i < form->n_texts; i++) {
-        double p = run->probability[run->order[i]], logprob = p > 0 ? log(p) : LEAST_LOGPROB;
-        entropy -= p * logprob;
-        if (i == 0)
-            r.logprob = (float)fmax(logprob, LEAST_LOGPROB);
-        if (p > 0 && r.n_top < RECORD_TOP) {
-            r.top[r.n_top].id = -1;
-            r.top[r.n_top].logprob = (float)fmax(logprob, LEAST_LOGPROB);
-            tops[r.n_top++] = form->texts[run->order[i]];
-        }
+    float logprob = logprob_of(run, 0);
+    struct token_record r = {.id = -1, .logprob = logprob, .entropy = -logprob, .admitted = (float)run->found.mass};
+    for (; r.n_top < form->n_texts && r.n_top < RECORD_TOP; r.n_top++) {
+        r.top[r.n_top].id = -1;
+        r.top[r.n_top].logprob = logprob_of(run, r.n_top);
+        tops[r.n_top] = form->texts[run->order[r.n_top]];
     }
-    if (run->found.residual > 0)
-        entropy -= run->found.residual * log(run->found.residual);
-    r.entropy = (float)entropy;
     return r;
 }
 
