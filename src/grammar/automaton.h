@@ -51,7 +51,10 @@ uint32_t state_shared(const struct automaton *a, uint32_t state);
 bool state_bytes(struct automaton *a, uint32_t state, struct byte_set *ret, struct err *err);
 bool state_may_end(const struct automaton *a, uint32_t state);    /* the text so far is whole */
 bool state_must_end(struct automaton *a, uint32_t state);         /* and nothing can follow */
-int state_plain_prefix(struct automaton *a, uint32_t state);      /* as expr_plain_prefix, over its configurations */
+/* As expr_plain_prefix, but found by looking ahead through the states where the terms do not show it. */
+int state_plain_prefix(struct automaton *a, uint32_t state);
+/* Whether that is INT_MAX as far as it is known without looking ahead: cheap. */
+bool state_always_plain(struct automaton *a, uint32_t state);
 /* The bytes that must come next, as far as they are the only ones and the text cannot end before: appended to *out, at
  * most max of them. */
 bool state_forced(struct automaton *a, uint32_t state, size_t max, struct buf *out, struct err *err);

@@ -117,6 +117,7 @@ static void keep_states(struct automaton *a, const uint32_t *set_of)
         s->row = NULL;
         s->twin = id;   /* a state is its own twin as well, only not shared */
         s->swept = false;
+        s->met = 0;
         a->store.state_of[set_of[id]] = id;
     }
 }

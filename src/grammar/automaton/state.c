@@ -1,6 +1,5 @@
 /* States: sets of configurations made one by one as texts come to them, and the steps between. Bytes that no
  * configuration of a state tells apart share one entry of its row. */
-#include <limits.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -80,6 +79,12 @@ static const struct frame *key_frame(const struct automaton *a, uint32_t stack)
     return f && f->kind == FRAME_KEY ? f : NULL;
 }
 
+bool state_key_narrows(const struct automaton *a, uint32_t stack)
+{
+    const struct frame *f = key_frame(a, stack);
+    return f && f->key_first < f->key_end;
+}
+
 static bool is_recorded(const struct frame *f)
 {
     return f->text != TEXT_START && f->text != TEXT_LOST;
@@ -139,7 +144,7 @@ static bool make_state(struct automaton *a, uint32_t set, bool may_end, uint32_t
     uint32_t id = STATE_DEAD, twin = STATE_DEAD;
     if (!new_state(a, &id, err))
         return false;
-    struct state s = {.used = true, .may_end = may_end, .plain = -1, .twin = id};
+    struct state s = {.used = true, .may_end = may_end, .plain = -1, .glance = -1, .twin = id};
     s.configs = store_configs(&a->store, set, may_end, &s.n);
     for (uint32_t i = 0; i < s.n; i++)
         s.records |= key_frame(a, s.configs[i].stack) != NULL;
@@ -381,23 +386,6 @@ bool state_must_end(struct automaton *a, uint32_t state)
 {
     struct byte_set bytes;
     return a->states[state].may_end && state_bytes(a, state, &bytes, NULL) && byte_count(&bytes) == 0;
-}
-
-int state_plain_prefix(struct automaton *a, uint32_t state)
-{
-    struct state *s = &a->states[a->states[state].twin];
-    if (s->plain >= 0)
-        return s->plain;
-    s->plain = 0;
-    for (uint32_t i = 0; i < s->n; i++) {
-        int plain = expr_plain_prefix(a->exprs, s->configs[i].term);
-        const struct frame *f = key_frame(a, s->configs[i].stack);
-        if (f && f->key_first < f->key_end && plain < INT_MAX)
-            plain = 0;   /* the text might be a taken key, and nothing else */
-        if (plain > s->plain)
-            s->plain = plain;
-    }
-    return s->plain;
 }
 
 bool state_forced(struct automaton *a, uint32_t state, size_t max, struct buf *out, struct err *err)

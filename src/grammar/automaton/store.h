@@ -66,8 +66,11 @@ struct state {
     uint32_t twin;                /* the same but for what is being recorded: steps and masks are its */
     uint32_t holds;
     void *slot;
-    int plain;                    /* -1: not yet asked */
-    bool used, may_end, records, swept;   /* records: a key of a `many` field is in progress; swept: bytes are known */
+    int plain, glance;            /* so many plain characters may follow at least; by the terms alone; -1: not known */
+    uint32_t met;                 /* the search of plain.c that met it last */
+    bool plain_known, swept;      /* plain, bytes are all that there is to know */
+    bool used, may_end;
+    bool records;                 /* a key of a `many` field is in progress */
     struct byte_set bytes;
 };
 
@@ -109,6 +112,7 @@ struct automaton {
     struct seen_pair *seen;
     uint32_t n_seen, cap_seen;
     uint64_t seen_when;
+    uint32_t met_when;
 };
 
 /* ---- stack.c ---- */
@@ -147,6 +151,8 @@ bool node_closure(struct automaton *a, uint32_t node, struct err *err);
 
 /* ---- state.c ---- */
 bool store_set(struct automaton *a, struct configs *c, uint32_t *ret, struct err *err);         /* sorts them */
+/* Whether the stack is for a key in progress that began as a taken one did. */
+bool state_key_narrows(const struct automaton *a, uint32_t stack);
 const struct config *store_configs(const struct store *s, uint32_t set, bool may_end, uint32_t *ret_n);
 bool state_of_configs(struct automaton *a, struct configs *c, uint32_t *ret, struct err *err);   /* sorts them */
 

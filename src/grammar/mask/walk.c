@@ -33,7 +33,7 @@ static inline uint32_t step(struct walk *w, struct trie_node node)
 
 static bool admits_all_plain(struct walk *w, uint32_t state)
 {
-    return state_plain_prefix(w->a, state) == INT_MAX;
+    return state_always_plain(w->a, state);
 }
 
 static void add_tokens(struct walk *w, struct trie_node node)
