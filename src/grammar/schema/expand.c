@@ -111,7 +111,7 @@ static bool no_value_left(const struct expansion *e)
     const struct conjunction c = {.parts = e->parts.at, .n = e->parts.n, .types = e->types, .finite = true};
     const json_t *value;
     for (size_t i = 0; (value = finite_value(&c, i)); i++)
-        if (parts_admit(e->w, c.parts, c.n, value))
+        if (values_admit(e->w, &c, value))
             return false;
     return true;
 }
@@ -337,6 +337,8 @@ static void branch(struct expansion *e, int64_t ways, struct conjunction ***tail
 {
     struct choice choice;
     while (next_choice(e, &choice)) {
+        if (ways > 1 && e->types == TYPE_OBJECT && no_member_left(e))
+            return;   /* before it multiplies further */
         if (ways * choice.n > SCHEMA_MAX_BRANCHES) {
             e->loose = true;
             continue;

@@ -4,16 +4,60 @@
 
 #include "data/json.h"
 
+/* Which part gives the values. */
+static int giving_part(const struct conjunction *c)
+{
+    for (int i = 0; i < c->n; i++)
+        if (part_get(&c->parts[i], "const") || part_get(&c->parts[i], "enum"))
+            return i;
+    return -1;
+}
+
 const json_t *finite_value(const struct conjunction *c, size_t i)
 {
-    for (int k = 0; k < c->n; k++) {
-        const json_t *list = part_get(&c->parts[k], "enum"), *value = part_get(&c->parts[k], "const");
-        if (value)
-            return i == 0 ? value : NULL;
-        if (list)
-            return json_array_get(list, i);
+    int at = giving_part(c);
+    if (at < 0)
+        return NULL;
+    const json_t *value = part_get(&c->parts[at], "const");
+    if (value)
+        return i == 0 ? value : NULL;
+    return json_array_get(part_get(&c->parts[at], "enum"), i);
+}
+
+/* Of all that holds a value to something its schema has only `one` and `other`. */
+static bool says_only(const struct part *part, enum keyword one, enum keyword other)
+{
+    const char *name;
+    json_t *value;
+    if (part->kind != PART_HOLDS)
+        return false;
+    json_object_foreach((json_t *)part->sub->json, name, value) {
+        enum keyword keyword = schema_get(part->sub, name) || strcmp(name, "$ref") == 0 ? schema_keyword(name)
+                                                                                        : KEYWORD_OTHER;
+        if (keyword != KEYWORD_UNKNOWN && keyword != KEYWORD_OTHER && keyword != one && keyword != other)
+            return false;
     }
-    return NULL;
+    return true;
+}
+
+/* A value need not be looked for in the list that it comes from, nor tried against a reference whose target is another
+ * part: lists are long, and every value would walk them. */
+bool values_admit(struct lower *w, const struct conjunction *c, const json_t *value)
+{
+    int at = giving_part(c);
+    const struct part types = {.kind = PART_TYPES, .types = c->types};
+    if (!parts_admit(w, &types, 1, value))
+        return false;
+    for (int i = 0; i < c->n; i++) {
+        const struct part *part = &c->parts[i];
+        if (i == at && says_only(part, KEYWORD_TYPE, KEYWORD_ENUM))
+            continue;
+        if (part->sub && part->sub->ref && says_only(part, KEYWORD_REF, KEYWORD_REF))
+            continue;
+        if (!parts_admit(w, part, 1, value))
+            return false;
+    }
+    return true;
 }
 
 bool gives_value_of(const struct part *part, json_type type)

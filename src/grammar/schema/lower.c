@@ -100,17 +100,25 @@ static void add_node(struct lower *w, struct ways_out *out, uint32_t node)
     out->nodes[out->n++] = node;
 }
 
+/* The values of a conjunction's first enum or const that obey all its parts. */
 static void add_values(struct lower *w, struct ways_out *out, const struct conjunction *c)
 {
+    size_t n = 0, n_terms = 0;
     const json_t *value;
-    for (size_t i = 0; (value = finite_value(c, i)) && !w->failed; i++) {
-        if (!parts_admit(w, c->parts, c->n, value))
+    while (finite_value(c, n))
+        n++;
+    uint32_t *terms = lower_alloc(w, n + 1, sizeof *terms);
+    for (size_t i = 0; terms && i < n && !w->failed; i++) {
+        value = finite_value(c, i);
+        if (!values_admit(w, c, value))
             continue;
         if (json_is_array(value) || json_is_object(value))
             add_node(w, out, lower_literal(w, value));
         else
-            out->term = expr_or(w->x, out->term, literal_term(w, value));
+            terms[n_terms++] = literal_term(w, value);
     }
+    if (terms)
+        out->term = expr_or(w->x, out->term, expr_or_all(w->x, terms, (int)n_terms));
 }
 
 /* null, true and false are terms without more to say, but that a part may exclude just them. */
@@ -293,6 +301,7 @@ static bool lower_schema(struct lower *w, uint32_t *ret_node, struct err *err)
             w->queue_end = &w->queue;
         rules_define(w->rules, goal->node, ways_to_node(w, goal->ways));
     }
+    strmap_free(&w->names);
     arena_free(&w->arena);
     if (w->failed || !rules_check(w->rules, err))
         return false;

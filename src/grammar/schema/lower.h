@@ -12,6 +12,7 @@
 #define RUNG_GRAMMAR_SCHEMA_LOWER_H
 
 #include "base/arena.h"
+#include "base/strmap.h"
 #include "grammar/schema_private.h"
 
 #define LOWER_MAX_BYTES (256u << 20)
@@ -60,6 +61,11 @@ struct conjunction {
     struct conjunction *next;
 };
 
+/* Where a name stands among the members of the object that was looked at last. */
+struct name_use {
+    int object, member;
+};
+
 struct goal;
 struct lower {
     const struct schema *schema;
@@ -74,6 +80,10 @@ struct lower {
     void *tell_ctx;
     uint32_t space, comma, colon, any;           /* nodes; any: RULES_NONE until it is needed */
     uint32_t quote, character, integer, number, precise;   /* terms; EXPR_NONE until they are needed */
+    struct strmap names;             /* of properties: each has a number */
+    struct name_use *uses;           /* by that number */
+    int n_uses, uses_room;
+    int n_objects;                   /* begun so far */
     struct err *err;
     bool failed;
 };
@@ -128,6 +138,8 @@ bool member_parts(struct lower *w, const struct part *parts, int n, const char *
 /* ---- literal.c: given values ---- */
 /* The values that a finite conjunction may have, whether they obey its parts or not; NULL past the last. */
 const json_t *finite_value(const struct conjunction *c, size_t i);
+/* Whether one of these values obeys all parts. */
+bool values_admit(struct lower *w, const struct conjunction *c, const json_t *value);
 /* Whether the enum or const that a PART_WITHOUT names has a value of this type. */
 bool gives_value_of(const struct part *part, json_type type);
 uint32_t lower_literal(struct lower *w, const json_t *value);             /* node */

@@ -3,8 +3,6 @@
  * together. unevaluatedProperties is validated after. */
 #include "grammar/schema/lower.h"
 
-#include "base/strmap.h"
-
 struct member {
     const char *name;
     struct parts value;
@@ -21,7 +19,7 @@ struct cell {
 struct object {
     struct lower *w;
     const struct conjunction *c;
-    struct strmap index;             /* name to member */
+    int number;                      /* of all objects, from 1 on */
     struct member *members;
     int n_members, room;
     struct parts names;              /* propertyNames */
@@ -34,11 +32,40 @@ struct object {
 
 /* ---- names ---- */
 
-static int member_at(struct object *o, const char *name)
+/* Where the object keeps the place of this name; NULL: failed. */
+static struct name_use *use_of(struct lower *w, const char *name)
 {
     int32_t at;
-    if (strmap_get(&o->index, str_of(name), &at))
-        return at;
+    if (strmap_get(&w->names, str_of(name), &at))
+        return &w->uses[at];
+    if (w->n_uses == w->uses_room) {
+        int room = w->uses_room ? 2 * w->uses_room : 64;
+        struct name_use *more = lower_alloc(w, (size_t)room, sizeof *more);
+        if (!more)
+            return NULL;
+        if (w->n_uses)
+            memcpy(more, w->uses, (size_t)w->n_uses * sizeof *more);
+        w->uses = more;
+        w->uses_room = room;
+    }
+    if (!strmap_put(&w->names, str_of(name), w->n_uses, w->err)) {
+        w->failed = true;
+        return NULL;
+    }
+    return &w->uses[w->n_uses++];
+}
+
+static int member_at(struct object *o, const char *name)
+{
+    struct name_use *use = use_of(o->w, name);
+    if (!use)
+        return -1;
+    if (use->object == o->number)
+        return use->member;
+    if (o->n_members == RULES_MAX_FIELDS) {
+        lower_fail(o->w, ERR_LIMIT, "an object of the schema names more than %d properties", RULES_MAX_FIELDS);
+        return -1;
+    }
     if (o->n_members == o->room) {
         int room = o->room ? 2 * o->room : 16;
         struct member *more = lower_alloc(o->w, (size_t)room, sizeof *more);
@@ -49,14 +76,7 @@ static int member_at(struct object *o, const char *name)
         o->members = more;
         o->room = room;
     }
-    if (o->n_members == RULES_MAX_FIELDS) {
-        lower_fail(o->w, ERR_LIMIT, "an object of the schema names more than %d properties", RULES_MAX_FIELDS);
-        return -1;
-    }
-    if (!strmap_put(&o->index, str_of(name), o->n_members, o->w->err)) {
-        o->w->failed = true;
-        return -1;
-    }
+    *use = (struct name_use){o->number, o->n_members};
     o->members[o->n_members] = (struct member){.name = name, .field = -1};
     return o->n_members++;
 }
@@ -395,13 +415,12 @@ uint32_t lower_object(struct lower *w, const struct conjunction *c)
     struct object *o = lower_alloc(w, 1, sizeof *o);
     if (!o)
         return RULES_NONE;
-    *o = (struct object){.w = w, .c = c, .max = EXPR_UNBOUNDED};
+    *o = (struct object){.w = w, .c = c, .number = ++w->n_objects, .max = EXPR_UNBOUNDED};
     uint32_t node = rules_never(w->rules);
     if (read_parts(o) && settle_members(o)) {
         if (!is_closed(o))
             make_cells(o);
         node = object_node(o);
     }
-    strmap_free(&o->index);
     return node;
 }

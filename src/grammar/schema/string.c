@@ -157,7 +157,7 @@ uint32_t string_goal(struct lower *w, const struct parts *parts)
         if (!c->finite)
             term = expr_or(w->x, term, string_content(w, c));
         for (size_t i = 0; c->finite && (value = finite_value(c, i)); i++)
-            if (json_is_string(value) && parts_admit(w, c->parts, c->n, value))
+            if (json_is_string(value) && values_admit(w, c, value))
                 term = expr_or(w->x, term, string_spelled(w, json_string_value(value), json_string_length(value)));
     }
     return term;
