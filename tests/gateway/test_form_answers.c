@@ -174,6 +174,30 @@ static void test_named_model_is_tried_once_more_and_climbs_nowhere(void **state)
     house_close(&h);
 }
 
+/* Two of two letters, and no letter twice: no mask says so, and the second draw has other luck than the first. */
+static void test_second_try_draws_otherwise(void **state)
+{
+    (void)state;
+    struct house h;
+    int mended = 0;
+    house_open(&h, TWO_TIERS, upstream.port);
+    for (int seed = 1; seed <= 40 && !mended; seed++) {
+        struct plain_reply r;
+        char more[300];
+        snprintf(more, sizeof more,
+                 "\"seed\":%d,\"format\":{\"type\":\"array\",\"items\":{\"enum\":[\"x\",\"y\"]},\"minItems\":2,\"maxItems\":2,"
+                 "\"uniqueItems\":true}", seed);
+        json_t *v = ask(&h, "starter", more, &r);
+        bool again = strcmp(json_at(v, "rung.attempts.0.outcome"), "failed") == 0;
+        mended += again && strcmp(json_at(v, "rung.attempts.1.outcome"), "ok") == 0;
+        if (mended)
+            assert_string_equal(json_at(v, "rung.valid"), "true");
+        done(v, &r);
+    }
+    assert_int_equal(mended, 1);
+    house_close(&h);
+}
+
 static void test_private_answer_not_in_form_never_leaves(void **state)
 {
     (void)state;
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_local_answer_not_in_form_is_tried_once_more_and_then_climbs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_that_nobody_mends_is_given_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named_model_is_tried_once_more_and_climbs_nowhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_second_try_draws_otherwise, setup, teardown),
         cmocka_unit_test_setup_teardown(test_private_answer_not_in_form_never_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stream_not_in_form_is_never_seen_when_another_takes_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_cut_by_its_length_is_not_valid_and_not_tried_again, setup, teardown),
