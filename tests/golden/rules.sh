@@ -63,7 +63,7 @@ case $? in 0) echo "ok run_cut_says_so" ;; *) echo "not ok run_cut_says_so: $(ca
 answer run_with_choices 0 'card_arrival|lost_card' "$rung" run starter --choices card_arrival,lost_card \
     --system 'Classify the banking question into one intent.' 'My new card has not come yet.'
 answer run_json_has_the_probabilities_of_choices 0 \
-    '.*"choices": ?\[\{"text": ?"card_arrival", ?"probability": ?0?\.[5-9].*"text": ?"lost_card".*' \
+    '.*"choices": ?\[\{"choice": ?"card_arrival", ?"probability": ?0?\.[5-9].*"choice": ?"lost_card".*' \
     "$rung" run starter --json --choices lost_card,card_arrival \
     --system 'Classify the banking question into one intent.' 'My new card has not come yet.'
 answer run_under_a_regular_expression 0 'x[0-9]{3}' "$rung" run starter --regex 'x[0-9]{3}' "$ask"

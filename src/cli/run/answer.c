@@ -226,7 +226,7 @@ bool run_print_json(const struct run_options *o, const struct run_answer *a, con
     if (o->rule)
         json_put_bool(&w, "valid", a->valid);
     json_put_f64(&w, "confidence", run_confidence(a));
-    if (posterior && posterior->probability)
+    if (posterior->probability)
         run_put_posterior(&w, o, posterior);
     json_put_i64(&w, "seed", (int64_t)o->sampler.seed);
     put_usage(&w, &a->usage);

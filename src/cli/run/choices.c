@@ -56,7 +56,7 @@ void run_put_posterior(struct json_writer *w, const struct run_options *o, const
     json_open_array(w);
     for (int i = 0; i < o->rule->spec.n_choices; i++) {
         json_open_object(w);
-        json_put_str(w, "text", o->rule->spec.choices[p->order[i]]);
+        json_put_str(w, "choice", o->rule->spec.choices[p->order[i]]);
         json_put_f64(w, "probability", p->probability[p->order[i]]);
         json_close_object(w);
     }

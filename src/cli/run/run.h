@@ -61,7 +61,6 @@ bool run_answer(const struct cli_model *m, const struct run_options *o, const st
 void run_answer_free(struct run_answer *a);
 double run_confidence(const struct run_answer *a);   /* geometric mean token probability; 0 without tokens */
 void run_print_timing(const struct run_answer *a);   /* one line on stderr */
-/* posterior: of --choices, or NULL. */
 bool run_print_json(const struct run_options *o, const struct run_answer *a, const struct run_posterior *posterior,
                     struct err *err);
 
