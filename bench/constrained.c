@@ -290,7 +290,7 @@ static void open_all(struct bench *b, const char *model, const struct options *o
     if (tokenizer_count(b->tokenizer) > n_vocab)
         check(err_set(&err, ERR_INVALID, "the vocabulary has %d tokens, the model %lld",
                       tokenizer_count(b->tokenizer), (long long)n_vocab), &err);
-    check(words_open(b->tokenizer, n_vocab, NULL, &b->words, &err), &err);
+    check(words_open(b->tokenizer, n_vocab, &(struct word_markers){0}, &b->words, &err), &err);
     b->mask = calloc(b->words->n_words, sizeof *b->mask);
     check(b->mask || err_nomem(&err, "a mask"), &err);
     prefill(b);

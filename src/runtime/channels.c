@@ -30,9 +30,9 @@ enum answer_phase channels_phase(const struct reasoning *r)
     }
 }
 
-struct str channels_opener(void)
+struct str channels_opener(bool whole)
 {
-    return STR("<|channel|>");
+    return whole ? STR("<|channel|>analysis<|message|>") : STR("<|channel|>");
 }
 
 struct str channels_lead(void)

@@ -124,7 +124,8 @@ static bool start_rule(struct generation *g, const struct generation_request *re
 {
     struct local_model *m = g->model;
     bool space = at_start && tokenizer_adds_space(m->tokenizer);
-    struct binding_spec spec = {.reasoning = req->n_messages > 0 ? m->reasoning : NULL, .space = space};
+    struct binding_spec spec = {.reasoning = req->n_messages > 0 ? m->reasoning : NULL, .space = space,
+                                .headers = req->rule && req->rule->kind == RULE_TOOLS};
     if (!req->rule)
         return true;
     if (!rule_compile_for(m, req->rule, space, &spec.constraint, err))

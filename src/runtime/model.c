@@ -177,9 +177,10 @@ bool model_open_parts(struct local_model *m, struct err *err)
 {
     struct prefix_options prefixes = {
         .context = m->info.context, .kv_type = m->kv_type, .kv_bytes = m->kv_bytes, .disk = m->rt->prefix_disk};
+    struct word_markers markers = {m->calls, m->reasoning};
     atomic_store(&m->kv_held, 0);
     if (engine_open(m->g, m->rt->pool, &m->engine, err) && still_the_same(m, err) && open_vocabulary(m, err) &&
-        open_template(m, err) && rule_store_open(m->tokenizer, m->info.engine.n_vocab, m->calls, &m->rules, err) &&
+        open_template(m, err) && rule_store_open(m->tokenizer, m->info.engine.n_vocab, &markers, &m->rules, err) &&
         prefix_open(m->engine, &prefixes, &m->prefixes, err))
         return true;
     model_close_parts(m);

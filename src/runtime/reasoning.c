@@ -270,9 +270,9 @@ void reasoning_settle(struct reasoning *r)
     r->trim = false;
 }
 
-struct str reasoning_opener(const struct reasoning_format *f)
+struct str reasoning_opener(const struct reasoning_format *f, bool whole)
 {
-    return f->open ? str_of(f->open) : channels_opener();
+    return f->open ? str_of(f->open) : channels_opener(whole);
 }
 
 struct str reasoning_lead(const struct reasoning_format *f)

@@ -64,7 +64,8 @@ enum answer_phase {
 };
 enum answer_phase reasoning_phase(const struct reasoning *r);
 void reasoning_settle(struct reasoning *r);            /* the rest is answer, white space at its start too */
-struct str reasoning_opener(const struct reasoning_format *f);   /* the text that opens the section, or a channel */
+/* The text that opens the section; of channels what begins a header, or with `whole` all of it. */
+struct str reasoning_opener(const struct reasoning_format *f, bool whole);
 struct str reasoning_lead(const struct reasoning_format *f);     /* between messages: the header of the answer's */
 /* Whether a piece of text can complete the marker that closes the section. */
 bool reasoning_may_end_in(const struct reasoning_format *f, struct str piece);
@@ -73,7 +74,7 @@ bool reasoning_may_end_in(const struct reasoning_format *f, struct str piece);
 void channels_add(struct reasoning *r, bool ended, struct text_parts *out);
 bool channels_marker(struct str name);
 enum answer_phase channels_phase(const struct reasoning *r);
-struct str channels_opener(void);
+struct str channels_opener(bool whole);
 struct str channels_lead(void);
 
 #endif

@@ -18,15 +18,15 @@ struct rig {
 
 /* Takes the rules. */
 static void rig_open(struct rig *r, const struct tokenizer_spec *spec, const char *template, struct rules *rules,
-                     bool space)
+                     bool space, bool headers)
 {
     struct err err = ERR_INIT;
-    const struct toolcall_syntax *calls = toolcall_detect(str_of(template));
     const struct reasoning_format *reasoning = reasoning_detect(str_of(template));
-    struct binding_spec binding = {.reasoning = reasoning, .space = space};
+    struct word_markers markers = {toolcall_detect(str_of(template)), reasoning};
+    struct binding_spec binding = {.reasoning = reasoning, .space = space, .headers = headers};
     *r = (struct rig){.text = BUF_INIT(4096), .thought = BUF_INIT(4096)};
     assert_ok(tokenizer_open(spec, &r->tokenizer, &err), err);
-    assert_ok(words_open(r->tokenizer, spec->n_tokens, calls, &r->words, &err), err);
+    assert_ok(words_open(r->tokenizer, spec->n_tokens, &markers, &r->words, &err), err);
     struct answer_spec answer = {.tokenizer = r->tokenizer, .reasoning = reasoning, .at_start = space};
     assert_ok(answer_open(&r->answer, &answer, &err), err);
     if (space)
@@ -62,7 +62,7 @@ static void rig_tiny(struct rig *r, const char *template, struct rules *rules)
     tiny_vocab_init(&tiny);
     struct tokenizer_spec spec = tiny_spec(&tiny, "qwen2");
     spec.eos = TINY_END;
-    rig_open(r, &spec, template, rules, false);
+    rig_open(r, &spec, template, rules, false, false);
 }
 
 /* ---- what the answer's owner does ---- */
@@ -250,7 +250,7 @@ static void test_a_marker_is_forced_as_its_token(void **state)
     assert_ok(rules_open(&rules, &err), err);
     uint32_t text = expr_literal(rules_exprs(rules), STR("hello\xFF<tool_call>\xFFhello"));
     assert_ok(rules_finish(rules, rules_term(rules, text), &err), err);
-    rig_open(&r, &spec, "<tool_call> {{ tools }} \"arguments\"", rules, false);
+    rig_open(&r, &spec, "<tool_call> {{ tools }} \"arguments\"", rules, false, false);
     assert_int_equal(r.words->n_markers, 1);
     assert_int_equal(force(&r), 1);
     assert_int_equal(force(&r), 1);
@@ -286,13 +286,13 @@ static void test_the_space_before_a_text_is_not_the_rules(void **state)
     spec.unknown = 0;
     spec.eos = 2;
     struct rig r;
-    rig_open(&r, &spec, "", regex("yes|no"), true);
+    rig_open(&r, &spec, "", regex("yes|no"), true, false);
     assert_true(admits(&r, SPACE_YES) && admits(&r, SPACE_NO) && admits(&r, BARE));
     assert_false(admits(&r, YES));
     take(&r, SPACE_YES);
     assert_true(shows(&r.text, "yes") && binding_whole(&r.binding));
     rig_close(&r);
-    rig_open(&r, &spec, "", regex("yes"), true);
+    rig_open(&r, &spec, "", regex("yes"), true, false);
     assert_int_equal(force(&r), 1);
     assert_int_equal(r.ids.p[0], SPACE_YES);
     assert_true(shows(&r.text, "yes"));
@@ -383,31 +383,79 @@ static void test_a_draft_stops_where_the_reasoning_may_end(void **state)
     rig_close(&r);
 }
 
-static void test_channels_lead_to_the_answers_own(void **state)
+enum { START = TINY_COUNT, CHANNEL, MESSAGE, END, RETURN };
+
+static void rig_channels(struct rig *r, struct rules *rules, bool headers)
 {
-    (void)state;
     static const char *const controls[] = {"<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>",
                                            "<|call|>"};
-    enum { START = TINY_COUNT, CHANNEL, MESSAGE, END, RETURN };
-    struct rig r;
     tiny_vocab_init(&tiny);
     for (int i = 0; i < 6; i++)
         tiny_add_token(&tiny, controls[i], TOKEN_CONTROL);
     struct tokenizer_spec spec = tiny_spec(&tiny, "qwen2");
     spec.eos = RETURN;
-    rig_open(&r, &spec, "<|channel|> <|message|>", regex("hello+"), false);
+    rig_open(r, &spec, "<|channel|> <|message|> {{ tools }} to=functions.", rules, false, headers);
+}
+
+static void think_in_channel(struct rig *r)
+{
+    take(r, CHANNEL);
+    take_bytes(r, "analysis");
+    take(r, MESSAGE);
+    take_bytes(r, "hmm");
+    take(r, END);
+}
+
+static void test_channels_lead_to_the_answers_own(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_channels(&r, regex("hello+"), false);
     assert_true(admits(&r, CHANNEL));
     assert_false(admits(&r, 'h') || admits(&r, TINY_HELLO));
-    take(&r, CHANNEL);
-    take_bytes(&r, "analysis");
-    take(&r, MESSAGE);
-    take_bytes(&r, "hmm");
-    take(&r, END);
+    think_in_channel(&r);
     assert_true(force(&r) > 4);               /* <|start|>assistant<|channel|>final<|message|> */
     assert_int_equal(r.ids.p[r.ids.n - 1], MESSAGE);
     assert_false(admits(&r, 'x') || admits(&r, RETURN));
     assert_int_equal(force(&r), 1);
     assert_true(shows(&r.thought, "hmm") && shows(&r.text, "hello") && admits(&r, RETURN));
+    rig_close(&r);
+}
+
+static struct rules *either(const char *a, const char *b)
+{
+    struct err err = ERR_INIT;
+    struct rules *rules;
+    assert_ok(rules_open(&rules, &err), err);
+    struct exprs *x = rules_exprs(rules);
+    uint32_t texts = expr_or(x, expr_literal(x, str_of(a)), expr_literal(x, str_of(b)));
+    assert_ok(rules_finish(rules, rules_term(rules, texts), &err), err);
+    return rules;
+}
+
+#define MARK "\xFF"
+#define FINAL MARK "<|channel|>" MARK "final" MARK "<|message|>" MARK "hello"
+
+static void test_a_rule_with_headers_begins_with_or_behind_the_reasoning(void **state)
+{
+    (void)state;
+    struct rig r;
+    const char *after = MARK "<|start|>" MARK "assistant" FINAL;
+    rig_channels(&r, either(FINAL, after), true);
+    take(&r, CHANNEL);
+    assert_true(admits(&r, 'f') && admits(&r, 'a'));
+    assert_false(admits(&r, 'c'));
+    take(&r, 'f');
+    assert_true(force(&r) > 0);
+    rig_close(&r);
+    rig_channels(&r, either(FINAL, after), true);
+    think_in_channel(&r);
+    assert_true(admits(&r, START) && admits(&r, CHANNEL));
+    assert_false(admits(&r, 'h') || admits(&r, RETURN));
+    take(&r, START);
+    while (force(&r) > 0)
+        ;
+    assert_true(shows(&r.thought, "hmm") && shows(&r.text, "hello") && binding_whole(&r.binding));
     rig_close(&r);
 }
 
@@ -430,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_marker_and_answer_may_begin_alike),
         cmocka_unit_test(test_a_draft_stops_where_the_reasoning_may_end),
         cmocka_unit_test(test_channels_lead_to_the_answers_own),
+        cmocka_unit_test(test_a_rule_with_headers_begins_with_or_behind_the_reasoning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

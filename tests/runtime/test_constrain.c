@@ -2,6 +2,8 @@
  * rule gives the same answer alone, in company, after a cached prompt, with any threads, with and without drafts. */
 #include "../support.h"
 
+#include "data/json.h"
+#include "grammar/schema.h"
 #include "runtime/runtime_private.h"
 #include "support_runtime.h"
 
@@ -162,6 +164,113 @@ static void test_a_rule_that_cannot_be_read_is_refused_at_the_start(void **state
     assert_int_equal(err.code, ERR_INVALID);
 }
 
+/* ---- schemas and tools ---- */
+
+#define TEXT "{\"type\":\"string\",\"maxLength\":12}"
+#define BOOKING                                                                                                        \
+    "{\"type\":\"object\",\"properties\":{\"date\":" TEXT ",\"people\":{\"type\":\"integer\",\"minimum\":1,"            \
+    "\"maximum\":40},\"notes\":{\"type\":\"array\",\"items\":" TEXT ",\"maxItems\":3}},"                             \
+    "\"required\":[\"date\",\"people\"],\"additionalProperties\":false}"
+
+static json_t *json_of(const char *text)
+{
+    json_t *json = NULL;
+    struct err err = ERR_INIT;
+    assert_ok(json_parse(str_of(text), "the test's JSON", &json, &err), err);
+    return json;
+}
+
+/* However wild the sampler is. */
+static void test_an_answer_under_a_schema_is_valid(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct schema *schema;
+    struct schema_options options = {.formats = true};
+    struct chat_message messages[2];
+    json_t *json = json_of(BOOKING);
+    struct rule_spec rule = {.kind = RULE_JSON_SCHEMA, .schema = json};
+    assert_ok(schema_open(json, &options, &schema, &err), err);
+    for (int i = 0; i < 20; i++) {
+        struct generation_request req = classify(messages, &rule);
+        req.sampler.seed = (uint64_t)i;
+        req.sampler.temperature = (float)i / 4;
+        struct answer *a = answer_of(&starter, &req);
+        json_t *value = json_of(a->text);
+        assert_int_equal(a->finish, FINISH_STOP);
+        assert_true(a->whole);
+        assert_ok(schema_validate(schema, value, &err), err);
+        json_decref(value);
+        free(a);
+    }
+    schema_close(schema);
+    json_decref(json);
+}
+
+static void test_a_schema_that_makes_no_sense_is_refused_with_its_path(void **state)
+{
+    (void)state;
+    struct chat_message messages[2];
+    json_t *json = json_of("{\"type\":\"object\",\"properties\":{\"a\":{\"minimum\":\"one\"}}}");
+    struct rule_spec rule = {.kind = RULE_JSON_SCHEMA, .schema = json};
+    struct generation_request req = classify(messages, &rule);
+    struct generation *g;
+    struct err err = ERR_INIT;
+    assert_false(generation_start(starter.rt, starter.model, &req, &g, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.msg, "/properties/a"));
+    json_decref(json);
+}
+
+#define TOOLED                                                                                                         \
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{%- endfor %}"          \
+    "{{- '<|im_start|>assistant\n' }}{#- {{ tools }} <tool_call> -#}"                                                  \
+    "{%- if tools and tools[0].function.name == 'rung_probe_tool' %}{{- tools | tojson }}{%- endif %}"
+
+static void test_required_calls_come_whole_with_arguments_of_their_schema(void **state)
+{
+    (void)state;
+    struct variant v = {.template = TOOLED};
+    struct starter s = {.rt = starter.rt};
+    struct err err = ERR_INIT;
+    struct chat_message messages[2];
+    assert_ok(variant_open(&s, "tooled", &v, NULL, &err), err);
+    json_t *tools = json_of("[{\"type\":\"function\",\"function\":{\"name\":\"book\",\"strict\":true,\"parameters\":"
+                            BOOKING "}}]");
+    struct rule_spec rule = {.kind = RULE_TOOLS, .tools = tools, .tools_required = true};
+    for (int i = 0; i < 6; i++) {
+        struct generation_request req = classify(messages, &rule);
+        req.tools = tools;
+        req.sampler.seed = (uint64_t)i;
+        req.sampler.temperature = (float)i / 3;
+        struct answer *a = answer_of(&s, &req);
+        assert_int_equal(a->finish, FINISH_TOOL_CALLS);
+        assert_true(a->whole);
+        assert_true(a->usage.forced_tokens > 2);
+        assert_string_equal(a->text, "");
+        free(a);
+    }
+    rule.tool_name = STR("cook");
+    struct generation_request req = classify(messages, &rule);
+    struct generation *g;
+    req.tools = tools;
+    assert_false(generation_start(s.rt, s.model, &req, &g, &err));
+    assert_non_null(strstr(err.msg, "cook"));
+    json_decref(tools);
+}
+
+static void test_tools_are_refused_where_the_template_knows_none(void **state)
+{
+    (void)state;
+    struct chat_message messages[2];
+    struct rule_spec rule = {.kind = RULE_TOOLS};
+    struct generation_request req = classify(messages, &rule);
+    struct generation *g;
+    struct err err = ERR_INIT;
+    assert_false(generation_start(starter.rt, starter.model, &req, &g, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+}
+
 /* ---- the same answer ---- */
 
 static void test_an_answer_is_the_same_in_company_and_after_a_cached_prompt(void **state)
@@ -172,6 +281,8 @@ static void test_an_answer_is_the_same_in_company_and_after_a_cached_prompt(void
     struct rule_spec rules[N] = {choose, regex("[a-z_]{40,60}"), choose, regex("[A-Z][a-z ]{5,9}[.]"),
                                  regex("(yes|no), because [a-z ]{10,40}[.]"), choose};
     struct generation_request reqs[N];
+    json_t *booking = json_of(BOOKING);
+    rules[0] = (struct rule_spec){.kind = RULE_JSON_SCHEMA, .schema = booking};
     struct answer *alone[N];
     struct generation *together[N];
     for (int i = 0; i < N; i++) {
@@ -189,6 +300,7 @@ static void test_an_answer_is_the_same_in_company_and_after_a_cached_prompt(void
         free(a);
         free(alone[i]);
     }
+    json_decref(booking);
 }
 
 static void test_an_answer_is_the_same_with_one_thread(void **state)
@@ -347,6 +459,10 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_is_cut_is_not_whole),
         cmocka_unit_test(test_the_length_bounds_forced_tokens_too),
         cmocka_unit_test(test_a_rule_that_cannot_be_read_is_refused_at_the_start),
+        cmocka_unit_test(test_an_answer_under_a_schema_is_valid),
+        cmocka_unit_test(test_a_schema_that_makes_no_sense_is_refused_with_its_path),
+        cmocka_unit_test(test_required_calls_come_whole_with_arguments_of_their_schema),
+        cmocka_unit_test(test_tools_are_refused_where_the_template_knows_none),
         cmocka_unit_test(test_an_answer_is_the_same_in_company_and_after_a_cached_prompt),
         cmocka_unit_test(test_an_answer_is_the_same_with_one_thread),
         cmocka_unit_test(test_an_answer_is_the_same_with_and_without_drafts),

@@ -131,7 +131,7 @@ static bool try_model(const struct arguments *a, const struct cli_rule *rule, st
     struct words *words = NULL;
     if (!cli_map_model(a->model, &a->model_options, &map, err) || !gguf_open_map(map, &g, err))
         return false;
-    bool ok = vocab_open(g, &t, err) && words_open(t, tokenizer_count(t), NULL, &words, err) &&
+    bool ok = vocab_open(g, &t, err) && words_open(t, tokenizer_count(t), &(struct word_markers){0}, &words, err) &&
               try_vocabulary(rule, words, ret, err);
     if (ok) {
         ret->name = a->model;

@@ -28,6 +28,7 @@ bool binding_open(struct binding *b, const struct binding_spec *spec, const stru
     enum answer_phase phase = answer_phase(answer);
     *b = (struct binding){.constraint = spec->constraint, .words = spec->words, .reasoning = spec->reasoning,
                           .space = spec->space, .state = BINDING_HELD};
+    b->headers = spec->headers && b->reasoning && reasoning_in_channels(b->reasoning);
     b->forced = BUF_INIT(FORCED_MAX_BYTES);
     b->behind = BUF_INIT(64u << 10);
     if (!matcher_open(b->constraint, &b->matcher, err))
@@ -37,8 +38,8 @@ bool binding_open(struct binding *b, const struct binding_spec *spec, const stru
     if (phase != PHASE_POSSIBLE)
         return true;
     b->state = BINDING_POSSIBLE;
-    b->answers = !reasoning_in_channels(b->reasoning);   /* there a header comes before any text */
-    return encode_opener(b, reasoning_opener(b->reasoning), err);
+    b->answers = b->headers || !reasoning_in_channels(b->reasoning);   /* there a header comes before any text */
+    return encode_opener(b, reasoning_opener(b->reasoning, b->headers), err);
 }
 
 void binding_close(struct binding *b)
@@ -107,14 +108,16 @@ static bool restart(struct binding *b, struct err *err)
 
 bool binding_follow(struct binding *b, enum answer_phase phase, struct err *err)
 {
-    if (b->state == BINDING_POSSIBLE && phase == PHASE_REASONING) {
+    if (b->state == BINDING_POSSIBLE && phase == PHASE_REASONING && (!b->headers || b->opened == b->n_opener)) {
         b->state = BINDING_REASONING;
         return restart(b, err);
     }
-    b->between = b->state == BINDING_REASONING && phase == PHASE_BETWEEN;
-    if (b->state == BINDING_REASONING && phase == PHASE_LEAD)
+    if (b->state != BINDING_REASONING)
+        return true;
+    b->between = phase == PHASE_BETWEEN && !b->headers;
+    if (phase == PHASE_LEAD)
         b->state = BINDING_LEAD;
-    if (b->state == BINDING_REASONING && phase == PHASE_ANSWER)
+    else if (phase == PHASE_ANSWER || (phase == PHASE_BETWEEN && b->headers))
         b->state = BINDING_HELD;
     return true;
 }

@@ -20,6 +20,7 @@ struct binding_spec {
     struct constraint *constraint;   /* a reference, taken in any case */
     const struct reasoning_format *reasoning;   /* NULL: none can come */
     bool space;                      /* the answer's text begins with a space that its user does not see */
+    bool headers;                    /* where answers come in channels, the rule writes the headers itself */
 };
 
 struct binding {
@@ -37,7 +38,7 @@ struct binding {
     int32_t opener[BINDING_MAX_OPENER];   /* what opens the reasoning ... */
     int n_opener, opened;            /* ... and how much of it is there, while it may be */
     bool answers;                    /* POSSIBLE: what is there may be the answer's beginning */
-    bool space;
+    bool space, headers;
     bool ended;                      /* an end token came */
     bool between;                    /* channels: a message of reasoning ended */
     int n_white;

@@ -13,7 +13,7 @@ struct entry {
 
 struct rule_store {
     const struct tokenizer *tokenizer;
-    const struct toolcall_syntax *calls;
+    struct word_markers markers;
     int64_t n_vocab;
     pthread_mutex_t lock;
     /* under lock */
@@ -23,7 +23,7 @@ struct rule_store {
     uint64_t now;
 };
 
-bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcall_syntax *calls,
+bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct word_markers *markers,
                      struct rule_store **ret, struct err *err)
 {
     struct rule_store *s = calloc(1, sizeof *s);
@@ -31,7 +31,7 @@ bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct to
         return err_nomem(err, "the rules of a model");
     s->tokenizer = t;
     s->n_vocab = n_vocab;
-    s->calls = calls;
+    s->markers = *markers;
     pthread_mutex_init(&s->lock, NULL);
     *ret = s;
     return true;
@@ -57,7 +57,7 @@ void rule_store_close(struct rule_store *s)
 bool rule_store_words(struct rule_store *s, const struct words **ret, struct err *err)
 {
     pthread_mutex_lock(&s->lock);
-    bool ok = s->words || words_open(s->tokenizer, s->n_vocab, s->calls, &s->words, err);
+    bool ok = s->words || words_open(s->tokenizer, s->n_vocab, &s->markers, &s->words, err);
     if (ok)
         *ret = s->words;
     pthread_mutex_unlock(&s->lock);

@@ -8,7 +8,7 @@
 #include "runtime/rule.h"
 
 struct rule_store;
-bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcall_syntax *calls,
+bool rule_store_open(const struct tokenizer *t, int64_t n_vocab, const struct word_markers *markers,
                      struct rule_store **ret, struct err *err);
 void rule_store_close(struct rule_store *s);     /* NULL allowed; no answer uses its rules */
 /* Opened by the first who asks: models without rules pay nothing. Lives as long as the store. */

@@ -24,22 +24,25 @@ static struct str text_of(const struct tokenizer *t, int32_t id)
     }
 }
 
-static bool is_marker(const struct tokenizer *t, int32_t id, const struct toolcall_syntax *calls)
+static bool is_marker(const struct tokenizer *t, int32_t id, const struct word_markers *m)
 {
-    return calls && tokenizer_type(t, id) == TOKEN_CONTROL && !tokenizer_is_end(t, id) &&
-           toolcall_marker(calls, tokenizer_piece(t, id));
+    if (tokenizer_type(t, id) != TOKEN_CONTROL || tokenizer_is_end(t, id))
+        return false;
+    struct str name = tokenizer_piece(t, id);
+    return (m->calls && toolcall_marker(m->calls, name)) ||
+           (m->reasoning && reasoning_in_channels(m->reasoning) && reasoning_marker(m->reasoning, name));
 }
 
-static bool list_markers(struct words *w, struct source *s, const struct toolcall_syntax *calls, struct err *err)
+static bool list_markers(struct words *w, struct source *s, const struct word_markers *markers, struct err *err)
 {
     for (int32_t id = 0; id < tokenizer_count(w->tokenizer); id++) {
-        if (!is_marker(w->tokenizer, id, calls))
+        if (!is_marker(w->tokenizer, id, markers))
             continue;
         struct str name = tokenizer_piece(w->tokenizer, id);
-        struct str *markers = realloc(w->markers, (size_t)(w->n_markers + 1) * sizeof *markers);
-        if (!markers)
+        struct str *names = realloc(w->markers, (size_t)(w->n_markers + 1) * sizeof *names);
+        if (!names)
             return err_nomem(err, "the vocabulary of a rule");
-        w->markers = markers;
+        w->markers = names;
         w->markers[w->n_markers++] = name;
         s->spelled_at[id] = s->spelled.n + 1;
         buf_char(&s->spelled, VOCABULARY_MARK);
@@ -64,13 +67,13 @@ static bool is_end(void *source, int32_t id)
     return tokenizer_is_end(((const struct source *)source)->tokenizer, id);
 }
 
-static bool open_vocabulary(struct words *w, int64_t n_vocab, const struct toolcall_syntax *calls, struct err *err)
+static bool open_vocabulary(struct words *w, int64_t n_vocab, const struct word_markers *markers, struct err *err)
 {
     struct source source = {.tokenizer = w->tokenizer, .spelled = BUF_INIT(MARKERS_MAX_BYTES)};
     struct vocabulary_spec spec = {.n_tokens = (int32_t)n_vocab, .piece = piece_of, .is_end = is_end, .ctx = &source};
     source.spelled_at = calloc((size_t)tokenizer_count(w->tokenizer), sizeof *source.spelled_at);
     bool ok = (source.spelled_at || err_nomem(err, "the vocabulary of a rule")) &&
-              list_markers(w, &source, calls, err) && vocabulary_open(&spec, &w->vocabulary, err);
+              list_markers(w, &source, markers, err) && vocabulary_open(&spec, &w->vocabulary, err);
     buf_free(&source.spelled);
     free(source.spelled_at);
     return ok;
@@ -165,7 +168,7 @@ int32_t words_longer(const struct words *w, struct str text, const int32_t **ret
 
 /* ---- life ---- */
 
-bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcall_syntax *calls, struct words **ret,
+bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct word_markers *markers, struct words **ret,
                 struct err *err)
 {
     struct words *w = calloc(1, sizeof *w);
@@ -180,7 +183,7 @@ bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcal
         words_close(w);
         return err_nomem(err, "the vocabulary of a rule");
     }
-    if (!open_vocabulary(w, n_vocab, calls, err) || !sort_tokens(w, err)) {
+    if (!open_vocabulary(w, n_vocab, markers, err) || !sort_tokens(w, err)) {
         words_close(w);
         return false;
     }

@@ -7,6 +7,7 @@
 #define RUNG_RUNTIME_CONSTRAIN_WORDS_H
 
 #include "grammar/constraint.h"
+#include "runtime/reasoning.h"
 #include "text/tokenizer.h"
 #include "text/toolcall.h"
 
@@ -20,15 +21,20 @@ struct words {
     size_t n_words;                  /* of a bitset */
     uint64_t *no_ends;               /* every token but those that end an answer */
     uint64_t *white;                 /* white space alone, a few characters of it */
-    struct str *markers;             /* [n_markers] names of control tokens that are part of calls */
+    struct str *markers;             /* [n_markers] names of control tokens that rules may write */
     int n_markers;
     /* private */
     int32_t *sorted;                 /* [n_sorted] tokens with a text, by their bytes */
     int32_t n_sorted;
 };
 
-/* n_vocab: bits of a mask; at least the tokenizer's tokens. calls: whose markers are words too; NULL: none are. */
-bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct toolcall_syntax *calls, struct words **ret,
+/* Control tokens that are words too: of calls, and of the headers of channels; NULL: none. */
+struct word_markers {
+    const struct toolcall_syntax *calls;
+    const struct reasoning_format *reasoning;
+};
+/* n_vocab: bits of a mask; at least the tokenizer's tokens. */
+bool words_open(const struct tokenizer *t, int64_t n_vocab, const struct word_markers *markers, struct words **ret,
                 struct err *err);
 void words_close(struct words *w);   /* NULL allowed */
 /* Tokens whose bytes begin with the text and go on: their number, *ret the first of them. */
