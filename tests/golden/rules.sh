@@ -56,6 +56,8 @@ extract='Extract the booking details as JSON.'
 ask='A table for 4 at 7:30 pm tomorrow, please.'
 answer run_under_a_schema 0 '\{"date":"tomorrow","time":"7:30 pm","people":"4"\}' \
     "$rung" run starter --schema booking.json --system "$extract" "$ask"
+answer run_under_the_schema_of_the_examples 0 '\{"date":"tomorrow","time":"7:30 pm","people":"4"\}' \
+    "$rung" run starter --schema "$root/examples/booking.schema.json" --system "$extract" "$ask"
 answer run_cut_has_its_status 3 '\{.{0,30}' \
     "$rung" run starter --schema booking.json --max-tokens 2 --system "$extract" "$ask"
 grep -q 'not what the rule asks for: it was cut' said

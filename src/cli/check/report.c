@@ -61,23 +61,28 @@ static void print_notes(const struct check_result *r)
         putchar('\n');
 }
 
-static void count(const struct check_result *r, int ret[4])
+/* How many keywords each treatment has, of those that have any. */
+static void print_counts(const struct check_result *r)
 {
-    memset(ret, 0, 4 * sizeof *ret);
-    for (int i = 0; i < r->n_notes; i++)
-        ret[r->notes[i].treatment]++;
+    const char *separator = ": ";
+    for (int t = SCHEMA_ENFORCED; t <= SCHEMA_REFUSED; t++) {
+        int n = 0;
+        for (int i = 0; i < r->n_notes; i++)
+            n += (int)r->notes[i].treatment == t;
+        if (n > 0)
+            printf("%s%d %s", separator, n, treatments[t]);
+        separator = n > 0 ? ", " : separator;
+    }
 }
 
 static void print_sums(const struct check_result *r)
 {
-    int n[4];
-    count(r, n);
+    if (!r->usable && r->n_notes == 0)
+        return;
     printf("%s%s", r->what, r->from ? ", " : "");
     if (r->from)
         print_safe(str_of(r->from));
-    if (r->n_notes > 0)
-        printf(": %d keywords are enforced while decoding, %d checked on the finished answer, %d ignored, %d refused",
-               n[SCHEMA_ENFORCED], n[SCHEMA_VALIDATED_AFTER], n[SCHEMA_IGNORED], n[SCHEMA_REFUSED]);
+    print_counts(r);
     putchar('\n');
     if (r->usable && r->validated)
         printf("An answer that fails the check at its end counts as a failure: it is tried again, then climbs.\n");
