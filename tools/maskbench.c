@@ -3,8 +3,10 @@
  *
  * Each schema is compiled, each instance written as MaskBench writes it (one line, a space behind commas and colons,
  * members in the order of the file), made into tokens, and held to the mask token by token until one is not admitted.
- * Times are of the processor, not of the wall. A child process does the work and this one watches it: a schema that
- * takes longer than its limit, or that crashes, costs itself alone. */
+ * MaskBench put the members of its instances into the order that its author's engine wants, where that engine took the
+ * schema; those that a mask in declared order rejects for their order alone are counted apart. Times are of the
+ * processor, not of the wall. A child process does the work and this one watches it: a schema that takes longer than
+ * its limit, or that crashes, costs itself alone. */
 #include <dirent.h>
 #include <getopt.h>
 #include <signal.h>

@@ -24,6 +24,7 @@ struct outcome {
     float compile_us, slowest_mask_us;
     int n_valid, n_invalid;
     int mask_rejects, check_rejects;   /* valid instances */
+    int order_rejects;                 /* of mask_rejects those that are admitted when members may come in any order */
     int mask_admits, both_admit;       /* invalid ones */
     bool unsaid;      /* the mask was said to say all, and validation found more */
     char why[400];    /* the error of compiling, or the first instance that went wrong */

@@ -128,6 +128,22 @@ static bool admits(struct bench *b, struct constraint *c, const struct token_ids
     return ok;
 }
 
+/* Whether the order of its members alone is why the mask rejects a text. */
+static bool admitted_in_any_order(const struct bench *b, json_t *schema, struct str text)
+{
+    struct bench other = *b;
+    struct compiled c = {.json = json_incref(schema)};
+    struct rules *rules;
+    size_t n;
+    bool whole = false;
+    other.options.any_order = true;
+    if (schema_open(c.json, &other.options, &c.schema, NULL) && schema_rules(c.schema, &rules, NULL) &&
+        constraint_open(rules, b->vocabulary, &c.constraint, NULL))
+        constraint_accepts(c.constraint, text, &n, &whole);
+    close_compiled(&c);
+    return whole;
+}
+
 /* What went wrong with instance `at`, for who mends it: the text up to the token that was not admitted. */
 static void explain(struct outcome *o, const struct bench *b, int at, const char *what, const struct token_ids *ids,
                     int64_t stopped, const struct err *err)
@@ -161,7 +177,9 @@ static bool run_test(struct bench *b, struct compiled *c, struct str data, bool 
         bool mask = admits(b, c->constraint, &ids, &o->slowest_mask_us, &stopped, &why);
         bool check = schema_validate(c->schema, instance, &broken);
         *(valid ? &o->n_valid : &o->n_invalid) += 1;
+        bool order = valid && !mask && !b->options.any_order && admitted_in_any_order(b, c->json, buf_view(&text));
         o->mask_rejects += valid && !mask;
+        o->order_rejects += order;
         o->check_rejects += valid && !check;
         o->mask_admits += !valid && mask;
         o->both_admit += !valid && mask && (check || !schema_needs_validation(c->schema));
@@ -169,7 +187,8 @@ static bool run_test(struct bench *b, struct compiled *c, struct str data, bool 
         if (why.code == ERR_INTERNAL)
             explain(o, b, at, "the mask contradicts itself", &ids, stopped, &why);
         else if (valid && !mask)
-            explain(o, b, at, "valid, but the mask rejects it", &ids, stopped, &why);
+            explain(o, b, at, order ? "valid, but in another order" : "valid, but the mask rejects it", &ids, stopped,
+                    &why);
         else if (valid && !check)
             explain(o, b, at, "valid, but validation rejects it", &ids, ids.n, &broken);
         else if (!valid && mask && check)
