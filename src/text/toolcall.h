@@ -34,6 +34,8 @@ struct tool_call_delta {
 struct toolcall_syntax;
 const struct toolcall_syntax *toolcall_detect(struct str template_source);
 const char *toolcall_name(const struct toolcall_syntax *s);   /* "hermes", "mistral", ... */
+/* The words that lead from text to a call, ended by NULL. */
+const char *const *toolcall_leads(const struct toolcall_syntax *s);
 /* Whether a control token of this name is part of the syntax, so that the parser must see it as text. */
 bool toolcall_marker(const struct toolcall_syntax *s, struct str name);
 

@@ -235,6 +235,21 @@ static void test_toolrule_auto_admits_text_and_calls(void **state)
     json_decref(asked.tools);
 }
 
+/* Also behind words that only the reader of calls knows. */
+static void test_toolrule_auto_text_holds_no_lead(void **state)
+{
+    struct asked asked;
+    (void)state;
+    ask(&asked, "tools<|tool_call|>", TOOLS);
+    asked.rule.choice = TOOLRULE_AUTO;
+    struct automaton *a = automaton_for(&asked.rule);
+    assert_true(automaton_takes(a, STR("functool is no call")));
+    assert_false(automaton_takes(a, STR("functools[{\"name\": \"rm\", \"arguments\": {}}]")));
+    assert_false(automaton_takes(a, STR("So: <|tool_call|>[]")));
+    automaton_close(a);
+    json_decref(asked.tools);
+}
+
 /* Where a call is a bare object, an answer that begins with a brace is one. */
 static void test_toolrule_auto_with_bare_objects(void **state)
 {
@@ -392,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_toolrule_admits_each_familys_call),
         cmocka_unit_test(test_toolrule_walks_are_calls),
         cmocka_unit_test(test_toolrule_auto_admits_text_and_calls),
+        cmocka_unit_test(test_toolrule_auto_text_holds_no_lead),
         cmocka_unit_test(test_toolrule_auto_with_bare_objects),
         cmocka_unit_test(test_toolrule_named_and_single),
         cmocka_unit_test(test_toolrule_markers_are_tokens),

@@ -235,24 +235,18 @@ static bool calls_node(struct tool_writer *w, const struct family *f, const stru
 
 /* ---- free text ---- */
 
-/* The words that tell a call from text: what a form begins with. */
-static struct str lead_of(const struct call_form *form)
-{
-    const char *words = *form->begin ? form->begin : form->call;
-    return (struct str){words, strcspn(words, " %")};
-}
-
 /* Text in which no call begins. Where a call is a bare object, text that begins with a brace is one. */
-static uint32_t text_node(struct tool_writer *w, const struct family *f, bool *ret_bare)
+static uint32_t text_node(struct tool_writer *w, bool bare)
 {
     struct exprs *x = rules_exprs(w->rules);
-    uint32_t text = tool_text_without(w, lead_of(&f->forms[0]));
-    *ret_bare = *f->forms[0].begin == 0 && *f->forms[0].call == '{';
-    if (*ret_bare) {
+    uint32_t text = expr_not(x, EXPR_NONE);
+    for (const char *const *lead = toolcall_leads(w->spec->syntax); *lead; lead++)
+        text = expr_and(x, text, tool_text_without(w, str_of(*lead)));
+    if (bare) {
         struct byte_set blanks = {{1ull << ' ' | 1ull << '\t' | 1ull << '\n' | 1ull << '\r'}};
         uint32_t brace = expr_concat(x, expr_literal(x, STR("{")), any_bytes(x));
         uint32_t object = expr_concat(x, expr_repeat(x, expr_bytes(x, &blanks), 0, EXPR_UNBOUNDED), brace);
-        text = expr_and(x, tool_text_without(w, lead_of(&f->forms[1])), expr_not(x, object));
+        text = expr_and(x, text, expr_not(x, object));
     }
     return rules_term(w->rules, text);
 }
@@ -261,8 +255,8 @@ static uint32_t text_node(struct tool_writer *w, const struct family *f, bool *r
 static uint32_t auto_node(struct tool_writer *w, const struct family *f, uint32_t calls)
 {
     struct rules *r = w->rules;
-    bool bare;
-    uint32_t text = text_node(w, f, &bare);
+    bool bare = *f->forms[0].begin == 0 && *f->forms[0].call == '{';
+    uint32_t text = text_node(w, bare);
     if (f->text[0]) {
         uint32_t ways[3] = {calls};
         for (int i = 0; i < 2; i++) {

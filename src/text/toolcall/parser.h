@@ -31,7 +31,7 @@ struct xml_words {
 
 struct toolcall_syntax {
     const char *name;
-    const char *leads[SYNTAX_MAX_WORDS];        /* from text into the gap */
+    const char *leads[SYNTAX_MAX_WORDS + 1];    /* from text into the gap; ended by NULL */
     const char *separators[SYNTAX_MAX_WORDS];   /* skipped in the gap; text where no call follows */
     const char *closers[SYNTAX_MAX_WORDS];      /* skipped in the gap behind a call */
     struct {

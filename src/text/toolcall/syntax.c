@@ -98,6 +98,11 @@ const char *toolcall_name(const struct toolcall_syntax *s)
     return s->name;
 }
 
+const char *const *toolcall_leads(const struct toolcall_syntax *s)
+{
+    return s->leads;
+}
+
 static bool holds(const char *word, struct str name)
 {
     return word && str_find(str_of(word), name) != SIZE_MAX;
