@@ -26,12 +26,16 @@ bool constraint_open(struct rules *rules, const struct vocabulary *v, struct con
         rules_close(rules);
         return err_nomem(err, "a constraint");
     }
-    if (!automaton_open(rules, &c->automaton, err)) {
+    bool ok = automaton_open(rules, &c->automaton, err);
+    if (ok && !memory_open(&c->memory, c->automaton, v, err)) {
+        automaton_close(c->automaton);
+        ok = false;
+    }
+    if (!ok) {
         free(c);
         return false;
     }
     c->vocabulary = v;
-    memory_open(&c->memory, c->automaton, v);
     atomic_init(&c->references, 1);
     *ret = c;
     return true;

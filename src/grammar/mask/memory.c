@@ -52,10 +52,20 @@ static void state_dropped(void *ctx, void *slot)
         discard(ctx, slot);
 }
 
-void memory_open(struct mask_memory *m, struct automaton *a, const struct vocabulary *v)
+/* The most tokens that are shorter than a whole mask. */
+static size_t most_tokens(const struct vocabulary *v)
+{
+    return v->n_words * sizeof(uint64_t) / sizeof(int32_t);
+}
+
+bool memory_open(struct mask_memory *m, struct automaton *a, const struct vocabulary *v, struct err *err)
 {
     *m = (struct mask_memory){.automaton = a, .vocabulary = v};
+    m->ids = malloc(most_tokens(v) * sizeof *m->ids);
+    if (!m->ids)
+        return err_nomem(err, "masks to remember");
     automaton_on_drop(a, state_dropped, m);
+    return true;
 }
 
 static void discard_oldest(struct mask_memory *m)
@@ -68,6 +78,7 @@ void memory_close(struct mask_memory *m)
 {
     while (m->oldest)
         discard_oldest(m);
+    free(m->ids);
 }
 
 bool memory_recall(struct mask_memory *m, uint32_t state, uint64_t *mask)
@@ -93,34 +104,26 @@ bool memory_recall(struct mask_memory *m, uint32_t state, uint64_t *mask)
     return true;
 }
 
-static uint64_t differing(const struct vocabulary *v, int plain, const uint64_t *mask, size_t word)
+/* The tokens in which the mask differs; most_tokens + 1 where they are more. */
+static size_t list_tokens(const struct vocabulary *v, int plain, const uint64_t *mask, int32_t *ids)
 {
-    return mask[word] ^ (plain == PLAIN_NONE ? 0 : v->plain[plain][word]);
-}
-
-static size_t count_tokens(const struct vocabulary *v, int plain, const uint64_t *mask)
-{
-    size_t n = 0;
+    size_t n = 0, most = most_tokens(v);
     for (size_t w = 0; w < v->n_words; w++)
-        n += (size_t)__builtin_popcountll(differing(v, plain, mask, w));
+        for (uint64_t more = mask[w] ^ (plain == PLAIN_NONE ? 0 : v->plain[plain][w]); more; more &= more - 1) {
+            if (n == most)
+                return most + 1;
+            ids[n++] = (int32_t)(w * 64) + __builtin_ctzll(more);
+        }
     return n;
-}
-
-static void list_tokens(const struct vocabulary *v, int plain, const uint64_t *mask, int32_t *ids)
-{
-    for (size_t w = 0; w < v->n_words; w++)
-        for (uint64_t more = differing(v, plain, mask, w); more; more &= more - 1)
-            *ids++ = (int32_t)(w * 64) + __builtin_ctzll(more);
 }
 
 void memory_keep(struct mask_memory *m, uint32_t state, int plain, const uint64_t *mask)
 {
     const struct vocabulary *v = m->vocabulary;
-    size_t n = count_tokens(v, plain, mask);
-    struct remembered as = {.state = state_shared(m->automaton, state), .plain = plain, .n = (uint32_t)n};
-    as.whole = n * sizeof(int32_t) > v->n_words * sizeof(uint64_t);
-    if (as.whole)
-        as.n = 0;
+    size_t n = list_tokens(v, plain, mask, m->ids);
+    bool whole = n > most_tokens(v);
+    struct remembered as = {
+        .state = state_shared(m->automaton, state), .plain = plain, .n = whole ? 0 : (uint32_t)n, .whole = whole};
     size_t bytes = size_of(m, &as);
     while (m->oldest && m->bytes + bytes > MASK_MEMORY_MAX_BYTES)
         discard_oldest(m);
@@ -128,10 +131,10 @@ void memory_keep(struct mask_memory *m, uint32_t state, int plain, const uint64_
     if (!r)
         return;
     *r = as;
-    if (r->whole)
+    if (whole)
         memcpy(r->words, mask, v->n_words * sizeof *mask);
     else
-        list_tokens(v, plain, mask, ids_of(r));
+        memcpy(ids_of(r), m->ids, n * sizeof *m->ids);
     make_newest(m, r);
     m->bytes += bytes;
     *state_slot(m->automaton, state) = r;

@@ -15,9 +15,10 @@ struct mask_memory {
     /* private */
     struct remembered *newest, *oldest;
     size_t bytes;
+    int32_t *ids;   /* scratch */
 };
 
-void memory_open(struct mask_memory *m, struct automaton *a, const struct vocabulary *v);
+bool memory_open(struct mask_memory *m, struct automaton *a, const struct vocabulary *v, struct err *err);
 void memory_close(struct mask_memory *m);   /* before its automaton */
 /* false when the state's mask is not remembered. */
 bool memory_recall(struct mask_memory *m, uint32_t state, uint64_t *mask);

@@ -20,7 +20,10 @@ struct walk {
 static void enter(struct walk *w, uint32_t depth, uint32_t state)
 {
     w->states[depth] = state;
-    w->rows[depth] = state_row(w->a, state, &w->fault);
+    if (depth > 0 && state == w->states[depth - 1])
+        w->rows[depth] = w->rows[depth - 1];
+    else
+        w->rows[depth] = state_row(w->a, state, &w->fault);
 }
 
 /* The state after the node's byte, its parent being entered. */
