@@ -24,7 +24,8 @@
 #define STATE_DEAD 0u
 
 struct automaton;
-bool automaton_open(struct rules *rules, struct automaton **ret, struct err *err);   /* takes the rules, also on failure */
+/* Takes the finished rules, also on failure. */
+bool automaton_open(struct rules *rules, struct automaton **ret, struct err *err);
 void automaton_close(struct automaton *a);
 void automaton_lock(struct automaton *a);
 void automaton_unlock(struct automaton *a);

@@ -7,7 +7,14 @@
 #define SPECIMEN_MAX_TEXT 32
 #define SPECIMEN_LETTERS "ab,:"
 
-enum specimen_kind { SPECIMEN_TEXT, SPECIMEN_SEQUENCE, SPECIMEN_CHOICE, SPECIMEN_ITEMS, SPECIMEN_MEMBERS, SPECIMEN_SELF };
+enum specimen_kind {
+    SPECIMEN_TEXT,
+    SPECIMEN_SEQUENCE,
+    SPECIMEN_CHOICE,
+    SPECIMEN_ITEMS,
+    SPECIMEN_MEMBERS,
+    SPECIMEN_SELF,
+};
 
 struct specimen_field {
     int key;              /* of the fixed keys below; the last ones are `many` terms */
@@ -38,7 +45,8 @@ struct specimen *specimen_draw(struct specimen_source *from);   /* NULL when mem
 void specimen_free(struct specimen *s);
 /* Finished rules; false with *err where there are none (no answer, left recursion). */
 bool specimen_rules(const struct specimen *s, struct rules **ret, struct err *err);
-/* The whole text belongs to the grammar. At most SPECIMEN_MAX_TEXT bytes. */
-bool specimen_matches(const struct specimen *s, struct str text);
+enum specimen_answer { SPECIMEN_NO, SPECIMEN_YES, SPECIMEN_TOO_LONG_TO_TELL };
+/* Whether the whole text, of at most SPECIMEN_MAX_TEXT bytes, belongs to the grammar. */
+enum specimen_answer specimen_matches(const struct specimen *s, struct str text);
 
 #endif

@@ -230,7 +230,8 @@ static bool members_first(struct closure *c, uint32_t id, uint32_t stack)
 static bool key_done(struct closure *c, const struct frame *f)
 {
     const struct members *m = c->a->rules->nodes[f->node].members;
-    struct frame value = {.kind = FRAME_VALUE, .node = f->node, .parent = f->parent, .payload = f->payload, .at = f->at};
+    struct frame value = {.kind = FRAME_VALUE, .node = f->node, .parent = f->parent, .payload = f->payload,
+                          .at = f->at};
     struct payload after;
     if (f->kind == FRAME_KEY && (!key_payload(c->a, f, &after, c->err) ||
                                  !store_payload(c->a, m, &after, &value.payload, c->err)))

@@ -1,6 +1,6 @@
 /* What the nodes of finished rules mean together: which can be completed, which by the empty text, and whether some
- * begins with itself. Both questions are least fixpoints, found by a queue over the nodes that the start reaches, so the
- * work is linear in the edges whatever the shape of the recursion. */
+ * begins with itself. Both questions are least fixpoints, found by a queue over the nodes that the start reaches, so
+ * the work is linear in the edges whatever the shape of the recursion. */
 #include <stddef.h>
 #include <stdlib.h>
 

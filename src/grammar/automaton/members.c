@@ -269,8 +269,8 @@ bool members_settle(struct rules *r, struct members *m)
 bool members_decidable(const struct members *m, struct err *err)
 {
     if (m->looped && !m->endless && m->min > m->required && m->max < m->live)
-        return err_set(err, ERR_UNSUPPORTED, "an object whose fields need each other in a circle cannot be held to both "
-                       "a least and a greatest number of fields; leave one of them out");
+        return err_set(err, ERR_UNSUPPORTED, "an object whose fields need each other in a circle cannot be held to "
+                       "both a least and a greatest number of fields; leave one of them out");
     return true;
 }
 

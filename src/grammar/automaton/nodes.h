@@ -1,7 +1,7 @@
 /* What rules are made of. Nobody outside this room includes this.
  *
- * Until rules_finish a node is as its builder said it; afterwards `live` and `nullable` are known, and what can never be
- * completed is gone from choices, items and members. */
+ * Until rules_finish a node is as its builder said it; afterwards `live` and `nullable` are known, and what can never
+ * be completed is gone from choices, items and members. */
 #ifndef RUNG_GRAMMAR_AUTOMATON_NODES_H
 #define RUNG_GRAMMAR_AUTOMATON_NODES_H
 

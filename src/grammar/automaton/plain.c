@@ -9,8 +9,8 @@
 #define PLAIN_ENOUGH 16      /* what is known to go on so far is not asked again */
 #define PLAIN_STATES 96      /* met in one search */
 
-/* Well-formed UTF-8 but '"', '\\', and what lies below U+0020 and at U+007F: first byte, range of the second, bytes that
- * follow the first (Unicode 15, table 3-7). */
+/* Well-formed UTF-8 but '"', '\\', and what lies below U+0020 and at U+007F: first byte, range of the second, bytes
+ * that follow the first (Unicode 15, table 3-7). */
 static const struct {
     uint8_t first, last, second_first, second_last, more;
 } plain_characters[] = {

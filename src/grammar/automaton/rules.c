@@ -1,5 +1,5 @@
-/* Building rules: nodes are noted as they are said. What they mean together is found once, in finish.c; what the members
- * of an object may be, in members.c. */
+/* Building rules: nodes are noted as they are said. What they mean together is found once, in finish.c; what the
+ * members of an object may be, in members.c. */
 #include <stdlib.h>
 
 #include "grammar/automaton/members.h"
@@ -118,7 +118,7 @@ uint32_t rules_sequence(struct rules *r, const uint32_t *nodes, int n)
 {
     if (any_none(nodes, n))
         return RULES_NONE;
-    uint32_t *kids = copy_kids(r, nodes, 0 + n);
+    uint32_t *kids = copy_kids(r, nodes, n);
     if (!kids)
         return spoil(r);
     uint32_t kept = 0;
