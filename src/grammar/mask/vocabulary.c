@@ -60,6 +60,20 @@ int plain_size(struct str piece)
     return characters == 0 ? PLAIN_NONE : size;
 }
 
+const char *const byte_kinds[BYTE_KINDS] = {
+    "0123456789", "abcdef", "ghijklmnopqrstuvwxyz", "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ", " ", "_", "-", ".", "/", ":", ",",
+    ";", "@", "#", "%", "&", "+", "=", "?", "!", "*", "~", "$", "'", "()", "[]", "{}", "<>", "^`|",
+};
+
+static void list_kinds(uint32_t ret_bit[256])
+{
+    for (int byte = 0; byte < 256; byte++)
+        ret_bit[byte] = 1u << KIND_OTHER;
+    for (int kind = 0; kind < BYTE_KINDS; kind++)
+        for (const char *p = byte_kinds[kind]; *p; p++)
+            ret_bit[(uint8_t)*p] = 1u << kind;
+}
+
 /* ---- the tokens' bytes ---- */
 
 static bool allocate(struct vocabulary *v, int32_t n_tokens)
@@ -259,16 +273,20 @@ static bool build_trie(struct vocabulary *v, const struct sorted *all, size_t n,
 static bool measure_subtrees(struct vocabulary *v, size_t n_tokens, struct err *err)
 {
     const struct trie *t = &v->plain_trie;
-    uint32_t way[VOCABULARY_MAX_PIECE + 1], n = 0;
+    uint32_t way[VOCABULARY_MAX_PIECE + 1], kind_bit[256], n = 0;
     v->sizes = calloc((size_t)t->n + 1, sizeof *v->sizes);
     v->order = malloc((n_tokens + 1) * sizeof *v->order);
+    v->kinds = calloc((size_t)t->n + 1, sizeof *v->kinds);
     v->rank = malloc(((size_t)t->n + 1) * sizeof *v->rank);
-    if (!v->sizes || !v->order || !v->rank)
+    if (!v->sizes || !v->order || !v->kinds || !v->rank)
         return err_nomem(err, "a vocabulary's trie");
+    list_kinds(kind_bit);
     for (uint32_t i = 0; i < t->n; i++) {
         struct trie_node node = t->nodes[i];
         way[node.depth] = i;
         v->rank[i] = n;
+        for (uint32_t d = node.depth; d > 0 && !(v->kinds[way[d]] & kind_bit[node.byte]); d--)
+            v->kinds[way[d]] |= kind_bit[node.byte];
         if (node.token == VOCABULARY_NO_TOKEN)
             continue;
         for (int32_t id = (int32_t)node.token; id >= 0; id = v->same[id])
@@ -322,6 +340,7 @@ void vocabulary_close(struct vocabulary *v)
     free(v->plain_trie.nodes);
     free(v->sizes);
     free(v->order);
+    free(v->kinds);
     free(v->rank);
     free(v->rest_trie.nodes);
     free(v->ends);

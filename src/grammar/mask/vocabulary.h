@@ -42,6 +42,7 @@ struct vocabulary {
     struct trie plain_trie, rest_trie;
     uint8_t *sizes;        /* [plain_trie.n] the largest index into plain masks at and below a node */
     int32_t *order;        /* [n_plain] the plain tokens as the plain trie has them */
+    uint32_t *kinds;       /* [plain_trie.n] the kinds of bytes at and below a node, one bit each */
     uint32_t *rank;        /* [plain_trie.n + 1] the place in `order` of the first token at or below a node */
 };
 
@@ -60,6 +61,10 @@ static inline void mask_add(uint64_t *mask, int32_t id)
     mask[id >> 6] |= (uint64_t)1 << (id & 63);
 }
 
+/* Bytes that rules seldom tell apart, together; every other byte of plain text is of kind KIND_OTHER. */
+#define BYTE_KINDS 30
+#define KIND_OTHER 31
+extern const char *const byte_kinds[BYTE_KINDS];
 /* The index of the first plain mask that has a token of these bytes; PLAIN_NONE: it is not plain. */
 int plain_size(struct str piece);
 /* The index of the largest plain mask whose tokens have at most so many characters; PLAIN_NONE: there is none. */

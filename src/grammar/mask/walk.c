@@ -6,6 +6,12 @@
 #include <limits.h>
 
 #define WORTH_ASKING 8   /* nodes of a subtree, from which on it is asked whether all of it is admitted */
+#define LOOPS_KNOWN 16   /* states whose loops are remembered during a walk */
+
+/* The kinds of bytes that all lead from a state back to it. */
+struct loops {
+    uint32_t state, kinds;
+};
 
 struct walk {
     struct automaton *a;
@@ -15,6 +21,7 @@ struct walk {
     struct err fault;
     uint32_t states[VOCABULARY_MAX_PIECE + 1];         /* after `depth` bytes */
     struct state_row rows[VOCABULARY_MAX_PIECE + 1];   /* theirs; next is NULL past a ceiling */
+    struct loops loops[LOOPS_KNOWN];                   /* by state number */
 };
 
 static void enter(struct walk *w, uint32_t depth, uint32_t state)
@@ -34,9 +41,30 @@ static inline uint32_t step(struct walk *w, struct trie_node node)
     return next != STATE_UNKNOWN ? next : state_step(w->a, w->states[node.depth - 1], (uint8_t)node.byte, &w->fault);
 }
 
-static bool admits_all_plain(struct walk *w, uint32_t state)
+static bool all_loop(struct walk *w, uint32_t state, const char *bytes)
 {
-    return state_always_plain(w->a, state);
+    while (*bytes && state_step(w->a, state, (uint8_t)*bytes, &w->fault) == state)
+        bytes++;
+    return !*bytes;
+}
+
+/* The kinds of bytes that change nothing in this state. */
+static uint32_t loops_of(struct walk *w, uint32_t state)
+{
+    struct loops *l = &w->loops[state % LOOPS_KNOWN];
+    if (l->state == state)
+        return l->kinds;
+    *l = (struct loops){.state = state};
+    for (int kind = 0; kind < BYTE_KINDS; kind++)
+        l->kinds |= (uint32_t)all_loop(w, state, byte_kinds[kind]) << kind;
+    return l->kinds;
+}
+
+/* Whether every token of the subtree is admitted, as far as that is known from the state that its first byte, from
+ * `before`, leads to. */
+static bool admits_subtree(struct walk *w, uint32_t node, uint32_t before, uint32_t state)
+{
+    return state_always_plain(w->a, state) || (state == before && (w->v->kinds[node] & ~loops_of(w, state)) == 0);
 }
 
 static void add_tokens(struct walk *w, struct trie_node node)
@@ -68,7 +96,7 @@ static bool most_are_admitted(struct walk *w)
     uint32_t admitted = 0;
     for (uint32_t i = 0; i < t->n; i += t->nodes[i].size) {
         uint32_t next = step(w, t->nodes[i]);
-        if (next != STATE_DEAD && admits_all_plain(w, next))
+        if (next != STATE_DEAD && state_always_plain(w->a, next))
             admitted += w->v->rank[i + t->nodes[i].size] - w->v->rank[i];
     }
     return admitted > w->v->rank[t->n] / 2;
@@ -86,7 +114,8 @@ static void walk_plain(struct walk *w)
             continue;
         }
         uint32_t next = step(w, node);
-        if (next == STATE_DEAD || (node.size >= WORTH_ASKING && admits_all_plain(w, next))) {
+        if (next == STATE_DEAD ||
+            (node.size >= WORTH_ASKING && admits_subtree(w, i, w->states[node.depth - 1], next))) {
             if ((next != STATE_DEAD) != all)
                 set_subtree(w, i, !all);
             i += node.size;
@@ -138,6 +167,7 @@ bool walk_state(struct automaton *a, uint32_t state, const struct vocabulary *v,
     w.v = v;
     w.mask = mask;
     w.fault = ERR_INIT;
+    memset(w.loops, 0, sizeof w.loops);   /* of STATE_DEAD, which nothing asks for */
     enter(&w, 0, state);
     if (n == INT_MAX) {
         begin_with(&w, PLAIN_SIZES - 1);
