@@ -1,10 +1,11 @@
 /* Any schema beside any value: the input up to its first line break is the schema, the rest the value. Reading must
- * refuse or accept, validating must end; what holds must hold a second time. */
+ * refuse or accept, validating must end; what holds must hold a second time; what is refused must be explained so. */
 #include "base/buf.h"
 #include "data/json.h"
 #include "grammar/schema.h"
 
 #define MAX_BYTES 16384
+#define MAX_NOTES 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,6 +15,16 @@ static const json_t *itself(void *ctx, struct str uri)
     return str_ends(uri, STR("!")) ? ctx : NULL;
 }
 
+static bool explained_as_refused(json_t *json, const struct schema_options *options)
+{
+    struct schema_note notes[MAX_NOTES];
+    bool refused = false;
+    int n = schema_explain(json, options, notes, MAX_NOTES);
+    for (int i = 0; i < n && i < MAX_NOTES; i++)
+        refused |= notes[i].treatment == SCHEMA_REFUSED;
+    return refused || n > MAX_NOTES;
+}
+
 static void validate(json_t *json, const json_t *value, bool relaxed)
 {
     struct schema_options options = {
@@ -21,7 +32,8 @@ static void validate(json_t *json, const json_t *value, bool relaxed)
     struct schema *s;
     struct err err = ERR_INIT;
     if (!schema_open(json, &options, &s, &err)) {
-        if (err.code == ERR_NONE || !err.msg[0] || !utf8_valid(str_of(err.msg)))
+        bool told = err.code != ERR_NONE && err.msg[0] && utf8_valid(str_of(err.msg));
+        if (!told || !explained_as_refused(json, &options))
             __builtin_trap();
         return;
     }

@@ -71,7 +71,7 @@ uint32_t string_pattern(struct lower *w, const struct subschema *sub, const char
         lower_leave(w, sub, keyword);
         return string_any(w);
     }
-    lower_fail(w, err.code, "'%s' at %s: %s", keyword, sub->path, err.msg);
+    lower_fail(w, err.code, "'%s' at %s: %s", keyword, sub->path[0] ? sub->path : "the top", err.msg);
     return EXPR_NONE;
 }
 
