@@ -67,8 +67,11 @@ static bool open_tools(struct form *f, struct err *err)
 static bool open_grammar(struct form *f, struct err *err)
 {
     struct rules *rules = NULL;
-    if (!rule_gbnf(f->rule.text, &rules, err))
+    if (!rule_gbnf(f->rule.text, &rules, err)) {
+        if (err && err->line)
+            err_prefix(err, "line %d, column %d: ", err->line, err->col);
         return err_prefix(err, "'%s': ", f->field);
+    }
     f->by_mask = true;
     return automaton_open(rules, &f->automaton, err);
 }
@@ -93,6 +96,19 @@ bool form_open(const char *field, const struct rule_spec *rule, struct arena *ar
     else
         form_close(f);
     return ok;
+}
+
+bool form_refused(const struct form *f, struct err *err)
+{
+    struct rules *rules = NULL;
+    if (!f || f->rule.kind != RULE_JSON_SCHEMA)
+        return false;
+    if (schema_rules(f->schema, &rules, err)) {
+        rules_close(rules);
+        return false;
+    }
+    err_prefix(err, "'%s': ", schema_field(f->field));
+    return true;
 }
 
 void form_close(struct form *f)

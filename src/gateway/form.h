@@ -35,6 +35,9 @@ struct form {
 bool form_open(const char *field, const struct rule_spec *rule, struct arena *arena, struct form **ret,
                struct err *err);
 void form_close(struct form *f);    /* NULL allowed */
+/* After a model did not take the request: whether that is the schema's fault, so that no model here would take it. *err
+ * then says what is wrong, as form_open does. It costs as much as compiling the schema. */
+bool form_refused(const struct form *f, struct err *err);
 /* A finished answer: its text, and the list of its calls as JSON (empty: none). FORM_INVALID with *err: why. f NULL:
  * FORM_FREE. */
 enum form_verdict form_check(const struct form *f, struct str text, struct str tool_calls, struct err *err);

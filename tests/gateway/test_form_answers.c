@@ -436,6 +436,34 @@ static void test_refusals_name_field_keyword_and_path(void **state)
     house_close(&h);
 }
 
+/* What only compiling shows is refused like what reading shows, and no tier above is paid for it. */
+static void test_schema_that_cannot_be_compiled_is_refused_and_climbs_nowhere(void **state)
+{
+    (void)state;
+    static const char *const schemas[][2] = {
+        {"{\"type\":\"string\",\"pattern\":\"(a)\\\\1\"}", "pattern"},
+        {"{\"type\":\"string\",\"minLength\":5,\"maxLength\":2}", "no answer"},
+    };
+    struct house h;
+    struct plain_reply r;
+    char more[200];
+    house_open(&h, TWO_TIERS, upstream.port);
+    for (int i = 0; i < 2; i++) {
+        snprintf(more, sizeof more, "\"format\":%s", schemas[i][0]);
+        house_chat(&h, body_of("auto", more), &r);
+        assert_int_equal(r.status, 400);
+        json_t *v = reply_json(&r);
+        assert_string_equal(json_at(v, "error.param"), "format");
+        assert_non_null(strstr(json_at(v, "error.message"), schemas[i][1]));
+        done(v, &r);
+    }
+    house_chat(&h, body_of("auto", "\"grammar\":\"root ::= \\\"a\\\"\\nx ::= [a-z\""), &r);
+    assert_non_null(strstr(r.body, "'grammar': line 2, column 7"));
+    plain_free(&r);
+    assert_int_equal(stand_in_requests(&upstream), 0);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +484,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_streamed_calls_of_an_upstream_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_request_with_choices_is_one_of_classifying, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_name_field_keyword_and_path, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_that_cannot_be_compiled_is_refused_and_climbs_nowhere, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ enum attempt_end {
     END_ANSWER,                           /* complete and released */
     END_CLIMB,                            /* not sure enough; nothing was seen */
     END_MALFORMED,                        /* complete, not in form; nothing was seen */
+    END_REFUSED,                          /* *err says what is wrong with the request: no other attempt would mend it */
     END_FAILED,                           /* *err says why; part of it may have been seen (reply->released) */
     END_GONE,                             /* the client hung up */
 };

@@ -110,9 +110,21 @@ static struct attempt *new_attempt(struct climb *c, int step, bool again)
     return a;
 }
 
-static void note_failure(struct climb *c, struct attempt *a)
+static void note_error(const struct climb *c, struct attempt *a)
 {
     snprintf(a->error, sizeof a->error, "%.*s", (int)utf8_clip(str_of(c->err.msg), sizeof a->error - 1).n, c->err.msg);
+}
+
+static void note_refusal(struct climb *c, struct attempt *a)
+{
+    note_error(c, a);
+    a->outcome = ATTEMPT_FAILED;
+    c->status = 400;
+}
+
+static void note_failure(struct climb *c, struct attempt *a)
+{
+    note_error(c, a);
     if (a->outcome == ATTEMPT_OK)
         a->outcome = c->err.code == ERR_TIMEOUT ? ATTEMPT_TIMEOUT : ATTEMPT_FAILED;
     bool theirs = a->http_status == 400 || a->http_status == 413 || a->http_status == 422 || a->http_status == 429;
@@ -137,6 +149,8 @@ static void finish_attempt(struct climb *c, struct attempt *a, int model, enum a
         a->outcome = ATTEMPT_LOW_CONFIDENCE;
     else if (end == END_GONE && a->outcome == ATTEMPT_OK)
         a->outcome = ATTEMPT_CANCELLED;
+    else if (end == END_REFUSED)
+        note_refusal(c, a);
     else if (end == END_FAILED)
         note_failure(c, a);
     else if (c->reply->malformed[0])
@@ -293,6 +307,9 @@ static bool walk_step(struct climb *c, int step)
         add_reason(c, "not in form");
         keep(c, &rel);
         return false;
+    case END_REFUSED:
+        give_error(c);
+        return true;
     case END_FAILED:
         break;
     }

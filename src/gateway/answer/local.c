@@ -129,6 +129,18 @@ static void set_sampler(struct sampler *s, const struct request *req, const stru
     }
 }
 
+/* Why generation_start did not. */
+static enum attempt_end not_started(const struct request *req, struct err *err)
+{
+    struct err why = ERR_INIT;
+    if (err->code == ERR_CANCELLED && answer_client_gone(req))
+        return END_GONE;
+    if ((err->code != ERR_INVALID && err->code != ERR_UNSUPPORTED) || !form_refused(req->form, &why))
+        return END_FAILED;
+    *err = why;
+    return END_REFUSED;
+}
+
 enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
                                struct attempt *a, struct err *err)
 {
@@ -143,7 +155,7 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
     struct local_run run = {.model = g->local[model], .req = req, .rel = rel, .err = err};
     run.calls.only_first = req->one_tool_call;
     if (!generation_start(g->runtime, g->local[model], &gr, &run.gen, err))
-        return err->code == ERR_CANCELLED && answer_client_gone(req) ? END_GONE : END_FAILED;
+        return not_started(req, err);
     struct gen_event done;
     enum release_verdict verdict = pull(&run, &done);
     fill_attempt(&done, a);
