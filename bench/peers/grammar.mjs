@@ -116,9 +116,9 @@ class Child {
 
     async message(limit) {
         return new Promise((resolve) => {
-            const timer = limit && setTimeout(() => resolve({error: "over its limit", lost: true}), limit * 1000);
+            const timer = limit && setTimeout(() => resolve({error: "over its limit"}), limit * 1000);
             this.process.once("message", (m) => (clearTimeout(timer), resolve(m)));
-            this.process.once("exit", () => (clearTimeout(timer), resolve({error: "crashed", lost: true})));
+            this.process.once("exit", () => (clearTimeout(timer), resolve({error: "crashed"})));
         });
     }
 
@@ -131,7 +131,7 @@ class Child {
         this.process.removeAllListeners();
         this.process.send({file});
         const answer = await this.message(limit);
-        if (answer.lost)
+        if (answer.error) // an abort inside WebAssembly leaves it in no state to go on
             this.stop();
         return answer;
     }
@@ -212,8 +212,8 @@ async function main() {
         }
     });
     if (positionals.length !== 2) {
-        console.error("usage: node grammar.mjs DIR VOCAB.gguf [--only TEXT] [--every N] [--limit-s N] [--maskbench FILE] " +
-            "[--json]");
+        console.error("usage: node grammar.mjs DIR VOCAB.gguf [--only TEXT] [--every N] [--limit-s N] " +
+            "[--maskbench FILE] [--json]");
         process.exit(2);
     }
     const [folder, vocabulary] = positionals;
