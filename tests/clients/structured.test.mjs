@@ -13,7 +13,7 @@ const control = ['<|im_start|>'];
 const end = '<|im_end|>';
 const Intent = z.object({ intent: z.enum(['card_arrival', 'lost_or_stolen_card', 'exchange_rate']), urgent: z.boolean() });
 const Weather = z.object({ city: z.enum(['Bern', 'Genf']), days: z.enum(['1', '2']) });
-let standin, rung, client, sdk, removers;
+let standin, rung, second, client, sdk, removers;
 
 before(async () => {
   const talker = playback({ words: ['I would ', 'rather ', 'talk.'], control, end }, 'instruct.jinja');
@@ -33,11 +33,16 @@ tiers:
   - {name: frontier, model: standin}
 confidence: {default: 0}
 `);
+  second = await startRung(`
+models: {first: {base_url: ${rung.url}, model: starter, logprobs: true}}
+tiers: [{name: mid, model: first}]
+`);
   client = rung.client();
   sdk = createOpenAICompatible({ name: 'rung', baseURL: rung.url, apiKey: 'any', supportsStructuredOutputs: true });
 });
 
 after(async () => {
+  await second?.stop();
   await rung?.stop();
   await standin?.stop();
   for (const remove of removers ?? []) remove();
@@ -104,6 +109,30 @@ test('choices give one of them', async () => {
   assert.ok(choices.includes(reply.choices[0].message.content));
   assert.equal(reply.rung.kind, 'classify');
   assert.equal(reply.rung.valid, true);
+});
+
+test('choices with log-probabilities list what else might have been said', async () => {
+  const choices = ['card_arrival', 'lost_or_stolen_card', 'exchange_rate'];
+  const reply = await create('starter', { choices, logprobs: true, top_logprobs: 3 });
+  const { content } = reply.choices[0].logprobs;
+  assert.equal(content.map((t) => t.token).join(''), reply.choices[0].message.content);
+  assert.equal(reply.rung.choices[0].choice, reply.choices[0].message.content);
+  assert.ok(reply.rung.choices.every((c) => choices.includes(c.choice)));
+  const sum = reply.rung.choices.reduce((all, c) => all + c.probability, reply.rung.choices_residual);
+  assert.ok(Math.abs(sum - 1) < 1e-3, `${sum}`);
+});
+
+test('choices reach a second Rung in an upstream\'s words, and come back as text', async () => {
+  const choices = ['card_arrival', 'lost_or_stolen_card', 'exchange_rate'];
+  for (const stream of [false, true]) {
+    const reply = await second.client().chat.completions.create({ model: 'auto', messages: banking, choices, stream });
+    let text = '', rungs;
+    if (stream) for await (const chunk of reply) [text, rungs] = [text + (chunk.choices[0]?.delta?.content ?? ''), chunk.rung];
+    else [text, rungs] = [reply.choices[0].message.content, reply.rung];
+    assert.ok(choices.includes(text), text);
+    assert.equal(rungs.tier, 'mid');
+    assert.equal(rungs.valid, true);
+  }
 });
 
 test('an answer cut by max_tokens says so', async () => {

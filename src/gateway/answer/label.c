@@ -32,6 +32,14 @@ static int by_probability(const void *a, const void *b, void *ctx)
     return p[*x] > p[*y] ? -1 : p[*x] < p[*y] ? 1 : *x - *y;
 }
 
+static int told_apart(const struct label_run *run)
+{
+    int n = 0;
+    while (n < run->req->form->n_texts && run->probability[run->order[n]] > 0)
+        n++;
+    return n;
+}
+
 static float logprob_of(const struct label_run *run, int place)
 {
     double p = run->probability[run->order[place]];
@@ -44,7 +52,8 @@ static struct token_record record_of(const struct label_run *run, struct str top
     const struct form *form = run->req->form;
     float logprob = logprob_of(run, 0);
     struct token_record r = {.id = -1, .logprob = logprob, .entropy = -logprob, .admitted = (float)run->found.mass};
-    for (; r.n_top < form->n_texts && r.n_top < RECORD_TOP; r.n_top++) {
+    int n = told_apart(run);
+    for (; r.n_top < n && r.n_top < RECORD_TOP; r.n_top++) {
         r.top[r.n_top].id = -1;
         r.top[r.n_top].logprob = logprob_of(run, r.n_top);
         tops[r.n_top] = form->texts[run->order[r.n_top]];
@@ -57,12 +66,12 @@ static bool keep_choices(const struct label_run *run, struct err *err)
 {
     const struct form *form = run->req->form;
     struct reply *reply = run->rel->reply;
-    struct reply_choice *list = arena_array(&reply->arena, (size_t)form->n_texts, sizeof *list);
+    int n = told_apart(run);
+    struct reply_choice *list = arena_array(&reply->arena, n ? (size_t)n : 1, sizeof *list);
     if (!list)
         return err_nomem(err, "the choices");
-    int n = 0;
-    for (int i = 0; i < form->n_texts && run->probability[run->order[i]] > 0; i++)
-        list[n++] = (struct reply_choice){form->texts[run->order[i]], run->probability[run->order[i]]};
+    for (int i = 0; i < n; i++)
+        list[i] = (struct reply_choice){form->texts[run->order[i]], run->probability[run->order[i]]};
     reply->choices = list;
     reply->n_choices = n;
     reply->choices_residual = run->found.residual;
