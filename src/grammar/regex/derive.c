@@ -2,14 +2,12 @@
  * entry of its row. What begins with a literal needs no row, for it has one derivative. */
 #include "grammar/regex/terms.h"
 
-/* ---- which bytes a term tells apart ---- */
+/* ---- partitions ---- */
 
-/* A partition in the making. Bytes whose class is `lone` are split off only at the end: a union of a hundred literals
- * is then one pass, not a hundred. */
+/* A partition in the making. */
 struct split {
     uint8_t class_of[256];
     int n;
-    struct byte_set lone;
 };
 
 /* Splits each class by another partition of n classes. */
@@ -36,15 +34,8 @@ static void split_by(struct split *s, const uint8_t other[256], int n)
     s->n = count;
 }
 
-static void split_by_set(struct split *s, const struct byte_set *set)
-{
-    uint8_t inside[256];
-    for (int byte = 0; byte < 256; byte++)
-        inside[byte] = set_has(set, byte);
-    split_by(s, inside, 2);
-}
-
-static void split_off_lone(struct split *s)
+/* Gives each of these bytes a class of its own, all in one pass. */
+static void split_off(struct split *s, const struct byte_set *lone)
 {
     uint16_t size[256];
     memset(size, 0, (size_t)s->n * sizeof *size);
@@ -52,7 +43,7 @@ static void split_off_lone(struct split *s)
     for (int byte = 0; byte < 256 && s->n > 1; byte++)
         size[s->class_of[byte]]++;
     for (int w = 0; w < 4; w++)
-        for (uint64_t bits = s->lone.bits[w]; bits; bits &= bits - 1) {
+        for (uint64_t bits = lone->bits[w]; bits; bits &= bits - 1) {
             int byte = w * 64 + __builtin_ctzll(bits);
             if (size[s->class_of[byte]] == 1)
                 continue;
@@ -60,57 +51,6 @@ static void split_off_lone(struct split *s)
             size[s->n] = 1;
             s->class_of[byte] = (uint8_t)s->n++;
         }
-}
-
-int term_first(const struct exprs *x, uint32_t e)
-{
-    const struct term *t = &x->terms[e];
-    if (t->kind == KIND_CONCAT)
-        t = &x->terms[t->a];
-    return t->kind == KIND_LITERAL ? x->text[t->a] : -1;
-}
-
-static uint32_t row_of(struct exprs *x, uint32_t e);
-
-/* Splits by what e tells apart. */
-static void split_by_term(struct exprs *x, struct split *s, uint32_t e)
-{
-    int first = term_first(x, e);
-    if (first >= 0) {
-        set_add(&s->lone, first);
-    } else if (x->terms[e].kind == KIND_BYTES) {
-        split_by_set(s, &x->sets[x->terms[e].a]);
-    } else if (x->terms[e].kind > KIND_ALL) {
-        uint32_t row = row_of(x, e);
-        if (row) {
-            const struct partition *p = &x->partitions[x->words.p[row]];
-            split_by(s, p->class_of, p->n);
-        }
-    }
-}
-
-static void split_by_parts(struct exprs *x, struct split *s, uint32_t e)
-{
-    struct term t = x->terms[e];
-    for (; t.kind == KIND_CONCAT; t = x->terms[e]) {
-        split_by_term(x, s, t.a);
-        if (!term_has(x, t.a, FACT_NULLABLE))
-            return;
-        e = t.b;
-    }
-    switch (t.kind) {
-    case KIND_OR:
-    case KIND_AND:
-        for (uint32_t i = 0; i < t.b; i++)
-            split_by_term(x, s, x->words.p[t.a + i]);
-        break;
-    case KIND_NOT:
-    case KIND_REPEAT:
-        split_by_term(x, s, t.a);
-        break;
-    default:
-        split_by_term(x, s, e);
-    }
 }
 
 /* Classes numbered in the order of their first bytes, so that equal partitions are equal bytes. */
@@ -133,20 +73,152 @@ static void number_classes(const struct split *s, struct partition *p)
         p->member[p->class_of[byte]] = (uint8_t)byte;
 }
 
+static uint32_t keep_split(struct exprs *x, const struct split *s)
+{
+    struct partition p;
+    number_classes(s, &p);
+    return intern_partition(x, &p);
+}
+
+/* A partition is known by a handle that is 0 while there is none: its number and one. */
+
+static uint32_t partition_of_set(struct exprs *x, const struct byte_set *set)
+{
+    struct split s = {.n = 1};
+    uint8_t inside[256];
+    for (int byte = 0; byte < 256; byte++)
+        inside[byte] = set_has(set, byte);
+    split_by(&s, inside, 2);
+    return keep_split(x, &s) + 1;
+}
+
+static uint32_t partition_of_byte(struct exprs *x, int byte)
+{
+    struct byte_set one = {0};
+    set_add(&one, byte);
+    if (x->lone[byte] == 0)
+        x->lone[byte] = partition_of_set(x, &one);
+    return x->lone[byte];
+}
+
+/* What two tell apart together; remembered, for few partitions meet again and again. */
+static uint32_t partition_product(struct exprs *x, uint32_t a, uint32_t b)
+{
+    struct product *known = &x->products[(a * 31 + b) % PRODUCTS_KEPT];
+    if (a == b || b == 0 || a == 0)
+        return a ? a : b;
+    if (known->a != a || known->b != b) {
+        struct split s = {.n = x->partitions[a - 1].n};
+        memcpy(s.class_of, x->partitions[a - 1].class_of, sizeof s.class_of);
+        split_by(&s, x->partitions[b - 1].class_of, x->partitions[b - 1].n);
+        *known = (struct product){a, b, keep_split(x, &s) + 1};
+    }
+    return known->both;
+}
+
+/* ---- which bytes a term tells apart ---- */
+
+/* What parts tell apart, gathered. A union of a hundred literals is then one pass, not a hundred. */
+struct gather {
+    uint32_t partition;       /* 0: nothing */
+    struct byte_set lone;     /* bytes that literals begin with */
+};
+
+int term_first(const struct exprs *x, uint32_t e)
+{
+    const struct term *t = &x->terms[e];
+    if (t->kind == KIND_CONCAT)
+        t = &x->terms[t->a];
+    return t->kind == KIND_LITERAL ? x->text[t->a] : -1;
+}
+
+static uint32_t row_of(struct exprs *x, uint32_t e);
+
+static void gather_term(struct exprs *x, struct gather *g, uint32_t e)
+{
+    int first = term_first(x, e);
+    uint32_t mine = 0;
+    if (first >= 0) {
+        set_add(&g->lone, first);
+    } else if (x->terms[e].kind == KIND_BYTES) {
+        if (x->terms[e].row == 0)
+            x->terms[e].row = partition_of_set(x, &x->sets[x->terms[e].a]);
+        mine = x->terms[e].row;
+    } else if (x->terms[e].kind > KIND_ALL) {
+        uint32_t row = row_of(x, e);
+        mine = row ? x->words.p[row] : 0;
+    }
+    g->partition = partition_product(x, g->partition, mine);
+}
+
+static void gather_parts(struct exprs *x, struct gather *g, uint32_t e)
+{
+    struct term t = x->terms[e];
+    for (; t.kind == KIND_CONCAT; t = x->terms[e]) {
+        gather_term(x, g, t.a);
+        if (!term_has(x, t.a, FACT_NULLABLE))
+            return;
+        e = t.b;
+    }
+    switch (t.kind) {
+    case KIND_OR:
+    case KIND_AND:
+        for (uint32_t i = 0; i < t.b; i++)
+            gather_term(x, g, x->words.p[t.a + i]);
+        break;
+    case KIND_NOT:
+    case KIND_REPEAT:
+        gather_term(x, g, t.a);
+        break;
+    default:
+        gather_term(x, g, e);
+    }
+}
+
+/* Splits by what was gathered. */
+static void split_by_gathered(struct exprs *x, struct split *s, const struct gather *g)
+{
+    if (g->partition && s->n == 1) {
+        s->n = x->partitions[g->partition - 1].n;
+        memcpy(s->class_of, x->partitions[g->partition - 1].class_of, sizeof s->class_of);
+    } else if (g->partition) {
+        split_by(s, x->partitions[g->partition - 1].class_of, x->partitions[g->partition - 1].n);
+    }
+    split_off(s, &g->lone);
+}
+
+/* The handle of what was gathered; 0 when the store is spoilt. */
+static uint32_t gathered(struct exprs *x, const struct gather *g)
+{
+    struct split s = {.n = 1};
+    int n = set_count(&g->lone);
+    if (n == 0 && g->partition)
+        return g->partition;
+    if (n == 1)
+        for (int i = 0; i < 4; i++)
+            if (g->lone.bits[i])
+                return partition_product(x, g->partition,
+                                         partition_of_byte(x, i * 64 + __builtin_ctzll(g->lone.bits[i])));
+    split_by_gathered(x, &s, g);
+    return keep_split(x, &s) + 1;
+}
+
+static const struct partition *partition_at(const struct exprs *x, uint32_t row)
+{
+    return &x->partitions[x->words.p[row] - 1];
+}
+
 /* Where e's row lies in the words; 0 when the store is spoilt. */
 static uint32_t row_of(struct exprs *x, uint32_t e)
 {
-    struct split s = {.n = 1};
-    struct partition p;
+    struct gather g = {0};
     if (x->terms[e].row)
         return x->terms[e].row;
-    split_by_parts(x, &s, e);
-    split_off_lone(&s);
-    number_classes(&s, &p);
-    uint32_t id = intern_partition(x, &p), row = x->words.n;
-    if (id == UINT32_MAX || !pile_push(x, &x->words, id))
+    gather_parts(x, &g, e);
+    uint32_t partition = gathered(x, &g), row = x->words.n;
+    if (partition == 0 || x->fault != ERR_NONE || !pile_push(x, &x->words, partition))
         return 0;
-    for (int i = 0; i < p.n; i++)
+    for (int i = 0, n = x->partitions[partition - 1].n; i < n; i++)
         if (!pile_push(x, &x->words, TERM_UNKNOWN))
             return 0;
     return x->terms[e].row = row;
@@ -235,7 +307,7 @@ uint32_t term_derive(struct exprs *x, uint32_t e, uint8_t byte)
     uint32_t row = row_of(x, e);
     if (row == 0)
         return EXPR_NONE;
-    uint32_t at = row + 1 + x->partitions[x->words.p[row]].class_of[byte];
+    uint32_t at = row + 1 + partition_at(x, row)->class_of[byte];
     if (x->words.p[at] == TERM_UNKNOWN) {
         uint32_t d = derive_afresh(x, e, byte);
         x->words.p[at] = d;
@@ -258,10 +330,14 @@ int term_branches(struct exprs *x, uint32_t e, uint8_t out[256])
     }
     if (x->terms[e].kind <= KIND_EMPTY)
         return 0;
-    uint32_t row = row_of(x, e);
-    if (row == 0)
+    struct gather g = {0};
+    gather_term(x, &g, e);
+    if (x->fault != ERR_NONE)
         return 0;
-    const struct partition *p = &x->partitions[x->words.p[row]];
+    uint32_t partition = gathered(x, &g);
+    if (partition == 0)
+        return 0;
+    const struct partition *p = &x->partitions[partition - 1];
     memcpy(out, p->member, (size_t)p->n);
     return p->n;
 }
@@ -269,12 +345,13 @@ int term_branches(struct exprs *x, uint32_t e, uint8_t out[256])
 int expr_classes(struct exprs *x, uint32_t e, uint8_t ret[256], int n_so_far)
 {
     struct split s = {.n = n_so_far > 0 ? n_so_far : 1};
+    struct gather g = {0};
     struct partition p;
     if (n_so_far > 0)
         memcpy(s.class_of, ret, sizeof s.class_of);
     if (x->fault == ERR_NONE)
-        split_by_term(x, &s, e);
-    split_off_lone(&s);
+        gather_term(x, &g, e);
+    split_by_gathered(x, &s, &g);
     number_classes(&s, &p);
     memcpy(ret, p.class_of, sizeof p.class_of);
     return p.n;
@@ -283,9 +360,10 @@ int expr_classes(struct exprs *x, uint32_t e, uint8_t ret[256], int n_so_far)
 int expr_classes_of_all(struct exprs *x, const uint32_t *terms, size_t stride, uint32_t n, uint8_t ret[256])
 {
     struct split s = {.n = 1};
+    struct gather g = {0};
     for (uint32_t i = 0; i < n && x->fault == ERR_NONE; i++)
-        split_by_term(x, &s, terms[i * stride]);
-    split_off_lone(&s);
+        gather_term(x, &g, terms[i * stride]);
+    split_by_gathered(x, &s, &g);
     memcpy(ret, s.class_of, sizeof s.class_of);
     return s.n;
 }

@@ -48,8 +48,8 @@ struct term {
         };
         uint64_t sum;        /* of a literal's text, so that a suffix is found without reading it */
     };
-    /* 0: none yet. Of what begins with a literal: the only derivative. Else a row in the words: its partition, then a
-     * derivative for each class, TERM_UNKNOWN until asked for. */
+    /* 0: none yet. Of what begins with a literal: the only derivative. Of bytes: the handle of their partition. Else a
+     * row in the words: that handle, then a derivative for each class, TERM_UNKNOWN until asked for. */
     uint32_t row;
 };
 #define TERM_UNKNOWN UINT32_MAX
@@ -59,6 +59,12 @@ struct partition {
     uint8_t member[256];     /* a byte of each class, a readable one where there is one */
     int n;
 };
+
+/* Handles of two partitions and of what they tell apart together. */
+struct product {
+    uint32_t a, b, both;
+};
+#define PRODUCTS_KEPT 256u
 
 /* Numbers in a growing array; also the stack on which lists of terms are put together. */
 struct pile {
@@ -81,6 +87,8 @@ struct exprs {
     uint32_t n_partitions, cap_partitions;
     uint32_t *partition_slots;
     uint32_t n_partition_slots;
+    uint32_t lone[256];          /* handles of the partitions into one byte and the others; 0: none yet */
+    struct product products[PRODUCTS_KEPT];
     uint64_t secret, unsecret;   /* odd, and its inverse modulo 2^64 */
     size_t memory;
     enum err_code fault;
