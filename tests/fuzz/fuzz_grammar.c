@@ -25,15 +25,18 @@ static void check_text(const struct walk *w)
         abort();
 }
 
-/* One byte further: one that is offered, or now and then any. */
-static void walk_on(struct walk *w, unsigned choice)
+/* One byte further: one that is offered, or now and then any. false past a ceiling. */
+static bool walk_on(struct walk *w, unsigned choice)
 {
     struct byte_set bytes;
     struct err err = ERR_INIT;
     char offered[256];
     unsigned n = 0;
-    if (!state_bytes(w->a, w->state, &bytes, &err))
-        abort();
+    if (!state_bytes(w->a, w->state, &bytes, &err)) {
+        if (err.code != ERR_LIMIT)
+            abort();
+        return false;
+    }
     for (int b = 0; b < 256; b++)
         if (bytes.bits[b / 64] >> b % 64 & 1)
             offered[n++] = (char)b;
@@ -45,6 +48,7 @@ static void walk_on(struct walk *w, unsigned choice)
     w->state = state_take(w->a, w->state, (uint8_t)byte, &err);
     if (err.code != ERR_NONE || is_offered != (w->state != STATE_DEAD))
         abort();
+    return true;
 }
 
 static void walk(struct automaton *a, const struct specimen *grammar, struct specimen_source *from)
@@ -54,7 +58,8 @@ static void walk(struct automaton *a, const struct specimen *grammar, struct spe
     w.state = automaton_start(a);
     check_text(&w);
     while (from->n > 0 && w.n < WALK_MAX && w.state != STATE_DEAD) {
-        walk_on(&w, draw(from, 256));
+        if (!walk_on(&w, draw(from, 256)))
+            break;
         check_text(&w);
     }
     automaton_unlock(a);

@@ -2,8 +2,8 @@
  * outside this room includes this.
  *
  * What was chosen is a struct payload. It tells apart only what the rest depends on: in declared order that is the
- * place in the order, in any order the set of fields taken; of fields that a `needs` names it is always known whether they
- * were taken. The answers are exact: where members_outlook says `possible`, some choice of further fields ends in an
+ * place in the order, in any order the set of fields taken; of fields that a `needs` names it is always known whether
+ * they were taken. The answers are exact: where members_outlook says `possible`, some choice of further fields ends in an
  * object that holds. Source of the exactness: fields that needs join form an order without cycles (or no upper bound is
  * at work), so that every number of fields between the least and the most closed choice is reached by some choice. */
 #ifndef RUNG_GRAMMAR_AUTOMATON_MEMBERS_H

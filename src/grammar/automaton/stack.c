@@ -29,19 +29,57 @@ bool frame_push(struct automaton *a, const struct frame *frame, uint32_t *ret, s
     return !is_new || note_frame(s, *ret, depth, err);
 }
 
-bool configs_add(struct configs *c, struct config config, struct err *err)
+static int compare_configs(const void *a, const void *b)
 {
-    if (c->n == c->cap) {
-        if (c->n >= AUTOMATON_MAX_CONFIGURATIONS)
-            return err_set(err, ERR_LIMIT, "the answer can be read in more than %d ways at once under its rules; make "
-                           "alternatives begin differently", AUTOMATON_MAX_CONFIGURATIONS);
+    const struct config *x = a, *y = b;
+    if (x->stack != y->stack)
+        return x->stack < y->stack ? -1 : 1;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+void configs_sort(struct configs *c)
+{
+    uint32_t kept = 0;
+    if (c->n > 16) {
+        qsort(c->p, c->n, sizeof *c->p, compare_configs);
+    } else {
+        for (uint32_t i = 1; i < c->n; i++) {
+            struct config x = c->p[i];
+            uint32_t k = i;
+            for (; k > 0 && compare_configs(&x, &c->p[k - 1]) < 0; k--)
+                c->p[k] = c->p[k - 1];
+            c->p[k] = x;
+        }
+    }
+    for (uint32_t i = 0; i < c->n; i++)
+        if (i == 0 || compare_configs(&c->p[i], &c->p[i - 1]) != 0)
+            c->p[kept++] = c->p[i];
+    c->n = kept;
+}
+
+/* Room for one more. What was added twice goes before a ceiling is met. */
+static bool make_room(struct configs *c, struct err *err)
+{
+    if (c->cap < 2 * AUTOMATON_MAX_CONFIGURATIONS) {
         uint32_t cap = c->cap ? c->cap * 2 : 64;
         struct config *p = realloc(c->p, cap * sizeof *p);
         if (!p)
             return err_nomem(err, "a rule's automaton");
         c->p = p;
         c->cap = cap;
+        return true;
     }
+    configs_sort(c);
+    if (c->n > AUTOMATON_MAX_CONFIGURATIONS)
+        return err_set(err, ERR_LIMIT, "the answer can be read in more than %d ways at once under its rules; make "
+                       "alternatives begin differently", AUTOMATON_MAX_CONFIGURATIONS);
+    return true;
+}
+
+bool configs_add(struct configs *c, struct config config, struct err *err)
+{
+    if (c->n == c->cap && !make_room(c, err))
+        return false;
     c->p[c->n++] = config;
     return true;
 }

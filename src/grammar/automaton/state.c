@@ -12,34 +12,6 @@ static bool out_of_arena(struct err *err)
 
 /* ---- made ---- */
 
-static int compare_configs(const void *a, const void *b)
-{
-    const struct config *x = a, *y = b;
-    if (x->stack != y->stack)
-        return x->stack < y->stack ? -1 : 1;
-    return x->term < y->term ? -1 : x->term > y->term;
-}
-
-static void sort_configs(struct configs *c)
-{
-    uint32_t kept = 0;
-    if (c->n > 16) {
-        qsort(c->p, c->n, sizeof *c->p, compare_configs);
-    } else {
-        for (uint32_t i = 1; i < c->n; i++) {
-            struct config x = c->p[i];
-            uint32_t k = i;
-            for (; k > 0 && compare_configs(&x, &c->p[k - 1]) < 0; k--)
-                c->p[k] = c->p[k - 1];
-            c->p[k] = x;
-        }
-    }
-    for (uint32_t i = 0; i < c->n; i++)
-        if (i == 0 || compare_configs(&c->p[i], &c->p[i - 1]) != 0)
-            c->p[kept++] = c->p[i];
-    c->n = kept;
-}
-
 static bool new_state(struct automaton *a, uint32_t *ret, struct err *err)
 {
     if (a->free_state) {
@@ -122,7 +94,7 @@ bool store_set(struct automaton *a, struct configs *c, uint32_t *ret, struct err
     bool is_new;
     if (c->may_end && !configs_add(c, end, err))
         return false;
-    sort_configs(c);
+    configs_sort(c);
     return byte_pool_put(&s->sets, &s->arena, c->p, c->n * sizeof *c->p, ret, &is_new, err) &&
            (!is_new || note_set(s, *ret, err));
 }

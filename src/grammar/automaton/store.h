@@ -118,6 +118,7 @@ struct automaton {
 /* ---- stack.c ---- */
 bool frame_push(struct automaton *a, const struct frame *frame, uint32_t *ret, struct err *err);
 bool configs_add(struct configs *c, struct config config, struct err *err);
+void configs_sort(struct configs *c);   /* and each but once */
 bool store_payload(struct automaton *a, const struct members *m, const struct payload *p, uint32_t *ret,
                    struct err *err);
 static inline const struct frame *frame_at(const struct automaton *a, uint32_t id)
