@@ -1,7 +1,6 @@
 /* What an answer with tool calls may be, in the syntax of the model's family (text/toolcall.h): one call or several of
  * the given tools, or free text that may end in calls; arguments obey their tool's schema. What these rules admit the
- * family's parser takes for whole calls, but for one thing: JSON in marked up parameters (qwen-xml, seed, glm) may hold
- * the tag that ends it in a string, and toolrule_check then finds what is wrong.
+ * family's parser takes for whole calls.
  *
  * Markers of some families are control tokens, which no text spells. A rule writes such a marker as its name between
  * two bytes VOCABULARY_MARK, which UTF-8 never holds, and whoever opens the vocabulary (grammar/constraint.h) spells

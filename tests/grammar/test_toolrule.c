@@ -173,21 +173,6 @@ static int check_walk(const struct toolrule *rule, struct str walk, bool text)
     return p.calls;
 }
 
-static int count(struct str text, const char *word)
-{
-    int n = 0;
-    for (size_t at; (at = str_find(text, str_of(word))) != SIZE_MAX; n++)
-        text = (struct str){text.p + at + 1, text.n - at - 1};
-    return n;
-}
-
-/* The one thing that the reader takes otherwise: a string inside JSON that holds the tag behind it. */
-static bool tag_in_string(struct str walk)
-{
-    return count(walk, "</arg_value>") > count(walk, "<arg_value>") ||
-           count(walk, "</parameter>") > count(walk, "<parameter=");
-}
-
 static void test_toolrule_walks_are_calls(void **state)
 {
     struct buf walk = BUF_INIT(1 << 20);
@@ -198,8 +183,7 @@ static void test_toolrule_walks_are_calls(void **state)
         struct automaton *a = automaton_for(&asked.rule);
         for (uint64_t seed = 0; seed < 60; seed++) {
             automaton_walk(a, seed, 20 + seed * 5, families[i].closers, &walk);
-            if (!tag_in_string(buf_view(&walk)))
-                check_walk(&asked.rule, buf_view(&walk), false);
+            check_walk(&asked.rule, buf_view(&walk), false);
         }
         automaton_close(a);
         json_decref(asked.tools);
@@ -355,8 +339,7 @@ static void test_toolrule_references_recurse_in_each_way_of_writing(void **state
         struct automaton *a = automaton_for(&asked.rule);
         for (uint64_t seed = 0; seed < 60; seed++) {
             automaton_walk(a, seed, 60 + seed, families[i].closers, &walk);
-            if (!tag_in_string(buf_view(&walk)))
-                check_walk(&asked.rule, buf_view(&walk), false);
+            check_walk(&asked.rule, buf_view(&walk), false);
         }
         automaton_close(a);
         json_decref(asked.tools);

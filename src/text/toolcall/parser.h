@@ -73,6 +73,8 @@ struct xml_body {
     enum { XML_OPEN, XML_NAME, XML_PARAMETERS, XML_KEY, XML_VALUE_OPEN, XML_VALUE } state;
     const json_t *schema;        /* of the tool's parameters, or NULL */
     size_t word_at, value_at, key_n;
+    struct json_scan scan;       /* of the value */
+    bool json;                   /* the value looks like JSON so far, whose strings may hold the tag that ends it */
     int n_parameters;
 };
 

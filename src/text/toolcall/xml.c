@@ -96,14 +96,35 @@ static bool give_parameter(struct toolcall_parser *p, struct str key, struct str
     return ok;
 }
 
+static struct str key_of(const struct toolcall_parser *p)
+{
+    const struct xml_body *b = &p->u.xml;
+    return str_trim((struct str){p->in.p + p->from + b->word_at, b->key_n});
+}
+
+/* A value that is no string is read over as JSON as long as it is; then, or from its start, to the tag that ends it. */
+static enum step seek_value_end(struct toolcall_parser *p)
+{
+    struct xml_body *b = &p->u.xml;
+    while (b->json && p->at < p->in.n) {
+        enum scan_result r = json_scan_byte(&b->scan, p->in.p[p->at]);
+        b->json = r == SCAN_MORE;
+        if (r == SCAN_BAD)
+            p->at = p->from + b->value_at;
+        else
+            p->at += r != SCAN_OVER;
+    }
+    return b->json ? STEP_MORE : seek(p, p->syntax->xml->value_end);
+}
+
 static enum step read_value(struct toolcall_parser *p)
 {
     struct xml_body *b = &p->u.xml;
     const struct xml_words *w = p->syntax->xml;
-    enum step step = seek(p, w->value_end);
+    enum step step = seek_value_end(p);
     if (step != STEP_DONE)
         return step;
-    struct str key = str_trim((struct str){p->in.p + p->from + b->word_at, b->key_n});
+    struct str key = key_of(p);
     struct str value = word_since(p, b->value_at);
     if (key.n == 0 || memchr(key.p, 0, key.n) || memchr(value.p, 0, value.n) || !give_parameter(p, key, value))
         return STEP_BAD;
@@ -132,6 +153,15 @@ static enum step read_parameters(struct toolcall_parser *p)
     return STEP_DONE;
 }
 
+static void begin_value(struct toolcall_parser *p)
+{
+    struct xml_body *b = &p->u.xml;
+    b->value_at = p->at - p->from;
+    b->scan = (struct json_scan){0};
+    b->json = !wants_string(b, key_of(p));
+    b->state = XML_VALUE;
+}
+
 static enum step read_key(struct toolcall_parser *p)
 {
     struct xml_body *b = &p->u.xml;
@@ -141,18 +171,17 @@ static enum step read_key(struct toolcall_parser *p)
         return step;
     b->key_n = p->at - p->from - b->word_at;
     p->at += strlen(w->key_end);
-    b->value_at = p->at - p->from;
-    b->state = w->value_open ? XML_VALUE_OPEN : XML_VALUE;
+    b->state = XML_VALUE_OPEN;
+    if (!w->value_open)
+        begin_value(p);
     return STEP_DONE;
 }
 
 static enum step read_value_open(struct toolcall_parser *p)
 {
-    struct xml_body *b = &p->u.xml;
     enum step step = expect(p, p->syntax->xml->value_open);
-    b->value_at = p->at - p->from;
     if (step == STEP_DONE)
-        b->state = XML_VALUE;
+        begin_value(p);
     return step;
 }
 
