@@ -113,8 +113,8 @@ static bool parse_property(struct parse *p, struct ranges *r, struct err *err)
     if (!unicode_property(p->arena, name, &mine, &known, err))
         return false;
     if (!known)
-        return syntax_fail(at, ERR_UNSUPPORTED, err, "'" STR_FMT "' is no property that is known; there are the general "
-                          "categories and the larger scripts", STR_ARG(name));
+        return syntax_fail(at, ERR_UNSUPPORTED, err, "'" STR_FMT "' is no property that is known; there are the "
+                           "general categories and the larger scripts", STR_ARG(name));
     ranges_tidy(&mine);
     return (!negated || ranges_complement(p->arena, &mine, err)) && ranges_add_all(p->arena, r, &mine, err);
 }
