@@ -115,7 +115,7 @@ static void test_automaton_admits_exactly_what_random_grammars_say(void **state)
 {
     (void)state;
     int tried = 0;
-    for (uint32_t i = 0; i < 400; i++) {
+    for (uint32_t i = 0; i < 1000; i++) {
         unsigned char bytes[120];
         char text[MAX_LENGTH + 1];
         struct err err = ERR_INIT;
@@ -135,7 +135,7 @@ static void test_automaton_admits_exactly_what_random_grammars_say(void **state)
         }
         specimen_free(s);
     }
-    assert_true(tried > 100);
+    assert_true(tried > 400);
 }
 
 /* ---- each kind of node ---- */
@@ -328,6 +328,31 @@ static void test_forced_text_is_the_only_way_on(void **state)
     automaton_close(a);
 }
 
+/* Words of letters with one space between, in quotes, and what plain text may follow at its start. */
+static int plain_of_words(int words)
+{
+    struct rules *r = open_rules();
+    struct exprs *x = rules_exprs(r);
+    static const struct code_range letters[] = {{0x21, 0x21}, {0x23, 0x5b}, {0x5d, 0x7e}, {0x80, 0x10ffff}};
+    uint32_t word = expr_repeat(x, expr_code_points(x, letters, 4), 0, EXPR_UNBOUNDED);
+    uint32_t spaced = expr_repeat(x, expr_concat(x, word, expr_literal(x, STR(" "))), 0, words - 1);
+    uint32_t quote = expr_literal(x, STR("\""));
+    struct automaton *a = automaton_of(r, rules_term(r, expr_concat(x, spaced, expr_concat(x, word, quote))));
+    automaton_lock(a);
+    int plain = state_plain_prefix(a, automaton_start(a));
+    automaton_unlock(a);
+    automaton_close(a);
+    return plain;
+}
+
+static void test_plain_text_is_looked_ahead_for(void **state)
+{
+    (void)state;
+    assert_int_equal(plain_of_words(1), 0);   /* a space cannot come */
+    assert_int_equal(plain_of_words(4), 3);   /* three can, all at once */
+    assert_in_range(plain_of_words(100), 16, 99);
+}
+
 static void drop_counted(void *ctx, void *slot)
 {
     assert_non_null(slot);
@@ -382,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_members_never_repeat_a_key),
         cmocka_unit_test(test_states_of_recorded_keys_share_their_masks),
         cmocka_unit_test(test_forced_text_is_the_only_way_on),
+        cmocka_unit_test(test_plain_text_is_looked_ahead_for),
         cmocka_unit_test(test_held_states_outlive_the_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,12 @@
 /* The members of an object: which may come next, and whether what was chosen so far can still be completed. Nobody
  * outside this room includes this.
  *
- * What was chosen is a struct payload. It tells apart only what the rest depends on: in declared order that is the
- * place in the order, in any order the set of fields taken; of fields that a `needs` names it is always known whether
- * they were taken. The answers are exact: where members_outlook says `possible`, some choice of further fields ends in an
- * object that holds. Source of the exactness: fields that needs join form an order without cycles (or no upper bound is
- * at work), so that every number of fields between the least and the most closed choice is reached by some choice. */
+ * What was chosen is a struct payload. It tells apart only what the rest depends on: in declared order the place in the
+ * order, in any order the set of fields taken, and always which of the fields were taken that a `needs` names. The
+ * answers are exact: where members_outlook says `possible`, some choice of further fields ends in an object that holds.
+ * Why: fields that need others form an order without cycles (or no upper bound is at work), so that every number of
+ * fields between the least and the most closed choice is reached by some choice.
+ */
 #ifndef RUNG_GRAMMAR_AUTOMATON_MEMBERS_H
 #define RUNG_GRAMMAR_AUTOMATON_MEMBERS_H
 
