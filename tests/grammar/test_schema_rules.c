@@ -1,5 +1,5 @@
-/* JSON Schema to rules: what the mask admits, keyword by keyword; that siblings are never dropped; that what is admitted
- * too much is told; and that whatever a text's random walk comes to is a value that the validator accepts. */
+/* JSON Schema to rules: what the mask admits, keyword by keyword; that siblings are never dropped; that what is
+ * admitted too much is told; and that whatever a walk by chance comes to is a value that the validator accepts. */
 #include "../support.h"
 
 #include "base/buf.h"
@@ -101,6 +101,12 @@ static void test_rules_admit_given_values_only(void **state)
     check("{\"const\": \"a\\\"b\"}", LIST("\"a\\\"b\""), LIST("\"ab\""));
 }
 
+static void test_given_numbers_may_be_written_as_the_schema_writes_them(void **state)
+{
+    (void)state;
+    check("{\"enum\": [2.0, 3, 0.5]}", LIST("2", "2.0", "3", "0.5"), LIST("3.0", "0.50", "20"));
+}
+
 static void test_given_values_are_held_to_all_siblings(void **state)
 {
     (void)state;
@@ -116,7 +122,8 @@ static void test_bounds_are_exact(void **state)
     check("{\"type\": \"integer\", \"minimum\": -12, \"exclusiveMaximum\": 105}",
           LIST("-12", "-9", "-1", "0", "7", "99", "104"), LIST("-13", "-20", "-100", "105", "110", "200", "1000"));
     check("{\"type\": \"number\", \"exclusiveMinimum\": 0.25, \"maximum\": 1.5}",
-          LIST("0.26", "0.2500001", "0.3", "1", "1.5", "1.50", "1.49"), LIST("0.25", "0.250", "0.2", "0", "-1", "1.51", "2"));
+          LIST("0.26", "0.2500001", "0.3", "1", "1.5", "1.50", "1.49"),
+          LIST("0.25", "0.250", "0.2", "0", "-1", "1.51", "2"));
     check("{\"type\": \"number\", \"minimum\": -0.5, \"maximum\": -0.25}", LIST("-0.5", "-0.25", "-0.3", "-0.49"),
           LIST("-0.51", "-0.2", "0", "-1", "0.3"));
     check("{\"type\": \"number\", \"minimum\": 0}", LIST("0", "0.5", "3e4", "12.5E-3"), LIST("-1", "-0.5"));
@@ -179,7 +186,8 @@ static void test_arrays_have_places_a_rest_and_a_count(void **state)
 static void test_objects_come_in_declared_order_with_what_is_required(void **state)
 {
     (void)state;
-    const char *schema = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}, \"b\": {\"type\": \"string\"}},"
+    const char *schema = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"},"
+          " \"b\": {\"type\": \"string\"}},"
                          " \"required\": [\"b\"], \"additionalProperties\": false}";
     const struct schema_options any_order = {.any_order = true};
     check(schema, LIST("{\"a\": 1, \"b\": \"x\"}", "{\"b\":\"x\"}", "{\n  \"b\": \"x\"\n}"),
@@ -225,7 +233,8 @@ static void test_names_are_held_to_property_names(void **state)
 static void test_counts_of_properties_hold(void **state)
 {
     (void)state;
-    check("{\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 2}", LIST("{\"a\": 1}", "{\"a\": 1, \"b\": 2}"),
+    check("{\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 2}",
+          LIST("{\"a\": 1}", "{\"a\": 1, \"b\": 2}"),
           LIST("{}", "{\"a\": 1, \"b\": 2, \"c\": 3}"));
 }
 
@@ -234,7 +243,8 @@ static void test_a_property_brings_those_it_needs(void **state)
     (void)state;
     const char *yes[] = {"{}", "{\"b\": 1}", "{\"a\": 1, \"b\": 2}", NULL};
     const char *no[] = {"{\"a\": 1}", NULL};
-    check("{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {}}, \"dependentRequired\": {\"a\": [\"b\"]}}", yes, no);
+    check("{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {}},"
+          " \"dependentRequired\": {\"a\": [\"b\"]}}", yes, no);
     check("{\"$schema\": \"http://json-schema.org/draft-07/schema#\", \"type\": \"object\","
           " \"properties\": {\"a\": {}, \"b\": {}}, \"dependencies\": {\"a\": [\"b\"]}}", yes, no);
     check("{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {}}, \"additionalProperties\": false,"
@@ -256,15 +266,18 @@ static void test_all_of_is_merged_field_by_field(void **state)
     check("{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}}, \"allOf\": ["
           "{\"properties\": {\"a\": {\"minimum\": 5}, \"b\": {\"type\": \"null\"}}, \"required\": [\"a\"]},"
           "{\"properties\": {\"a\": {\"maximum\": 7}}}]}",
-          LIST("{\"a\": 5}", "{\"a\": 7, \"b\": null}"), LIST("{}", "{\"a\": 4}", "{\"a\": 8}", "{\"a\": 6, \"b\": 1}"));
+          LIST("{\"a\": 5}", "{\"a\": 7, \"b\": null}"),
+          LIST("{}", "{\"a\": 4}", "{\"a\": 8}", "{\"a\": 6, \"b\": 1}"));
 }
 
 static void test_branches_keep_their_siblings(void **state)
 {
     (void)state;
     check("{\"type\": \"object\", \"properties\": {\"k\": {\"type\": \"integer\"}}, \"required\": [\"k\"], \"anyOf\": ["
-          "{\"properties\": {\"a\": {}}, \"required\": [\"a\"]}, {\"properties\": {\"b\": {}}, \"required\": [\"b\"]}]}",
-          LIST("{\"k\": 1, \"a\": 2}", "{\"k\": 1, \"b\": 2}"), LIST("{\"k\": 1}", "{\"a\": 2}", "{\"k\": \"x\", \"a\": 1}"));
+          "{\"properties\": {\"a\": {}}, \"required\": [\"a\"]}, {\"properties\": {\"b\": {}},"
+          " \"required\": [\"b\"]}]}",
+          LIST("{\"k\": 1, \"a\": 2}", "{\"k\": 1, \"b\": 2}"),
+          LIST("{\"k\": 1}", "{\"a\": 2}", "{\"k\": \"x\", \"a\": 1}"));
     check("{\"maxLength\": 2, \"anyOf\": [{\"type\": \"string\"}, {\"type\": \"null\"}]}", LIST("\"ab\"", "null"),
           LIST("\"abc\"", "1"));
 }
@@ -273,9 +286,11 @@ static void test_one_of_is_exact_where_branches_can_be_told_apart(void **state)
 {
     (void)state;
     const char *tagged = "{\"oneOf\": ["
-        "{\"type\": \"object\", \"properties\": {\"t\": {\"const\": \"a\"}, \"x\": {\"type\": \"integer\"}}, \"required\": [\"t\"]},"
+        "{\"type\": \"object\", \"properties\": {\"t\": {\"const\": \"a\"}, \"x\": {\"type\": \"integer\"}},"
+          " \"required\": [\"t\"]},"
         "{\"type\": \"object\", \"properties\": {\"t\": {\"const\": \"b\"}}, \"required\": [\"t\"]}]}";
-    check(tagged, LIST("{\"t\": \"a\", \"x\": 1}", "{\"t\": \"b\", \"x\": \"y\"}"), LIST("{\"t\": \"a\", \"x\": \"y\"}", "{\"t\": \"c\"}"));
+    check(tagged, LIST("{\"t\": \"a\", \"x\": 1}", "{\"t\": \"b\", \"x\": \"y\"}"),
+          LIST("{\"t\": \"a\", \"x\": \"y\"}", "{\"t\": \"c\"}"));
     assert_false(needs_validation(tagged));
     const char *required = "{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {}},"
                            " \"oneOf\": [{\"required\": [\"a\"]}, {\"required\": [\"b\"]}]}";
@@ -287,16 +302,33 @@ static void test_conditions_hold_in_both_ways(void **state)
 {
     (void)state;
     check("{\"type\": \"object\", \"properties\": {\"k\": {\"enum\": [\"a\", \"b\"]}, \"n\": {\"type\": \"integer\"}},"
-          " \"required\": [\"k\"], \"if\": {\"properties\": {\"k\": {\"const\": \"a\"}}}, \"then\": {\"required\": [\"n\"]},"
+          " \"required\": [\"k\"], \"if\": {\"properties\": {\"k\": {\"const\": \"a\"}}},"
+          " \"then\": {\"required\": [\"n\"]},"
           " \"else\": {\"maxProperties\": 1}}",
           LIST("{\"k\": \"a\", \"n\": 1}", "{\"k\": \"b\"}"), LIST("{\"k\": \"a\"}", "{\"k\": \"b\", \"n\": 1}"));
+}
+
+/* Sixteen conditions are 65,536 ways, of which no more than seventeen can hold. */
+static void test_conditions_that_exclude_each_other_do_not_multiply(void **state)
+{
+    (void)state;
+    struct buf schema = BUF_INIT(1 << 16);
+    buf_puts(&schema, "{\"type\": \"object\", \"properties\": {\"k\": {\"type\": \"string\"}}, \"required\": [\"k\"],"
+                      " \"allOf\": [{}");
+    for (int i = 0; i < 16; i++)
+        buf_printf(&schema, ", {\"if\": {\"properties\": {\"k\": {\"const\": \"v%d\"}}, \"required\": [\"k\"]},"
+                            " \"then\": {\"required\": [\"r%d\"]}}", i, i);
+    buf_puts(&schema, "]}");
+    check(schema.p, LIST("{\"k\": \"other\"}", "{\"k\": \"v3\", \"r3\": 1}"), LIST("{\"k\": \"v3\"}"));
+    buf_free(&schema);
 }
 
 static void test_what_must_not_hold_is_taken_away(void **state)
 {
     (void)state;
     check("{\"not\": {\"type\": \"string\"}}", LIST("1", "null", "[]"), LIST("\"a\""));
-    check("{\"type\": \"string\", \"not\": {\"enum\": [\"a\", \"b\"]}}", LIST("\"c\"", "\"ab\""), LIST("\"a\"", "\"b\""));
+    check("{\"type\": \"string\", \"not\": {\"enum\": [\"a\", \"b\"]}}", LIST("\"c\"", "\"ab\""),
+          LIST("\"a\"", "\"b\""));
     check("{\"type\": \"object\", \"not\": {\"required\": [\"a\"]}}", LIST("{}", "{\"b\": 1}"), LIST("{\"a\": 1}"));
     check("{\"type\": \"integer\", \"not\": {\"minimum\": 3}}", LIST("2", "-5"), LIST("3", "4"));
     assert_false(needs_validation("{\"type\": \"string\", \"not\": {\"pattern\": \"^a\"}}"));
@@ -308,7 +340,8 @@ static void test_references_recurse(void **state)
 {
     (void)state;
     check("{\"$ref\": \"#/$defs/tree\", \"$defs\": {\"tree\": {\"type\": \"object\", \"properties\": {"
-          "\"value\": {\"type\": \"integer\"}, \"children\": {\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/tree\"}}},"
+          "\"value\": {\"type\": \"integer\"}, \"children\": {\"type\": \"array\","
+          " \"items\": {\"$ref\": \"#/$defs/tree\"}}},"
           " \"required\": [\"value\"], \"additionalProperties\": false}}}",
           LIST("{\"value\": 1}", "{\"value\": 1, \"children\": [{\"value\": 2, \"children\": []}]}"),
           LIST("{\"value\": 1, \"children\": [{}]}", "{\"children\": []}"));
@@ -318,14 +351,16 @@ static void test_a_recursive_reference_beside_siblings_ends(void **state)
 {
     (void)state;
     check("{\"$defs\": {\"list\": {\"type\": \"object\", \"properties\": {\"next\": {\"$ref\": \"#/$defs/list\","
-          " \"required\": [\"n\"]}, \"n\": {\"type\": \"integer\"}}}}, \"$ref\": \"#/$defs/list\", \"maxProperties\": 2}",
+          " \"required\": [\"n\"]}, \"n\": {\"type\": \"integer\"}}}}, \"$ref\": \"#/$defs/list\","
+          " \"maxProperties\": 2}",
           LIST("{}", "{\"next\": {\"next\": {\"n\": 1}, \"n\": 2}}"), LIST("{\"next\": {}}"));
 }
 
 static void test_draft_7_ignores_what_stands_beside_a_reference(void **state)
 {
     (void)state;
-    check("{\"$schema\": \"http://json-schema.org/draft-07/schema#\", \"definitions\": {\"i\": {\"type\": \"integer\"}},"
+    check("{\"$schema\": \"http://json-schema.org/draft-07/schema#\","
+          " \"definitions\": {\"i\": {\"type\": \"integer\"}},"
           " \"$ref\": \"#/definitions/i\", \"maximum\": 3}", LIST("5"), LIST("\"a\""));
 }
 
@@ -356,20 +391,29 @@ static void test_rules_that_no_value_obeys_are_an_error(void **state)
 /* ---- walks ---- */
 
 static const char *const walked[] = {
-    "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\", \"minimum\": -120, \"exclusiveMaximum\": 57},"
-    " \"b\": {\"type\": \"number\", \"exclusiveMinimum\": -0.75, \"maximum\": 12.5}, \"c\": {\"enum\": [1, \"x\", [2]]}},"
-    " \"required\": [\"c\"], \"additionalProperties\": {\"type\": \"string\", \"pattern\": \"^[a-c]+$\", \"maxLength\": 4}}",
-    "{\"type\": \"array\", \"items\": {\"type\": \"string\", \"format\": \"date-time\"}, \"minItems\": 1, \"maxItems\": 3}",
-    "{\"type\": \"array\", \"items\": {\"anyOf\": [{\"format\": \"ipv6\"}, {\"format\": \"uri\"}, {\"format\": \"uuid\"}],"
+    "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\", \"minimum\": -120,"
+          " \"exclusiveMaximum\": 57},"
+    " \"b\": {\"type\": \"number\", \"exclusiveMinimum\": -0.75, \"maximum\": 12.5}, \"c\": {\"enum\": [1, \"x\","
+          " [2]]}},"
+    " \"required\": [\"c\"], \"additionalProperties\": {\"type\": \"string\", \"pattern\": \"^[a-c]+$\","
+          " \"maxLength\": 4}}",
+    "{\"type\": \"array\", \"items\": {\"type\": \"string\", \"format\": \"date-time\"}, \"minItems\": 1,"
+          " \"maxItems\": 3}",
+    "{\"type\": \"array\", \"items\": {\"anyOf\": [{\"format\": \"ipv6\"}, {\"format\": \"uri\"},"
+          " {\"format\": \"uuid\"}],"
     " \"type\": \"string\"}, \"minItems\": 1}",
     "{\"type\": \"object\", \"patternProperties\": {\"^a\": {\"type\": \"integer\"}, \"z$\": {\"minimum\": 10}},"
     " \"propertyNames\": {\"maxLength\": 3}, \"minProperties\": 2, \"maxProperties\": 4}",
-    "{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {\"type\": \"null\"}}, \"oneOf\": [{\"required\": [\"a\"]},"
+    "{\"type\": \"object\", \"properties\": {\"a\": {}, \"b\": {\"type\": \"null\"}},"
+          " \"oneOf\": [{\"required\": [\"a\"]},"
     " {\"required\": [\"b\"]}], \"dependentRequired\": {\"c\": [\"a\"]}}",
-    "{\"if\": {\"type\": \"integer\"}, \"then\": {\"multipleOf\": 4, \"minimum\": 3}, \"else\": {\"not\": {\"type\": \"array\"}},"
+    "{\"if\": {\"type\": \"integer\"}, \"then\": {\"multipleOf\": 4, \"minimum\": 3},"
+          " \"else\": {\"not\": {\"type\": \"array\"}},"
     " \"not\": {\"const\": \"a\"}}",
-    "{\"$ref\": \"#/$defs/n\", \"$defs\": {\"n\": {\"type\": \"object\", \"properties\": {\"v\": {\"type\": [\"integer\", \"null\"]},"
-    " \"l\": {\"$ref\": \"#/$defs/n\"}, \"r\": {\"$ref\": \"#/$defs/n\", \"required\": [\"v\"]}}, \"additionalProperties\": false}}}",
+    "{\"$ref\": \"#/$defs/n\", \"$defs\": {\"n\": {\"type\": \"object\","
+          " \"properties\": {\"v\": {\"type\": [\"integer\", \"null\"]},"
+    " \"l\": {\"$ref\": \"#/$defs/n\"}, \"r\": {\"$ref\": \"#/$defs/n\", \"required\": [\"v\"]}},"
+          " \"additionalProperties\": false}}}",
 };
 #define WALKS_EACH 300
 
@@ -399,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_rules_of_true_admit_any_value),
         cmocka_unit_test(test_rules_admit_the_types_named),
         cmocka_unit_test(test_rules_admit_given_values_only),
+        cmocka_unit_test(test_given_numbers_may_be_written_as_the_schema_writes_them),
         cmocka_unit_test(test_given_values_are_held_to_all_siblings),
         cmocka_unit_test(test_bounds_are_exact),
         cmocka_unit_test(test_bounds_hold_for_numbers_without_type),
@@ -418,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_branches_keep_their_siblings),
         cmocka_unit_test(test_one_of_is_exact_where_branches_can_be_told_apart),
         cmocka_unit_test(test_conditions_hold_in_both_ways),
+        cmocka_unit_test(test_conditions_that_exclude_each_other_do_not_multiply),
         cmocka_unit_test(test_what_must_not_hold_is_taken_away),
         cmocka_unit_test(test_references_recurse),
         cmocka_unit_test(test_a_recursive_reference_beside_siblings_ends),

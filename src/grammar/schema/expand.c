@@ -6,10 +6,14 @@
 #define EXPAND_MAX_NEGATED 16     /* ways to break one schema; beyond, it is validated after */
 #define EXPAND_MAX_APART 64       /* branches of a oneOf that are compared with each other */
 #define EXPAND_MAX_EXCLUDED 3     /* other branches that a way of oneOf is to break */
+#define EXPAND_MAX_VISITS 8192    /* ways looked at for one place, also those that come to nothing */
+#define EXPAND_MAX_DEPTH 64       /* choices taken one within the other */
 
 struct choice {
     struct parts *ways;
     int n;
+    const struct subschema *sub;  /* whose keyword it is; NULL keyword: the choice is how to break sub */
+    const char *keyword;
 };
 
 struct expansion {
@@ -63,7 +67,8 @@ static void leave(struct expansion *e, const struct subschema *sub, const char *
 
 /* ---- choices ---- */
 
-static void add_choice(struct expansion *e, struct parts *ways, int n)
+static void add_choice(struct expansion *e, struct parts *ways, int n, const struct subschema *sub,
+                       const char *keyword)
 {
     if (n == 0) {
         e->types = 0;
@@ -71,9 +76,9 @@ static void add_choice(struct expansion *e, struct parts *ways, int n)
         for (int i = 0; i < ways->n; i++)
             parts_add(e->w, &e->parts, ways->at[i]);
     } else if (e->n_choices == LOWER_MAX_CHOICES) {
-        e->loose = true;
+        leave(e, sub, keyword);
     } else {
-        e->choices[e->n_choices++] = (struct choice){ways, n};
+        e->choices[e->n_choices++] = (struct choice){ways, n, sub, keyword};
     }
 }
 
@@ -86,11 +91,12 @@ static struct parts *ways_of(struct expansion *e, const json_t *branches)
     return ways;
 }
 
-static void add_any_of(struct expansion *e, const json_t *branches)
+static void add_any_of(struct expansion *e, const struct subschema *sub)
 {
+    const json_t *branches = schema_get(sub, "anyOf");
     struct parts *ways = branches ? ways_of(e, branches) : NULL;
     if (ways)
-        add_choice(e, ways, (int)json_array_size(branches));
+        add_choice(e, ways, (int)json_array_size(branches), sub, "anyOf");
 }
 
 /* ---- what cannot be ---- */
@@ -171,7 +177,7 @@ static void add_one_of(struct expansion *e, const struct subschema *sub)
         return;
     if (n > EXPAND_MAX_APART) {
         leave(e, sub, "oneOf");
-        add_choice(e, ways, n);
+        add_choice(e, ways, n, sub, "oneOf");
         return;
     }
     int excluded[EXPAND_MAX_APART] = {0};
@@ -186,7 +192,7 @@ static void add_one_of(struct expansion *e, const struct subschema *sub)
             parts_add(e->w, &ways[i], (struct part){.kind = PART_BREAKS, .sub = branch_at(e, branches, j)});
             parts_add(e->w, &ways[j], (struct part){.kind = PART_BREAKS, .sub = branch_at(e, branches, i)});
         }
-    add_choice(e, ways, n);
+    add_choice(e, ways, n, sub, "oneOf");
 }
 
 /* ---- other choices ---- */
@@ -203,21 +209,21 @@ static void add_if(struct expansion *e, const struct subschema *sub)
     parts_add_schema(e->w, &ways[0], then);
     parts_add(e->w, &ways[1], (struct part){.kind = PART_BREAKS, .sub = schema_at(e->w->schema, condition)});
     parts_add_schema(e->w, &ways[1], other);
-    add_choice(e, ways, 2);
+    add_choice(e, ways, 2, sub, "if");
 }
 
 /* A member that brings a schema with it is not there, or the schema holds. */
-static void add_dependent_schemas(struct expansion *e, const json_t *dependent)
+static void add_dependent_schemas(struct expansion *e, const struct subschema *sub, const char *keyword)
 {
     const char *name;
     json_t *schema;
-    json_object_foreach((json_t *)dependent, name, schema) {
+    json_object_foreach((json_t *)schema_get(sub, keyword), name, schema) {
         struct parts *ways = json_is_array(schema) ? NULL : lower_alloc(e->w, 2, sizeof *ways);
         if (!ways)
             continue;
         parts_add(e->w, &ways[0], (struct part){.kind = PART_LACKS, .name = name});
         parts_add_schema(e->w, &ways[1], schema);
-        add_choice(e, ways, 2);
+        add_choice(e, ways, 2, sub, keyword);
     }
 }
 
@@ -246,11 +252,11 @@ static void look_at_schema(struct expansion *e, const struct subschema *sub, boo
         parts_add(e->w, &e->parts, (struct part){.kind = PART_BREAKS, .sub = schema_at(e->w->schema, negated)});
     if (!with_choices)
         return;
-    add_any_of(e, schema_get(sub, "anyOf"));
+    add_any_of(e, sub);
     add_one_of(e, sub);
     add_if(e, sub);
-    add_dependent_schemas(e, schema_get(sub, "dependentSchemas"));
-    add_dependent_schemas(e, schema_get(sub, "dependencies"));
+    add_dependent_schemas(e, sub, "dependentSchemas");
+    add_dependent_schemas(e, sub, "dependencies");
 }
 
 static void look_at_negated(struct expansion *e, const struct subschema *sub, bool with_choices)
@@ -263,7 +269,7 @@ static void look_at_negated(struct expansion *e, const struct subschema *sub, bo
     if (n < 0 || n > EXPAND_MAX_NEGATED)
         return;
     if (n < 2 || with_choices)
-        add_choice(e, ways, n);
+        add_choice(e, ways, n, sub, NULL);
 }
 
 static void settle(struct expansion *e, bool with_choices)
@@ -312,61 +318,79 @@ static bool next_choice(struct expansion *e, struct choice *ret)
             if (is_open(e, &choice.ways[i]))
                 open[n++] = choice.ways[i];
         if (n > 1) {
-            *ret = (struct choice){open, n};
+            *ret = (struct choice){open, n, choice.sub, choice.keyword};
             return true;
         }
-        add_choice(e, open, n);
+        add_choice(e, open, n, choice.sub, choice.keyword);
         settle(e, true);
     }
     return false;
 }
 
-static void emit(struct expansion *e, struct conjunction ***tail)
+static int emit(struct expansion *e, struct conjunction ***tail)
 {
     struct conjunction *c = e->types ? lower_alloc(e->w, 1, sizeof *c) : NULL;
     if (!c)
-        return;
+        return 0;
     *c = (struct conjunction){.parts = e->parts.at, .n = e->parts.n, .types = e->types, .finite = e->finite};
     e->w->loose |= e->loose && !e->finite;
     **tail = c;
     *tail = &c->next;
+    return 1;
 }
 
-/* `ways` counts how many conjunctions the choices above this one can come to. */
-static void branch(struct expansion *e, int64_t ways, struct conjunction ***tail)
+/* e with one way of its next choice. */
+static struct expansion take_way(const struct expansion *e, const struct parts *taken)
+{
+    struct expansion way = *e;
+    int room = e->parts.n + taken->n;
+    way.parts = (struct parts){.at = lower_alloc(e->w, (size_t)room + 1, sizeof *way.parts.at)};
+    if (!way.parts.at)
+        return way;
+    memcpy(way.parts.at, e->parts.at, (size_t)e->parts.n * sizeof *way.parts.at);
+    way.parts.n = e->parts.n;
+    way.parts.room = room + 1;
+    for (int i = 0; i < taken->n; i++)
+        parts_add(e->w, &way.parts, taken->at[i]);
+    return way;
+}
+
+struct effort {
+    int visits, depth;   /* that are left */
+};
+
+/* At most `most` conjunctions, shared evenly among the ways of a choice; what one way does not need the next ones have.
+ * Most ways of conditions exclude each other, so how many there are is not known before. Returns how many it made. */
+static int branch(struct expansion *e, int most, struct effort *effort, struct conjunction ***tail)
 {
     struct choice choice;
     while (next_choice(e, &choice)) {
-        if (ways > 1 && e->types == TYPE_OBJECT && no_member_left(e))
-            return;   /* before it multiplies further */
-        if (ways * choice.n > SCHEMA_MAX_BRANCHES) {
-            e->loose = true;
+        if (most < SCHEMA_MAX_BRANCHES && e->types == TYPE_OBJECT && no_member_left(e))
+            return 0;
+        if (choice.n > most || choice.n > effort->visits || effort->depth == 0) {
+            leave(e, choice.sub, choice.keyword);
             continue;
         }
-        for (int i = 0; i < choice.n; i++) {
-            struct expansion way = *e;
-            way.parts = (struct parts){0};
-            way.parts.at = lower_alloc(e->w, (size_t)e->parts.n + 4, sizeof *way.parts.at);
-            if (!way.parts.at)
-                return;
-            memcpy(way.parts.at, e->parts.at, (size_t)e->parts.n * sizeof *way.parts.at);
-            way.parts.n = e->parts.n;
-            way.parts.room = e->parts.n + 4;
-            for (int k = 0; k < choice.ways[i].n; k++)
-                parts_add(e->w, &way.parts, choice.ways[i].at[k]);
-            branch(&way, ways * choice.n, tail);
+        int made = 0;
+        effort->visits -= choice.n;
+        effort->depth--;
+        for (int i = 0; i < choice.n && !e->w->failed; i++) {
+            struct expansion way = take_way(e, &choice.ways[i]);
+            made += branch(&way, (most - made) / (choice.n - i), effort, tail);
         }
-        return;
+        effort->depth++;
+        return made;
     }
-    emit(e, tail);
+    return emit(e, tail);
 }
 
 struct conjunction *expand(struct lower *w, const struct parts *parts)
 {
     struct conjunction *first = NULL, **tail = &first;
     struct expansion e = {.w = w, .types = TYPE_ANY};
+    struct effort effort = {EXPAND_MAX_VISITS, EXPAND_MAX_DEPTH};
     for (int i = 0; i < parts->n; i++)
         parts_add(w, &e.parts, parts->at[i]);
-    branch(&e, 1, &tail);
+    branch(&e, SCHEMA_MAX_BRANCHES, &effort, &tail);
     return w->failed ? NULL : first;
 }

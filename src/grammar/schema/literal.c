@@ -1,5 +1,5 @@
 /* Given values (enum, const) as JSON: scalars as one term each, objects and arrays with the white space that is allowed
- * elsewhere. Numbers stand in their shortest spelling. */
+ * elsewhere. Numbers stand in their shortest spelling; what the schema writes as 2.0 may be written so too. */
 #include "grammar/schema/lower.h"
 
 #include "data/json.h"
@@ -79,6 +79,9 @@ uint32_t literal_term(struct lower *w, const json_t *value)
     struct json_writer writer = JSON_WRITER(&text);
     json_value(&writer, value);
     uint32_t term = expr_literal(w->x, buf_view(&text));
+    if (json_is_real(value) && str_find(buf_view(&text), STR(".")) == SIZE_MAX &&
+        str_find(buf_view(&text), STR("e")) == SIZE_MAX)
+        term = expr_concat(w->x, term, expr_or(w->x, EXPR_EMPTY, expr_literal(w->x, STR(".0"))));
     buf_free(&text);
     return term;
 }
