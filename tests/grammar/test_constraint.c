@@ -2,6 +2,8 @@
  * go on. */
 #include "../support.h"
 
+#include <pthread.h>
+
 #include "base/rng.h"
 #include "grammar/constraint.h"
 #include "grammar/frontends.h"
@@ -345,6 +347,54 @@ static void test_accepts_says_how_far_a_text_goes(void **state)
     vocabulary_close(v);
 }
 
+/* ---- several answers at once ---- */
+
+/* NULL when all went well. */
+static void *walk_alone(void *constraint)
+{
+    static char fault[] = "a mask is not true, or was not to be had";
+    struct matcher *m;
+    struct err err = ERR_INIT;
+    uint64_t mask[VOCABULARY_WORDS(N_TOKENS)], wrong = 0;
+    struct dice d = {.seed = 77};
+    if (!matcher_open(constraint, &m, &err))
+        return fault;
+    for (int step = 0; step < 200 && !wrong; step++) {
+        if (!matcher_mask(m, mask, &err))
+            wrong++;
+        for (int32_t id = 0; id < N_TOKENS; id += 7)
+            wrong += has(mask, id) != matcher_admits(m, id);
+        int32_t id = choose(mask, &d);
+        wrong += id < 0 || !matcher_take(m, id, &err);
+        if (matcher_must_end(m))
+            break;
+    }
+    matcher_close(m);
+    return wrong ? fault : NULL;
+}
+
+static void test_answers_of_several_threads_share_a_rule(void **state)
+{
+    (void)state;
+    struct vocabulary *v = open_tokens();
+    struct rules *rules;
+    struct constraint *c;
+    struct err err = ERR_INIT;
+    pthread_t threads[4];
+    void *fault;
+    assert_ok(rule_any_json(true, &rules, &err), err);
+    assert_ok(constraint_open(rules, v, &c, &err), err);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, walk_alone, c), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], &fault), 0);
+        if (fault)
+            fail_msg("%s", (char *)fault);
+    }
+    constraint_release(c);
+    vocabulary_close(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_token_changes_nothing),
         cmocka_unit_test(test_a_fork_goes_its_own_way),
         cmocka_unit_test(test_forced_text_stops_at_a_choice_and_at_an_end),
+        cmocka_unit_test(test_answers_of_several_threads_share_a_rule),
         cmocka_unit_test(test_accepts_says_how_far_a_text_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
