@@ -37,7 +37,7 @@ static void make_tokens(void)
 {
     static const char *const texts[] = {"\"a", "a\"", "\",", "\":", "ab", "abab", "aaaaaaaaaaaaaaaaaaaa", "bb\"",
                                         "\\\"",
-                                        "\xC3\xA9", "a\xC3", "\xA9" "b", "[", "]", "[]", "],", "1", "12", "true", "tr",
+                                        "\xC3\xA9", "a\xC3", "\xA9z", "[", "]", "[]", "],", "1", "12", "true", "tr",
                                         "{\"", "{}", "\"}", "ab", "\"\"", "aaaa", "baba", " ", "\n  "};
     static const char *const letters[] = {"a", "b", "\"", "\\", "\xC3\xA9", "1", ",", "a", "\xC3", "\xA9"};
     for (int32_t id = 0; id < N_TOKENS; id++) {
