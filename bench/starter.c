@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/filemap.h"
-#include "data/json.h"
+#include "bench/restaurant8k.h"
 
 #define MAX_CASES 8192
 #define MAX_FILE_BYTES (64u << 20)
@@ -143,57 +143,17 @@ static void read_clinc150(const char *dir, struct set *s)
     json_decref(root);
 }
 
-/* The compact JSON that the model was trained to give: slots in their fixed order, values as written. Offsets count characters. */
-static struct str span(struct str text, int64_t begin, int64_t end)
-{
-    size_t at = 0, from = 0;
-    for (int64_t i = 0; i < end && at < text.n; i++) {
-        int len;
-        if (i == begin)
-            from = at;
-        utf8_decode(text, at, &len);
-        at += (size_t)len;
-    }
-    return (struct str){text.p + from, at - from};
-}
-
-static void slots_as_json(json_t *labels, struct str text, struct buf *out)
-{
-    static const char *const slots[] = {"date", "time", "people", "first_name", "last_name"};
-    struct json_writer w = JSON_WRITER(out);
-    json_open_object(&w);
-    for (size_t k = 0; k < 5; k++) {
-        for (size_t i = 0; i < json_array_size(labels); i++) {
-            json_t *label = json_array_get(labels, i), *at = json_object_get(label, "valueSpan");
-            if (strcmp(json_string_value(json_object_get(label, "slot")), slots[k]) != 0)
-                continue;
-            json_put_str(&w, slots[k], span(text, json_integer_value(json_object_get(at, "startIndex")),
-                                            json_integer_value(json_object_get(at, "endIndex"))));
-            break;
-        }
-    }
-    json_close_object(&w);
-}
-
 static void read_restaurant8k(const char *dir, struct set *s)
 {
-    json_t *root = read_json(dir, "restaurant8k/test.json");
-    json_t *list = json_is_array(root) ? root : json_object_get(root, "examples");
+    json_t *list = read_json(dir, RESTAURANT8K_FILE);
     for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *example = json_array_get(list, i), *asked = json_object_get(json_object_get(example, "context"), "requestedSlots");
-        struct str text = str_of(json_string_value(json_object_get(json_object_get(example, "userInput"), "text")));
         struct buf user = BUF_INIT(1u << 20), gold = BUF_INIT(1u << 20);
-        for (size_t a = 0; a < json_array_size(asked); a++)
-            buf_printf(&user, "%s%s", a ? "," : "asked: ", json_string_value(json_array_get(asked, a)));
-        if (json_array_size(asked))
-            buf_char(&user, '\n');
-        buf_str(&user, text);
-        slots_as_json(json_object_get(example, "labels"), text, &gold);
+        restaurant8k_case(json_array_get(list, i), &user, &gold);
         add_case(s, buf_view(&user), gold.p);
         buf_free(&user);
         buf_free(&gold);
     }
-    json_decref(root);
+    json_decref(list);
 }
 
 /* ---- answers ---- */
@@ -309,7 +269,7 @@ int main(int argc, char **argv)
     static struct set sets[] = {
         {"Banking77", "classify", "Classify the banking question into one intent."},
         {"CLINC150 with out-of-scope", "route", "Name the intent of this request."},
-        {"Restaurant-8k", "extract", "Extract the booking details as JSON."},
+        {"Restaurant-8k", "extract", RESTAURANT8K_SYSTEM},
     };
     if (argc < 3) {
         fprintf(stderr, "usage: starter DATA_DIR RUNG_PROGRAM [WORK_DIR]\n");
