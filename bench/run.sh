@@ -41,6 +41,7 @@ heading "the starter model on public test sets"
 if [ -d "$shared/data" ]; then
     measure "$B/bench/starter" "$shared/data" "$B/rung" "$work"
     measure "$B/bench/posterior" "$shared/data" models/starter.gguf
+    measure "$B/bench/extract" models/starter.gguf "$shared/data"
 else
     echo "skipped: no test sets in $shared/data (RUNG_SHARED names another folder)"
 fi
