@@ -63,7 +63,7 @@ struct posterior_job {
     int n_sessions;
     struct branch branches[POSTERIOR_MAX_BRANCHES];
     struct want wants[ENGINE_MAX_STEP_TOKENS + 2 * POSTERIOR_MAX_BRANCHES];
-    struct step_item items[POSTERIOR_MAX_BRANCHES];
+    int n_items;                       /* in the step that is being planned: a piece of the prompt, or branches */
     float *logprobs;                   /* room for one step's */
 
     /* under the runtime's lock */
@@ -72,8 +72,15 @@ struct posterior_job {
     pthread_cond_t ready;
 };
 
+/* What all jobs of a model do in one turn. */
+struct posterior_step {
+    struct step_item items[ENGINE_MAX_STEP_ITEMS];
+    int n, n_tokens;
+    int64_t bytes;                     /* that branches will add to keys and values */
+};
+
 /* ---- search.c: the engine thread's ---- */
-/* One step for the job of m that came first. True: it waits for memory, and nobody younger is to be let in. */
+/* One step for all jobs of m. True: one waits for memory, and nobody younger is to be let in. */
 bool posterior_turn(struct runtime *rt, struct local_model *m);
 void posterior_cancel_all(struct runtime *rt);
 

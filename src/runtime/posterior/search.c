@@ -1,7 +1,7 @@
 /* Best first over the tree of choices, on the engine thread: the prompt is read in turns like anybody's, then each step
- * takes the open nodes with the most mass, as many as the bound asks for. A branch goes on from the state of the
- * nearest node above it that is kept, so what choices share is read once; where there is one way only, it goes the
- * whole way in one step. */
+ * takes the open nodes with the most mass, as many as the bound asks for; all posteriors of a model share its steps. A
+ * branch goes on from the state of the nearest node above it that is kept, so what choices share is read once; where
+ * there is one way only, it goes the whole way in one step. */
 #include <math.h>
 
 #include "base/clock.h"
@@ -130,8 +130,8 @@ static void want_behind(struct posterior_job *job, struct branch *b, int at, int
     *room = b->ends + (node->choice >= 0 ? tree->n_ends : 0);
 }
 
-/* The branch as item i of the step; the caller has forked its session. */
-static void lay_item(struct posterior_job *job, int i, int *n_wants, float **room)
+/* Branch i as an item; its session is forked. */
+static void lay_branch(struct posterior_job *job, int i, struct posterior_step *step, int *n_wants, float **room)
 {
     struct branch *b = &job->branches[i];
     int first = *n_wants;
@@ -140,8 +140,8 @@ static void lay_item(struct posterior_job *job, int i, int *n_wants, float **roo
     for (int k = b->n_path; k < b->n_tokens; k++)
         want_logprobs(job, n_wants, k - 1, &b->tokens[k], 1, &b->onward[k - b->n_path]);
     want_behind(job, b, b->n_tokens - 1, n_wants, room);
-    job->items[i] = (struct step_item){.session = b->session, .tokens = b->tokens, .n = b->n_tokens,
-                                       .wants = &job->wants[first], .n_wants = *n_wants - first};
+    step->items[step->n++] = (struct step_item){.session = b->session, .tokens = b->tokens, .n = b->n_tokens,
+                                                .wants = &job->wants[first], .n_wants = *n_wants - first};
 }
 
 /* ---- what it told ---- */
@@ -201,7 +201,7 @@ static void settle(struct posterior_job *job, struct branch *b)
     settle_session(job, b);
 }
 
-/* ---- steps ---- */
+/* ---- planning a step ---- */
 
 /* Room for so many bytes more, remembered prompts making way. */
 static bool has_room(struct local_model *m, int64_t bytes)
@@ -210,90 +210,87 @@ static bool has_room(struct local_model *m, int64_t bytes)
     return missing <= 0 || prefix_evict(m->prefixes, missing) >= missing;
 }
 
-/* Branches for the best nodes while their mass counts, tokens and memory last; the first goes whatever there is.
- * Returns how many, -1 on failure. */
-static int fork_branches(struct posterior_job *job, struct err *err)
+/* Forks the state that branch b starts from, where the step has room for it. The first item of a step always has.
+ * *ret_fits is false where it has none. */
+static bool fork_branch(struct posterior_job *job, struct branch *b, int start, struct posterior_step *step,
+                        bool *ret_fits, struct err *err)
 {
-    struct label_tree *tree = &job->tree;
-    struct local_model *m = model_base(job->model);
-    int best[POSTERIOR_MAX_BRANCHES], n_best = best_nodes(tree, best), n = 0, tokens = 0;
-    double scale = largest(tree), left = open_mass(tree, scale), bound = job->bound * (left + found_mass(tree, scale));
-    for (; n < n_best && (n == 0 || left > bound); n++) {
-        struct branch *b = &job->branches[n];
-        int start = lay_path(tree, best[n], b);
-        tokens += b->n_tokens;
-        if (n > 0 && tokens > ENGINE_MAX_STEP_TOKENS)
-            break;
-        if (!session_fork(tree->nodes[start].session, &b->session, err)) {
-            while (n > 0)
-                session_close(job->branches[--n].session);
-            return -1;
-        }
-        if (n > 0 && !has_room(m, session_growth_bytes(b->session, b->n_tokens))) {
-            session_close(b->session);
-            break;
-        }
-        left -= exp(tree->nodes[best[n]].log_mass - scale);
-    }
-    return n;
-}
-
-static bool step_branches(struct posterior_job *job, struct err *err)
-{
-    int n = fork_branches(job, err), n_wants = 0;
-    float *room = job->logprobs;
-    if (n < 0)
+    struct session *state = job->tree.nodes[start].session;
+    int64_t bytes = step->bytes + session_growth_bytes(state, b->n_tokens);
+    *ret_fits = step->n_tokens + b->n_tokens <= ENGINE_MAX_STEP_TOKENS && step->n + job->n_items < ENGINE_MAX_STEP_ITEMS;
+    *ret_fits = *ret_fits && (step->n + job->n_items == 0 || has_room(model_base(job->model), bytes));
+    if (!*ret_fits)
+        return true;
+    if (!session_fork(state, &b->session, err))
         return false;
-    for (int i = 0; i < n; i++)
-        lay_item(job, i, &n_wants, &room);
-    bool ok = engine_step(model_base(job->model)->engine, job->items, n, err);
-    for (int i = 0; i < n; i++) {
-        job->found.tokens += job->items[i].n;
-        if (ok)
-            settle(job, &job->branches[i]);
-        else
-            session_close(job->branches[i].session);
-    }
-    job->found.steps++;
-    return ok;
-}
-
-/* A piece of the prompt, as large as running answers bear; behind its last token stands what all choices begin with. */
-static bool step_prompt(struct runtime *rt, struct posterior_job *job, struct err *err)
-{
-    struct local_model *m = model_base(job->model);
-    struct label_node *root = &job->tree.nodes[0];
-    int64_t most = rt->n_live > 0 ? pace_room(&m->pace, ENGINE_MAX_STEP_TOKENS) : ENGINE_MAX_STEP_TOKENS;
-    int64_t left = job->ids.n - job->n_fed, n = left < most ? left : most;
-    int n_wants = 0;
-    float *room = job->logprobs;
-    job->branches[0] = (struct branch){0};
-    if (n == left)
-        want_behind(job, &job->branches[0], (int)n - 1, &n_wants, &room);
-    struct step_item item = {.session = root->session, .tokens = job->ids.p + job->n_fed, .n = (int)n,
-                             .wants = job->wants, .n_wants = n_wants};
-    if (!engine_step(m->engine, &item, 1, err))
-        return false;
-    job->n_fed += n;
-    if (n == left) {
-        prefix_keep(m->prefixes, &job->prefix_key, job->ids.p, root->session);
-        settle_end(job, &job->branches[0]);
-    }
+    step->bytes += session_growth_bytes(b->session, b->n_tokens);
+    step->n_tokens += b->n_tokens;
     return true;
 }
 
+static void close_branches(struct posterior_job *job)
+{
+    for (int i = 0; i < job->n_items; i++)
+        session_close(job->branches[i].session);
+    job->n_items = 0;
+}
+
+/* Branches for the best nodes while their mass counts and there is room. */
+static bool plan_branches(struct posterior_job *job, struct posterior_step *step, struct err *err)
+{
+    struct label_tree *tree = &job->tree;
+    int best[POSTERIOR_MAX_BRANCHES], n_best = best_nodes(tree, best), n_wants = 0;
+    double scale = largest(tree), left = open_mass(tree, scale), bound = job->bound * (left + found_mass(tree, scale));
+    float *room = job->logprobs;
+    bool fits = true;
+    while (job->n_items < n_best && (job->n_items == 0 || left > bound)) {
+        struct branch *b = &job->branches[job->n_items];
+        if (!fork_branch(job, b, lay_path(tree, best[job->n_items], b), step, &fits, err)) {
+            close_branches(job);
+            return false;
+        }
+        if (!fits)
+            break;
+        left -= exp(tree->nodes[best[job->n_items++]].log_mass - scale);
+    }
+    for (int i = 0; i < job->n_items; i++)
+        lay_branch(job, i, step, &n_wants, &room);
+    return true;
+}
+
+/* A piece of the prompt, as large as running answers bear; behind its last token stands what all choices begin with. */
+static void plan_prompt(const struct runtime *rt, struct posterior_job *job, struct posterior_step *step)
+{
+    const struct pace *pace = &model_base(job->model)->pace;
+    int64_t most = rt->n_live > 0 ? pace_room(pace, ENGINE_MAX_STEP_TOKENS) : ENGINE_MAX_STEP_TOKENS;
+    int64_t left = job->ids.n - job->n_fed, n = most - step->n_tokens < left ? most - step->n_tokens : left;
+    int n_wants = 0;
+    float *room = job->logprobs;
+    if (n <= 0 || step->n == ENGINE_MAX_STEP_ITEMS)
+        return;
+    job->branches[0] = (struct branch){0};
+    if (n == left)
+        want_behind(job, &job->branches[0], (int)n - 1, &n_wants, &room);
+    job->n_items = 1;
+    step->n_tokens += (int)n;
+    step->items[step->n++] = (struct step_item){.session = job->tree.nodes[0].session,
+                                                .tokens = job->ids.p + job->n_fed, .n = (int)n,
+                                                .wants = job->wants, .n_wants = n_wants};
+}
+
 /* A session for the prompt; *ret_waits: there is no memory as long as others run. */
-static bool admit(struct runtime *rt, struct posterior_job *job, bool *ret_waits, struct err *err)
+static bool admit(struct runtime *rt, struct posterior_job *job, const struct posterior_step *step, bool *ret_waits,
+                  struct err *err)
 {
     struct local_model *m = model_base(job->model);
     struct prefix_resumed from;
     if (!prefix_resume(m->prefixes, &job->prefix_key, job->ids.p, job->ids.n, &from, err))
         return false;
-    bool alone = true;
+    bool alone = step->n == 0;
     for (int i = 0; i < rt->n_live; i++)
         alone = alone && !generation_runs(rt->live[i], m);
     job->n_fed = job->found.cached_tokens = session_length(from.session);
-    *ret_waits = !has_room(m, session_growth_bytes(from.session, job->ids.n - job->n_fed)) && !alone;
+    *ret_waits = !has_room(m, step->bytes + session_growth_bytes(from.session, job->ids.n - job->n_fed)) && !alone;
     if (*ret_waits) {
         session_close(from.session);
         return true;
@@ -303,6 +300,25 @@ static bool admit(struct runtime *rt, struct posterior_job *job, bool *ret_waits
     return true;
 }
 
+/* What the job adds to the step: job->n_items. False: the job ends, for what *err says. */
+static bool plan(struct runtime *rt, struct posterior_job *job, struct posterior_step *step, bool *ret_waits,
+                 struct err *err)
+{
+    job->n_items = 0;
+    if (job->gone && job->gone(job->gone_ctx))
+        return err_set(err, ERR_CANCELLED, "nobody waits for the answer any more");
+    if (!job->tree.nodes[0].session && !admit(rt, job, step, ret_waits, err))
+        return false;
+    if (*ret_waits)
+        return true;
+    if (job->n_fed == job->ids.n)
+        return plan_branches(job, step, err);
+    plan_prompt(rt, job, step);
+    return true;
+}
+
+/* ---- steps ---- */
+
 static bool told_apart(struct posterior_job *job)
 {
     const struct label_tree *tree = &job->tree;
@@ -311,22 +327,66 @@ static bool told_apart(struct posterior_job *job)
     return job->found.residual <= job->bound;
 }
 
+/* The job's items, which begin at `items`, are in their sessions. */
+static void take(struct runtime *rt, struct posterior_job *job, const struct step_item *items)
+{
+    if (job->n_fed < job->ids.n) {
+        job->n_fed += items[0].n;
+        if (job->n_fed < job->ids.n)
+            return;
+        prefix_keep(model_base(job->model)->prefixes, &job->prefix_key, job->ids.p, job->tree.nodes[0].session);
+        settle_end(job, &job->branches[0]);
+    } else {
+        job->found.steps++;
+        for (int i = 0; i < job->n_items; i++) {
+            job->found.tokens += items[i].n;
+            settle(job, &job->branches[i]);
+        }
+    }
+    if (told_apart(job))
+        end_job(rt, job, true, NULL);
+}
+
+static void fail(struct runtime *rt, struct posterior_job *job, const struct err *err)
+{
+    if (job->n_fed == job->ids.n)
+        close_branches(job);
+    end_job(rt, job, false, err);
+}
+
+/* A step that fails is repeated one job at a time, so that only those fail whose own work does. */
+static void run(struct runtime *rt, struct engine *e, struct posterior_job **jobs, int n,
+                const struct posterior_step *step)
+{
+    struct err err = ERR_INIT;
+    bool together = engine_step(e, step->items, step->n, &err);
+    for (int i = 0, at = 0; i < n; i++) {
+        int n_items = jobs[i]->n_items;
+        if (together || (n > 1 && engine_step(e, &step->items[at], n_items, &err)))
+            take(rt, jobs[i], &step->items[at]);
+        else
+            fail(rt, jobs[i], &err);
+        at += n_items;
+    }
+}
+
 bool posterior_turn(struct runtime *rt, struct local_model *m)
 {
-    struct posterior_job *job = rt->posteriors;
-    struct err err = ERR_INIT;
-    bool waits = false, ok = true;
-    while (job && model_base(job->model) != m)
-        job = job->next;
-    if (!job)
-        return false;
-    if (job->gone && job->gone(job->gone_ctx))
-        ok = err_set(&err, ERR_CANCELLED, "nobody waits for the answer any more");
-    else if (!job->tree.nodes[0].session)
-        ok = admit(rt, job, &waits, &err);
-    if (ok && !waits)
-        ok = job->n_fed < job->ids.n ? step_prompt(rt, job, &err) : step_branches(job, &err);
-    if (!ok || (!waits && job->n_fed == job->ids.n && told_apart(job)))
-        end_job(rt, job, ok, &err);
+    struct posterior_job *jobs[ENGINE_MAX_STEP_ITEMS], *next;
+    struct posterior_step step = {0};
+    bool waits = false;
+    int n = 0;
+    for (struct posterior_job *job = rt->posteriors; job && !waits; job = next) {
+        struct err err = ERR_INIT;
+        next = job->next;
+        if (model_base(job->model) != m)
+            continue;
+        if (!plan(rt, job, &step, &waits, &err))
+            end_job(rt, job, false, &err);
+        else if (job->n_items > 0)
+            jobs[n++] = job;
+    }
+    if (n > 0)
+        run(rt, m->engine, jobs, n, &step);
     return waits;
 }
