@@ -217,8 +217,9 @@ static bool fork_branch(struct posterior_job *job, struct branch *b, int start, 
 {
     struct session *state = job->tree.nodes[start].session;
     int64_t bytes = step->bytes + session_growth_bytes(state, b->n_tokens);
-    *ret_fits = step->n_tokens + b->n_tokens <= ENGINE_MAX_STEP_TOKENS && step->n + job->n_items < ENGINE_MAX_STEP_ITEMS;
-    *ret_fits = *ret_fits && (step->n + job->n_items == 0 || has_room(model_base(job->model), bytes));
+    int n = step->n + job->n_items;
+    *ret_fits = n == 0 || (n < ENGINE_MAX_STEP_ITEMS && step->n_tokens + b->n_tokens <= ENGINE_MAX_STEP_TOKENS &&
+                           has_room(model_base(job->model), bytes));
     if (!*ret_fits)
         return true;
     if (!session_fork(state, &b->session, err))
