@@ -55,7 +55,8 @@ static void follow_all(const char *path, const char *lead)
     struct vocabulary *v;
     struct rules *rules;
     struct err err = ERR_INIT;
-    assert_ok(gguf_open(path, &g, &err) && vocab_open(g, &t, &err), err);
+    assert_ok(gguf_open(path, &g, &err), err);
+    assert_ok(vocab_open(g, &t, &err), err);
     struct vocabulary_spec spec = {tokenizer_count(t), piece_of, is_end_of, t};
     assert_ok(vocabulary_open(&spec, &v, &err), err);
     assert_ok(rule_any_json(true, &rules, &err) && rules_lead(rules, str_of(lead), &err), err);
