@@ -178,11 +178,16 @@ static void test_a_cancelled_answer_ends_amid_its_drafts(void **state)
 
 /* ---- company ---- */
 
+/* Text that is forced and text that is drafted side by side, longer than any answer here. */
+static const struct rule_spec songs = {
+    .kind = RULE_REGEX, .text = {"((play_music|play_movies|set_alarm|book_flight) ){200}", 54}};
+
 static void ask_differently(struct generation_request *req, struct chat_message messages[2], int i)
 {
     *req = ask_at_length(messages, i % 2 ? copied : "play some music, play some more music, play", 20 + i * 8);
     req->sampler.seed = (uint64_t)i;
     req->sampler.temperature = (float)(i % 3) / 2;
+    req->rule = i % 4 == 3 ? &songs : NULL;
 }
 
 static void assert_company_is_the_same(struct starter *s)
