@@ -2,7 +2,7 @@
  * term in progress and the stack of what comes after it), a step is a table entry once it was taken. States are shared
  * by all answers under the same rules.
  *
- * Ceilings: configurations in a state, depth of stacks, bytes in all; past the latter the states that nobody holds are
+ * Ceilings: configurations in a state, depth of stacks, work within one lock, bytes in all; past the latter the states that nobody holds are
  * dropped, when the lock is next taken, and built again when met. Thread rule: callers hold automaton_lock over every
  * call; a state number is good until the unlock, and beyond it while it is held (state_hold).
  *
@@ -19,6 +19,7 @@
 #define AUTOMATON_MAX_CONFIGURATIONS 8192   /* of one state */
 #define AUTOMATON_MAX_STACK 4096
 #define AUTOMATON_MAX_BYTES (64u << 20)
+#define AUTOMATON_MAX_WORK (1u << 23)       /* configurations stepped within one lock: about half a second */
 #define AUTOMATON_MAX_KEYS 1024
 #define AUTOMATON_MAX_KEY_BYTES 256
 #define STATE_DEAD 0u

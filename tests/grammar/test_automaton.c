@@ -177,6 +177,37 @@ static void test_nesting_past_the_ceiling_is_an_error(void **state)
     automaton_close(a);
 }
 
+/* Many ways at once, each of them with states without end. */
+static void test_work_past_the_ceiling_is_an_error(void **state)
+{
+    (void)state;
+    enum { WAYS = 8000 };
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    struct exprs *x = rules_exprs(r);
+    const struct byte_set letters = {{0, (uint64_t)3 << ('a' & 63)}};
+    uint32_t letter = expr_bytes(x, &letters), ways[WAYS];
+    uint32_t third = expr_concat(x, expr_literal(x, STR("a")), expr_repeat(x, letter, 20, 20));
+    uint32_t text = rules_term(r, expr_concat(x, expr_repeat(x, letter, 0, EXPR_UNBOUNDED), third));
+    for (int i = 0; i < WAYS; i++) {
+        const char end[] = {(char)(1 + i % 64), (char)(1 + i / 64), '\0'};
+        const uint32_t parts[] = {text, text_node(r, end)};
+        ways[i] = rules_sequence(r, parts, 2);
+    }
+    struct automaton *a = automaton_of(r, rules_choice(r, ways, WAYS));
+    automaton_lock(a);
+    uint32_t at = automaton_start(a);
+    for (unsigned i = 1; i < 20000 && err.code == ERR_NONE; i++)
+        at = state_step(a, at, (uint8_t)('a' + (rng_u64(5, 0, i) & 1)), &err);
+    automaton_unlock(a);
+    assert_int_equal(err.code, ERR_LIMIT);
+    automaton_lock(a);   /* the next lock begins anew */
+    err = ERR_INIT;
+    assert_int_not_equal(state_step(a, automaton_start(a), 'a', &err), STATE_DEAD);
+    automaton_unlock(a);
+    automaton_close(a);
+}
+
 static void test_right_recursion_does_not_deepen_stacks(void **state)
 {
     (void)state;
@@ -399,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_automaton_admits_exactly_what_random_grammars_say),
         cmocka_unit_test(test_sequence_of_choice_and_reference),
         cmocka_unit_test(test_nesting_past_the_ceiling_is_an_error),
+        cmocka_unit_test(test_work_past_the_ceiling_is_an_error),
         cmocka_unit_test(test_right_recursion_does_not_deepen_stacks),
         cmocka_unit_test(test_members_in_declared_order),
         cmocka_unit_test(test_members_in_any_order),

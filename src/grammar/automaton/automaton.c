@@ -58,7 +58,7 @@ void automaton_close(struct automaton *a)
     free(a->states);
     free(a->found.p);
     free(a->stepped.p);
-    free(a->work);
+    free(a->waiting);
     free(a->seen);
     pthread_mutex_destroy(&a->lock);
     rules_close(a->rules);
@@ -68,6 +68,7 @@ void automaton_close(struct automaton *a)
 void automaton_lock(struct automaton *a)
 {
     pthread_mutex_lock(&a->lock);
+    a->work_done = 0;
     automaton_trim(a);
 }
 

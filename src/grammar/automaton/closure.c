@@ -58,15 +58,15 @@ static bool later(struct closure *c, uint32_t node, uint32_t stack)
     bool is_new;
     if (!meet(c, node, stack, &is_new) || !is_new)
         return !is_new;
-    if (a->n_work == a->cap_work) {
-        uint32_t cap = a->cap_work ? a->cap_work * 2 : 64;
-        struct work *work = realloc(a->work, cap * sizeof *work);
+    if (a->n_waiting == a->cap_waiting) {
+        uint32_t cap = a->cap_waiting ? a->cap_waiting * 2 : 64;
+        struct work *work = realloc(a->waiting, cap * sizeof *work);
         if (!work)
             return err_nomem(c->err, "a rule's automaton");
-        a->work = work;
-        a->cap_work = cap;
+        a->waiting = work;
+        a->cap_waiting = cap;
     }
-    a->work[a->n_work++] = (struct work){node, stack};
+    a->waiting[a->n_waiting++] = (struct work){node, stack};
     return true;
 }
 
@@ -291,11 +291,11 @@ static bool search(struct automaton *a, uint32_t node, uint32_t stack, struct er
     struct closure c = {a, &a->found, err};
     a->found.n = 0;
     a->found.may_end = false;
-    a->n_work = a->n_seen = 0;
+    a->n_waiting = a->n_seen = 0;
     a->seen_when++;
     bool ok = later(&c, node, stack);
-    while (ok && a->n_work > 0) {
-        struct work w = a->work[--a->n_work];
+    while (ok && a->n_waiting > 0) {
+        struct work w = a->waiting[--a->n_waiting];
         ok = w.node == WORK_POP ? go_on(&c, w.stack) : enter(&c, w.node, w.stack);
     }
     return ok;

@@ -189,6 +189,10 @@ static bool find_step(struct automaton *a, uint32_t state, uint8_t byte, bool re
 {
     a->stepped.n = 0;
     a->stepped.may_end = false;
+    if (a->work_done > AUTOMATON_MAX_WORK)
+        return err_set(err, ERR_LIMIT, "the answer's rules are too much work for one token; make alternatives begin "
+                       "differently");
+    a->work_done += a->states[state].n;
     for (uint32_t i = 0; i < a->states[state].n; i++)
         if (!step_config(a, a->states[state].configs[i], byte, real, err))
             return false;

@@ -99,6 +99,7 @@ struct automaton {
     struct rules *rules;
     struct exprs *exprs;
     struct store store;
+    uint32_t work_done;            /* since the lock was taken */
     size_t trim_at;                /* bytes at which what is not held is dropped */
     uint32_t start;
     struct state *states;
@@ -107,8 +108,8 @@ struct automaton {
     void *drop_ctx;
     /* scratch */
     struct configs found, stepped;
-    struct work *work;
-    uint32_t n_work, cap_work;
+    struct work *waiting;
+    uint32_t n_waiting, cap_waiting;
     struct seen_pair *seen;
     uint32_t n_seen, cap_seen;
     uint64_t seen_when;
