@@ -51,7 +51,7 @@ static json_t *read_json(const char *path)
     struct err err = ERR_INIT;
     char *bytes;
     size_t n;
-    json_t *json;
+    json_t *json = NULL;
     check(file_read(path, MAX_FILE_BYTES, &bytes, &n, &err) && json_parse((struct str){bytes, n}, path, &json, &err),
           &err);
     free(bytes);
@@ -100,7 +100,7 @@ static double ask(struct bench *b, struct str user, const struct rule_spec *rule
 
 static bool is_valid(const struct bench *b, struct str text)
 {
-    json_t *json;
+    json_t *json = NULL;
     bool valid = json_parse(text, "the answer", &json, NULL);
     if (!valid)
         return false;
