@@ -2,9 +2,9 @@
  * term in progress and the stack of what comes after it), a step is a table entry once it was taken. States are shared
  * by all answers under the same rules.
  *
- * Ceilings: configurations in a state, depth of stacks, work within one lock, bytes in all; past the latter the states that nobody holds are
- * dropped, when the lock is next taken, and built again when met. Thread rule: callers hold automaton_lock over every
- * call; a state number is good until the unlock, and beyond it while it is held (state_hold).
+ * Ceilings: configurations in a state, depth of stacks, work within one lock, bytes in all; past the last the states
+ * that nobody holds are dropped, when the lock is next taken, and built again when met. Thread rule: callers hold
+ * automaton_lock over every call; a state number is good until the unlock, and beyond it while it is held (state_hold).
  *
  * No key twice: a key that a `many` field takes (rules.h) is recorded while state_take writes it, and from then on no
  * text of that object can spell it again. state_step only tries: what it steps over is not recorded, so that all tries
