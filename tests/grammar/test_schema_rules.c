@@ -388,6 +388,54 @@ static void test_rules_that_no_value_obeys_are_an_error(void **state)
     schema_close(schema);
 }
 
+static void test_a_pattern_that_is_refused_names_its_place(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"properties\": {\"a\": {\"pattern\": \"(?<=x)y\"}}}";
+    const struct schema_options relaxed = {.relaxed = true};
+    struct err err = ERR_INIT;
+    struct rules *rules = NULL;
+    struct schema *schema = open_schema(text, &plain);
+    assert_false(schema_rules(schema, &rules, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "'pattern' at /properties/a: "));
+    schema_close(schema);
+    check_with(&relaxed, text, LIST("{\"a\": \"z\"}"), LIST("{\"a\": \"z\""));
+}
+
+static void test_more_ways_than_fit_are_left_and_told(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(1 << 16);
+    buf_puts(&text, "{\"type\": \"object\", \"required\": [\"k\"], \"allOf\": [{}");
+    for (int i = 0; i < 12; i++)
+        buf_printf(&text, ", {\"anyOf\": [{\"required\": [\"a%d\"]}, {\"required\": [\"b%d\"]}]}", i, i);
+    buf_puts(&text, "]}");
+    struct enforced e = enforce(text.p, &plain);
+    assert_true(schema_needs_validation(e.schema));
+    assert_false(automaton_takes(e.automaton, STR("{}")));
+    assert_false(automaton_takes(e.automaton, STR("{\"k\": 1}")));
+    leave(&e);
+    buf_free(&text);
+}
+
+static void test_an_object_of_too_many_properties_is_an_error(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(1 << 20);
+    struct err err = ERR_INIT;
+    struct rules *rules = NULL;
+    buf_puts(&text, "{\"required\": [\"first\"");
+    for (int i = 0; i <= RULES_MAX_FIELDS; i++)
+        buf_printf(&text, ", \"p%d\"", i);
+    buf_puts(&text, "]}");
+    struct schema *schema = open_schema(text.p, &plain);
+    assert_false(schema_rules(schema, &rules, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    schema_close(schema);
+    buf_free(&text);
+}
+
 /* ---- walks ---- */
 
 static const char *const walked[] = {
@@ -470,6 +518,9 @@ int main(void)
         cmocka_unit_test(test_draft_7_ignores_what_stands_beside_a_reference),
         cmocka_unit_test(test_what_is_left_out_is_told),
         cmocka_unit_test(test_rules_that_no_value_obeys_are_an_error),
+        cmocka_unit_test(test_a_pattern_that_is_refused_names_its_place),
+        cmocka_unit_test(test_more_ways_than_fit_are_left_and_told),
+        cmocka_unit_test(test_an_object_of_too_many_properties_is_an_error),
         cmocka_unit_test(test_random_walks_end_in_valid_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

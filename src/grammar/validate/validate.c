@@ -39,6 +39,8 @@ bool validate_matches(struct validation *v, struct str pattern, bool anchored, s
         return false;
     if (patterns_match(schema_patterns(v->s), pattern, anchored, text, &match, &err))
         return match;
+    if (err.code == ERR_UNSUPPORTED && schema_options_of(v->s)->relaxed)
+        return true;   /* what is not understood is ignored, here as in the mask */
     err_prefix(&err, "the pattern '" STR_FMT "': ", STR_ARG(utf8_clip(pattern, SHOWN_MAX)));
     return validate_stop(v, &err);
 }
@@ -153,6 +155,33 @@ static bool validate_all_of(struct validation *v, const struct visit *at, const 
     return true;
 }
 
+/* Whether a branch's type, its own or behind references, is that of the value. */
+static bool speaks_of(struct validation *v, const struct visit *at, const struct subschema *branch)
+{
+    struct visit there = {.sub = branch, .value = at->value};
+    for (int i = 0; i < VALIDATE_MAX_HOPS && there.sub->ref && !schema_get(there.sub, "type"); i++)
+        there.sub = there.sub->ref;
+    const json_t *type = schema_get(there.sub, "type");
+    return type ? validate_type(v, &there, type) : !json_is_false(there.sub->json);
+}
+
+/* In the words of the one branch that speaks of such values, as of "an object or null"; else in general. */
+static bool fail_in_branches(struct validation *v, const struct visit *at, const json_t *branches, const char *keyword)
+{
+    const struct subschema *one = NULL;
+    int n = 0;
+    for (size_t i = 0; i < json_array_size(branches) && at->err; i++) {
+        const struct subschema *branch = schema_at(v->s, json_array_get(branches, i));
+        if (!speaks_of(v, at, branch))
+            continue;
+        one = branch;
+        n++;
+    }
+    if (n == 1)
+        return validate_here(v, at, one, at->err);
+    return validate_fail(at, "none of the %zu branches of %s holds", json_array_size(branches), keyword);
+}
+
 /* All branches are tried where it counts what they looked at. */
 static bool validate_any_of(struct validation *v, const struct visit *at, const json_t *rule)
 {
@@ -164,7 +193,7 @@ static bool validate_any_of(struct validation *v, const struct visit *at, const 
         if (any && !schema_has_unevaluated(v->s))
             return true;
     }
-    return any || validate_fail(at, "none of the %zu branches of anyOf holds", json_array_size(rule));
+    return any || fail_in_branches(v, at, rule, "anyOf");
 }
 
 static bool validate_one_of(struct validation *v, const struct visit *at, const json_t *rule)
@@ -176,7 +205,7 @@ static bool validate_one_of(struct validation *v, const struct visit *at, const 
             held[n++] = i;
     if (n == 2)
         return validate_fail(at, "branches %zu and %zu of oneOf both hold; exactly one must", held[0], held[1]);
-    return n == 1 || validate_fail(at, "none of the %zu branches of oneOf holds", json_array_size(rule));
+    return n == 1 || fail_in_branches(v, at, rule, "oneOf");
 }
 
 static bool validate_not(struct validation *v, const struct visit *at, const json_t *rule)
@@ -214,7 +243,7 @@ static bool validate_dynamic_ref(struct validation *v, const struct visit *at, c
     const char *anchor = json_string_value(json_object_get(meant->json, "$dynamicAnchor"));
     for (const struct entered *e = at->entered; e; e = e->outer) {
         const struct subschema *found = schema_dynamic_anchor(v->s, e->resource, anchor);
-        if (!validate_spend(v, 1))
+        if (!validate_spend(v, VALIDATE_LOOKUP_STEPS))
             return false;
         if (found) /* the outermost that has such an anchor says what is meant */
             meant = found;
