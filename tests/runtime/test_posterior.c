@@ -318,6 +318,58 @@ static void test_posteriors_may_be_asked_for_from_any_thread(void **state)
     starter_close(&s);
 }
 
+/* ---- where memory is short, and where the runtime goes ---- */
+
+static void test_posterior_waits_for_memory_and_is_the_same(void **state)
+{
+    (void)state;
+    struct starter roomy, tight;
+    struct err err = ERR_INIT;
+    struct filemap *map = NULL;
+    struct chat_message messages[2], others[4][2];
+    struct str choices[N_LABELS];
+    double expected[N_LABELS], probability[N_LABELS];
+    struct posterior found;
+    struct generation *running[4];
+    starter_open(&roomy, 2);
+    fill_choices(choices);
+    struct generation_request prompt = ask(messages, CLASSIFY, QUESTION);
+    struct posterior_request req = {.prompt = &prompt, .choices = choices, .n = N_LABELS, .residual = 1e-9};
+    assert_ok(posterior_find(roomy.rt, roomy.model, &req, expected, &found, &err), err);
+    struct local_model_options options = {.context = 192};
+    options.kv_bytes = engine_session_bytes(&local_model_info(roomy.model)->engine, TENSOR_F16, 192);
+    tight.rt = roomy.rt;
+    assert_ok(filemap_open(RUNG_ROOT "/models/starter.gguf", &map, &err), err);
+    assert_ok(runtime_load(tight.rt, "tight", map, &options, &tight.model, &err), err);
+    for (int i = 0; i < 4; i++) {
+        struct generation_request other = ask(others[i], "Name the intent of this request.", "what is the weather");
+        other.sampler.temperature = 2;
+        other.sampler.seed = (uint64_t)i;
+        running[i] = begin(&tight, &other);
+    }
+    assert_ok(posterior_find(tight.rt, tight.model, &req, probability, &found, &err), err);
+    for (int i = 0; i < 4; i++)
+        free(collect(running[i]));
+    for (int i = 0; i < N_LABELS; i++)
+        assert_true(fabs(probability[i] - expected[i]) < 1e-9);
+    starter_close(&roomy);
+}
+
+static void test_posteriors_end_with_the_runtime(void **state)
+{
+    (void)state;
+    struct starter s;
+    pthread_t thread;
+    static struct asker asker;
+    starter_open(&s, 1);
+    asker.s = &s;
+    assert_int_equal(pthread_create(&thread, NULL, ask_often, &asker), 0);
+    assert_true(local_model_try_acquire(s.model));   /* the handle outlives the close */
+    runtime_close(s.rt);
+    pthread_join(thread, NULL);
+    local_model_release(s.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_posterior_refuses_bad_choices),
         cmocka_unit_test(test_posterior_ends_when_nobody_waits),
         cmocka_unit_test(test_posteriors_may_be_asked_for_from_any_thread),
+        cmocka_unit_test(test_posterior_waits_for_memory_and_is_the_same),
+        cmocka_unit_test(test_posteriors_end_with_the_runtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
