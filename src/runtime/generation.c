@@ -123,16 +123,15 @@ static uint64_t id_seed(const struct generation *g, uint64_t seed)
 static bool start_rule(struct generation *g, const struct generation_request *req, bool at_start, struct err *err)
 {
     struct local_model *m = g->model;
-    bool space = at_start && tokenizer_adds_space(m->tokenizer);
-    struct binding_spec spec = {.reasoning = req->n_messages > 0 ? m->reasoning : NULL, .space = space,
-                                .headers = req->rule && req->rule->kind == RULE_TOOLS};
+    struct binding_spec spec = {.reasoning = req->n_messages > 0 ? m->reasoning : NULL};
     if (!req->rule)
         return true;
-    if (!rule_compile_for(m, req->rule, space, &spec.constraint, err))
-        return false;
     if (req->enable_thinking == 0 && answer_phase(&g->answer) == PHASE_POSSIBLE)
         answer_settle(&g->answer);
+    spec.headers = req->rule->kind == RULE_TOOLS;
+    spec.space = at_start && tokenizer_adds_space(m->tokenizer) && answer_phase(&g->answer) == PHASE_ANSWER;
     if (!rule_store_words(model_base(m)->rules, &spec.words, err) ||
+        !rule_compile_for(m, req->rule, spec.space, &spec.constraint, err) ||
         !binding_open(&g->binding, &spec, &g->answer, err))
         return false;
     for (int64_t n = -1; n != g->n_untold;) {
