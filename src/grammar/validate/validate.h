@@ -6,6 +6,9 @@
 
 #define VALIDATE_MAX_DEPTH 1024      /* subschemas inside each other; values nest at most JSON_MAX_DEPTH deep */
 
+#define VALIDATE_LOOKUP_STEPS 16     /* what looking for an anchor costs: URIs are long */
+#define VALIDATE_MAX_HOPS 16         /* references followed to a branch's type, for messages */
+
 /* Where a value stands in the instance. */
 struct place {
     const struct place *up;          /* NULL: the top */
