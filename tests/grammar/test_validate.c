@@ -76,7 +76,8 @@ static void test_schema_refuses_what_looks_like_a_mistake_of_a_keyword(void **st
 static void test_schema_takes_other_unknown_keywords_for_annotations(void **state)
 {
     (void)state;
-    assert_true(accepts("{\"x-order\":1,\"javaType\":\"X\",\"note\":\"n\",\"example\":1,\"title\":[],\"form\":1}", "1"));
+    assert_true(accepts("{\"x-order\":1,\"javaType\":\"X\",\"note\":\"n\",\"example\":1,\"title\":[],\"form\":1}",
+                        "1"));
     struct schema_options relaxed = {.relaxed = true};
     assert_true(accepts_with(&relaxed, "{\"minitems\":1,\"nullable\":true}", "[]", NULL));
 }
@@ -217,6 +218,17 @@ static void test_failures_say_where_and_what(void **state)
                    "the value: elements 0 and 2 are equal");
 }
 
+static void test_failures_of_branches_are_told_by_the_one_that_speaks_of_the_value(void **state)
+{
+    (void)state;
+    const char *schema = "{\"properties\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/$defs/o\"},{\"type\":\"null\"}]}},"
+                         "\"$defs\":{\"o\":{\"type\":\"object\",\"properties\":{\"b\":{\"maximum\":5}}}}}";
+    assert_rejects(schema, "{\"a\":{\"b\":6}}", "/a/b: 6 is above the maximum 5");
+    assert_rejects(schema, "{\"a\":7}", "/a: none of the 2 branches of anyOf holds");
+    assert_rejects("{\"oneOf\":[{\"minimum\":3},{\"maximum\":1}]}", "2",
+                   "the value: none of the 2 branches of oneOf holds");
+}
+
 static void test_numbers_are_compared_as_written(void **state)
 {
     (void)state;
@@ -329,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_references_reach_documents_the_caller_has),
         cmocka_unit_test(test_draft_is_what_the_document_says),
         cmocka_unit_test(test_failures_say_where_and_what),
+        cmocka_unit_test(test_failures_of_branches_are_told_by_the_one_that_speaks_of_the_value),
         cmocka_unit_test(test_numbers_are_compared_as_written),
         cmocka_unit_test(test_formats_are_asserted_only_when_asked),
         cmocka_unit_test(test_schemas_that_refer_to_themselves_in_a_circle_end),
