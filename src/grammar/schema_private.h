@@ -25,7 +25,8 @@ struct subschema {
     const struct subschema *dynamic_ref;
     const struct subschema *both_ref;
     const struct resource *resource;
-    enum schema_draft draft;         /* 7: siblings of $ref do not count */
+    enum schema_draft draft;
+    bool ref_alone;                  /* draft 7, where siblings of $ref do not count */
     bool draft_4;                    /* whose integers have no fraction at all, not even .0 */
     bool reached;                    /* the reader's */
 };

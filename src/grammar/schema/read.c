@@ -192,6 +192,7 @@ static bool identify(struct schema *s, struct subschema *sub, struct scope *scop
     sub->draft_4 = scope->draft_4;
     const json_t *ref = json_object_get(sub->json, "$ref"), *dynamic = json_object_get(sub->json, "$dynamicRef");
     bool alone = json_is_string(ref) && sub->draft == SCHEMA_DRAFT_7;
+    sub->ref_alone = alone;
     const char *id = json_string_value(json_object_get(sub->json, scope->draft_4 ? "id" : "$id"));
     if (id && !alone && !take_id(s, sub, scope, id, err))
         return false;
@@ -373,9 +374,7 @@ const struct subschema *schema_at(const struct schema *s, const json_t *json)
 
 const json_t *schema_get(const struct subschema *sub, const char *keyword)
 {
-    if (sub->draft == SCHEMA_DRAFT_7 && json_is_string(json_object_get(sub->json, "$ref")))
-        return NULL;
-    return json_object_get(sub->json, keyword);
+    return sub->ref_alone ? NULL : json_object_get(sub->json, keyword);
 }
 
 _Atomic int *schema_remembered_need(const struct schema *s)

@@ -298,7 +298,7 @@ static bool check_keywords(struct validation *v, const struct visit *at)
     const char *name;
     json_t *rule;
     const struct subschema *sub = at->sub;
-    if (sub->draft == SCHEMA_DRAFT_7 && json_is_string(json_object_get(sub->json, "$ref")))
+    if (sub->ref_alone)
         return validate_ref(v, at, NULL);
     json_object_foreach((json_t *)sub->json, name, rule) {
         enum keyword keyword = schema_keyword(name);
