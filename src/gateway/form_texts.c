@@ -72,7 +72,7 @@ static bool list_enum(struct form *f, const char *name, const json_t *values, st
             return false;
         n_texts += texts[n_texts].n > 0;
     }
-    f->texts = texts;
+    f->texts = n_texts ? texts : NULL;
     f->n_texts = n_texts;
     return true;
 }

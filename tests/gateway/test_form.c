@@ -170,6 +170,10 @@ static void test_answers_of_wider_schemas_are_not_listed(void **state)
     (void)state;
     expect_texts("{\"type\":\"string\"}", "");
     expect_texts("{\"enum\":[\"only\"]}", "");
+    struct form *none = opened((struct rule_spec){
+        .kind = RULE_JSON_SCHEMA, .schema = parsed("{\"enum\":[\"a\",\"b\"],\"type\":\"integer\"}")});
+    assert_null(none->texts);
+    form_close(none);
     expect_texts("{\"type\":\"object\",\"properties\":{\"l\":{\"enum\":[\"a\",\"b\"]}},\"required\":[\"l\"]}", "");
     expect_texts("{\"type\":\"object\",\"properties\":{\"l\":{\"enum\":[\"a\",\"b\"]}},\"additionalProperties\":false}", "");
     expect_texts("{\"type\":\"object\",\"properties\":{\"l\":{\"enum\":[\"a\",\"b\"]}},\"required\":[\"l\"],"
