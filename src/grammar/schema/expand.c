@@ -125,13 +125,14 @@ static bool no_value_left(const struct expansion *e)
 /* A member that must be there can have no value. */
 static bool no_member_left(const struct expansion *e)
 {
-    for (int i = 0; i < e->parts.n; i++) {
+    const struct facet *facets = facets_of(e->w, e->parts.at, e->parts.n);
+    for (int i = 0; facets && i < e->parts.n; i++) {
         const json_t *required = part_get(&e->parts.at[i], "required");
         size_t k;
         json_t *item;
         json_array_foreach((json_t *)required, k, item) {
             struct parts value = {0};
-            if (!member_parts(e->w, e->parts.at, e->parts.n, json_string_value(item), &value) ||
+            if (!member_parts(e->w, e->parts.at, facets, e->parts.n, json_string_value(item), &value) ||
                 contradicts(e->w, &value, TYPE_ANY, false))
                 return true;
         }

@@ -132,8 +132,14 @@ uint32_t string_quoted(struct lower *w, uint32_t content);
 /* The content of strings that match the pattern, which is the keyword's of sub. */
 uint32_t string_pattern(struct lower *w, const struct subschema *sub, const char *keyword, struct str pattern,
                         bool anchored);
+/* What a part says of members: looked up once for all of them. */
+struct facet {
+    const json_t *properties, *patterns, *additional;
+};
+const struct facet *facets_of(struct lower *w, const struct part *parts, int n);   /* NULL: failed */
 /* The parts that hold for a member of an object, added to *ret; false where it may not have that name at all. */
-bool member_parts(struct lower *w, const struct part *parts, int n, const char *name, struct parts *ret);
+bool member_parts(struct lower *w, const struct part *parts, const struct facet *facets, int n, const char *name,
+                  struct parts *ret);
 
 /* ---- literal.c: given values ---- */
 /* The values that a finite conjunction may have, whether they obey its parts or not; NULL past the last. */

@@ -19,6 +19,7 @@ struct cell {
 struct object {
     struct lower *w;
     const struct conjunction *c;
+    const struct facet *facets;      /* of its parts */
     int number;                      /* of all objects, from 1 on */
     struct member *members;
     int n_members, room;
@@ -200,14 +201,44 @@ static bool read_parts(struct object *o)
 
 /* ---- values of named members ---- */
 
-/* Whether a name matches; *ret the pattern's term, over contents of strings. */
+/* Whether a name, as it is spelled between quotes, matches. */
 static bool name_matches(struct lower *w, const struct part *part, const char *pattern, uint32_t spelled_name)
 {
     uint32_t term = string_pattern(w, part->sub, "patternProperties", str_of(pattern), false);
     return !expr_is_empty(w->x, expr_and(w->x, term, spelled_name));
 }
 
-bool member_parts(struct lower *w, const struct part *parts, int n, const char *name, struct parts *ret)
+const struct facet *facets_of(struct lower *w, const struct part *parts, int n)
+{
+    struct facet *facets = lower_alloc(w, (size_t)n + 1, sizeof *facets);
+    for (int i = 0; facets && i < n; i++)
+        facets[i] = (struct facet){part_get(&parts[i], "properties"), part_get(&parts[i], "patternProperties"),
+                                   part_get(&parts[i], "additionalProperties")};
+    return facets;
+}
+
+static void add_holding(struct lower *w, const struct part *part, const struct facet *facet, const char *name,
+                        struct parts *ret)
+{
+    const json_t *own = json_object_get(facet->properties, name);
+    bool known = own != NULL;
+    const char *pattern;
+    json_t *schema;
+    parts_add_schema(w, ret, own);
+    if (json_object_size(facet->patterns)) {
+        uint32_t spelled = string_spelled(w, name, strlen(name));
+        json_object_foreach((json_t *)facet->patterns, pattern, schema)
+            if (name_matches(w, part, pattern, spelled)) {
+                known = true;
+                parts_add_schema(w, ret, schema);
+            }
+    }
+    if (!known)
+        parts_add_schema(w, ret, facet->additional);
+}
+
+bool member_parts(struct lower *w, const struct part *parts, const struct facet *facets, int n, const char *name,
+                  struct parts *ret)
 {
     for (int i = 0; i < n; i++) {
         const struct part *part = &parts[i];
@@ -215,22 +246,8 @@ bool member_parts(struct lower *w, const struct part *parts, int n, const char *
             return false;
         if (part->kind == PART_MEMBER && strcmp(part->name, name) == 0)
             parts_add(w, ret, (struct part){.kind = PART_BREAKS, .sub = part->sub});
-        const json_t *own = json_object_get(part_get(part, "properties"), name);
-        const json_t *patterns = part_get(part, "patternProperties");
-        bool known = own != NULL;
-        const char *pattern;
-        json_t *schema;
-        parts_add_schema(w, ret, own);
-        if (json_object_size(patterns)) {
-            uint32_t spelled = string_spelled(w, name, strlen(name));
-            json_object_foreach((json_t *)patterns, pattern, schema)
-                if (name_matches(w, part, pattern, spelled)) {
-                    known = true;
-                    parts_add_schema(w, ret, schema);
-                }
-        }
-        if (!known)
-            parts_add_schema(w, ret, part_get(part, "additionalProperties"));
+        if (part->kind == PART_HOLDS)
+            add_holding(w, part, &facets[i], name, ret);
     }
     return !parts_say_never(ret);
 }
@@ -262,7 +279,7 @@ static bool settle_members(struct object *o)
 {
     for (int i = 0; i < o->n_members; i++) {
         struct member *m = &o->members[i];
-        if (!name_is_admitted(o, m->name) || !member_parts(o->w, o->c->parts, o->c->n, m->name, &m->value))
+        if (!name_is_admitted(o, m->name) || !member_parts(o->w, o->c->parts, o->facets, o->c->n, m->name, &m->value))
             m->forbidden = true;
     }
     forbid_what_needs_the_forbidden(o);
@@ -413,9 +430,10 @@ static uint32_t object_node(struct object *o)
 uint32_t lower_object(struct lower *w, const struct conjunction *c)
 {
     struct object *o = lower_alloc(w, 1, sizeof *o);
-    if (!o)
+    const struct facet *facets = facets_of(w, c->parts, c->n);
+    if (!o || !facets)
         return RULES_NONE;
-    *o = (struct object){.w = w, .c = c, .number = ++w->n_objects, .max = EXPR_UNBOUNDED};
+    *o = (struct object){.w = w, .c = c, .facets = facets, .number = ++w->n_objects, .max = EXPR_UNBOUNDED};
     uint32_t node = rules_never(w->rules);
     if (read_parts(o) && settle_members(o)) {
         if (!is_closed(o))
