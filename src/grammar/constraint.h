@@ -4,7 +4,8 @@
  * struct vocabulary is immutable after opening and shared by all rules of a model; struct constraint is shared by all
  * answers under it, any thread (it locks itself); struct matcher belongs to one answer, one thread at a time. A mask is
  * a bitset of n_vocab bits, bit i % 64 of word i / 64. Every token that a mask admits leaves a text that can be
- * completed; every token that is not admitted could not. End tokens are admitted where the text may end. */
+ * completed, but for one that holds a whole key and begins the same again (automaton.h), which matcher_take refuses;
+ * every token that is not admitted could not. End tokens are admitted where the text may end; after one, nothing. */
 #ifndef RUNG_GRAMMAR_CONSTRAINT_H
 #define RUNG_GRAMMAR_CONSTRAINT_H
 
@@ -19,7 +20,8 @@
 
 struct vocabulary_spec {
     int32_t n_tokens;
-    struct str (*piece)(void *ctx, int32_t id);   /* its bytes; empty: never admitted (control tokens, unused) */
+    /* Its bytes, good until the next call; empty or over a thousand: never admitted (control tokens, unused). */
+    struct str (*piece)(void *ctx, int32_t id);
     bool (*is_end)(void *ctx, int32_t id);
     void *ctx;
 };
