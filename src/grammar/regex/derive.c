@@ -175,6 +175,22 @@ static void gather_parts(struct exprs *x, struct gather *g, uint32_t e)
     }
 }
 
+enum { NO_LONE = -1, MANY_LONE = -2 };
+
+/* The lone byte where there is just one. */
+static int only_lone(const struct gather *g)
+{
+    int byte = NO_LONE;
+    for (int i = 0; i < 4; i++) {
+        uint64_t bits = g->lone.bits[i];
+        if (bits && (byte >= 0 || bits & (bits - 1)))
+            return MANY_LONE;
+        if (bits)
+            byte = i * 64 + __builtin_ctzll(bits);
+    }
+    return byte;
+}
+
 /* Splits by what was gathered. */
 static void split_by_gathered(struct exprs *x, struct split *s, const struct gather *g)
 {
@@ -191,14 +207,11 @@ static void split_by_gathered(struct exprs *x, struct split *s, const struct gat
 static uint32_t gathered(struct exprs *x, const struct gather *g)
 {
     struct split s = {.n = 1};
-    int n = set_count(&g->lone);
-    if (n == 0 && g->partition)
+    int byte = only_lone(g);
+    if (byte >= 0)
+        return partition_product(x, g->partition, partition_of_byte(x, byte));
+    if (byte == NO_LONE && g->partition)
         return g->partition;
-    if (n == 1)
-        for (int i = 0; i < 4; i++)
-            if (g->lone.bits[i])
-                return partition_product(x, g->partition,
-                                         partition_of_byte(x, i * 64 + __builtin_ctzll(g->lone.bits[i])));
     split_by_gathered(x, &s, g);
     return keep_split(x, &s) + 1;
 }
@@ -363,6 +376,11 @@ int expr_classes_of_all(struct exprs *x, const uint32_t *terms, size_t stride, u
     struct gather g = {0};
     for (uint32_t i = 0; i < n && x->fault == ERR_NONE; i++)
         gather_term(x, &g, terms[i * stride]);
+    uint32_t known = only_lone(&g) != MANY_LONE ? gathered(x, &g) : 0;
+    if (known) {
+        memcpy(ret, x->partitions[known - 1].class_of, sizeof s.class_of);
+        return x->partitions[known - 1].n;
+    }
     split_by_gathered(x, &s, &g);
     memcpy(ret, s.class_of, sizeof s.class_of);
     return s.n;
