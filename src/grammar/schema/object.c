@@ -314,9 +314,11 @@ static void copy_parts(struct lower *w, struct parts *to, const struct parts *fr
 
 /* Each cell in two: names that match and those that do not. matched[] tells of each cell whether a pattern of this part
  * matched. */
-static void split_cells(struct object *o, bool *matched, uint32_t pattern, const json_t *schema)
+static void split_cells(struct object *o, const struct part *part, const char *pattern_text, const json_t *schema,
+                        bool *matched)
 {
     struct lower *w = o->w;
+    uint32_t pattern = string_pattern(w, part->sub, "patternProperties", str_of(pattern_text), false);
     int n = o->n_cells;
     for (int i = 0; i < n; i++) {
         struct cell *cell = &o->cells[i];
@@ -326,7 +328,7 @@ static void split_cells(struct object *o, bool *matched, uint32_t pattern, const
             continue;
         if (!expr_is_empty(w->x, out)) {
             if (o->n_cells == LOWER_MAX_CELLS) {
-                w->loose = true;   /* what the pattern says of these names is left out */
+                lower_leave(w, part->sub, "patternProperties");   /* for these names */
                 matched[i] = true;
                 continue;
             }
@@ -352,7 +354,7 @@ static void make_cells(struct object *o)
         const char *pattern;
         json_t *schema;
         json_object_foreach((json_t *)part_get(part, "patternProperties"), pattern, schema)
-            split_cells(o, matched, string_pattern(w, part->sub, "patternProperties", str_of(pattern), false), schema);
+            split_cells(o, part, pattern, schema, matched);
         for (int k = 0; k < o->n_cells; k++)
             if (!matched[k])
                 parts_add_schema(w, &o->cells[k].value, part_get(part, "additionalProperties"));
