@@ -100,11 +100,6 @@ static bool sequence_from(struct closure *c, uint32_t id, uint32_t at, uint32_t 
                         (struct frame){.kind = FRAME_SEQUENCE, .node = id, .parent = stack, .at = at + 1});
 }
 
-static bool has_item(const struct items *items, int64_t at)
-{
-    return at < items->max && (at < items->n || items->rest != RULES_NONE);
-}
-
 static bool item_enter(struct closure *c, uint32_t id, int64_t at, uint32_t stack)
 {
     const struct items *items = c->a->rules->nodes[id].items;
@@ -114,7 +109,7 @@ static bool item_enter(struct closure *c, uint32_t id, int64_t at, uint32_t stac
         return false;
     if (!is_new)
         return true;   /* as many items may come from where it was entered first */
-    if (!has_item(items, at + 1))
+    if (!items_has(items, at + 1))
         return later(c, item, stack);
     int64_t enough = items->min > items->n ? items->min : items->n;
     if (items->max == RULES_ENDLESS && at >= enough)
@@ -128,7 +123,7 @@ static bool items_after(struct closure *c, uint32_t id, int64_t at, uint32_t sta
     const struct items *items = c->a->rules->nodes[id].items;
     if (at >= items->min && !later(c, WORK_POP, stack))
         return false;
-    if (!has_item(items, at))
+    if (!items_has(items, at))
         return true;
     if (items->separator == RULES_NONE)
         return item_enter(c, id, at, stack);
@@ -141,7 +136,7 @@ static bool items_begin(struct closure *c, uint32_t id, uint32_t stack)
     const struct items *items = c->a->rules->nodes[id].items;
     if (items->min == 0 && !later(c, WORK_POP, stack))
         return false;
-    return !has_item(items, 0) || item_enter(c, id, 0, stack);
+    return !items_has(items, 0) || item_enter(c, id, 0, stack);
 }
 
 /* ---- members ---- */
@@ -285,7 +280,8 @@ static bool enter(struct closure *c, uint32_t id, uint32_t stack)
     return true;
 }
 
-/* Oldest last: of items that may be empty the first entered must be met first, and it is, being alone on its path. */
+/* Depth first. Where items may be empty, the way with the fewest of them so far is met before the others, which are
+ * only reached through it. */
 static bool search(struct automaton *a, uint32_t node, uint32_t stack, struct err *err)
 {
     struct closure c = {a, &a->found, err};

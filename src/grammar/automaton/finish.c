@@ -53,12 +53,7 @@ static uint32_t kid_of(const struct node *node, uint32_t i)
     return RULES_NONE;
 }
 
-static bool has_item(const struct items *items, uint32_t i)
-{
-    return i < items->max && (i < items->n || (i == items->n && items->rest != RULES_NONE));
-}
-
-/* What stands at place i of a sequence, or of items and their separators as far as they differ. */
+/* What stands at place i of a sequence, or of items and their separators as far as they differ; RULES_NONE: nothing. */
 static uint32_t element_of(const struct node *node, uint32_t i)
 {
     if (node->kind == NODE_SEQUENCE)
@@ -66,7 +61,7 @@ static uint32_t element_of(const struct node *node, uint32_t i)
     const struct items *items = node->items;
     bool apart = items->separator != RULES_NONE;
     uint32_t item = apart ? (i + 1) / 2 : i;
-    if (!has_item(items, item))
+    if (item > items->n || !items_has(items, item))
         return RULES_NONE;
     if (apart && i % 2 == 1)
         return items->separator;

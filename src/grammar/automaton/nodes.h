@@ -23,6 +23,12 @@ struct items {
     bool loose;                 /* an item may be the empty text, and so any count below max is as good as any other */
 };
 
+/* Whether there can be an item `at`, from 0. */
+static inline bool items_has(const struct items *items, int64_t at)
+{
+    return at < items->max && (at < items->n || items->rest != RULES_NONE);
+}
+
 struct node {
     enum node_kind kind;
     bool live;       /* some text completes it */
