@@ -197,8 +197,8 @@ function print(rung, peer) {
         for (const at of ["p50", "p90", "p99", "p99.9", "max"])
             row(`${what} ${at}`, [rung[what][at].toFixed(1), peer[what][at].toFixed(1),
                 (peer[what][at] / rung[what][at]).toFixed(2)]);
-    for (const what of ["tokens", "rejecting_valid", "admitting_invalid"])
-        row(what, [rung[what], peer[what], ""]);
+    for (const what of ["tokens", "rejecting_valid", "rejecting_by_order", "admitting_invalid"])
+        row(what, [rung[what], peer[what] ?? "", ""]);
     console.log(`the peer took ${peer.accepted} of ${peer.schemas} schemas (${peer.over_limit} over the limit, ` +
         `${peer.crashed} crashed); Rung refuses ${rung.refused} of those`);
 }
