@@ -195,6 +195,7 @@ static const char USAGE[] =
     "  --only TEXT     schemas whose file name holds TEXT\n"
     "  --names FILE    the schemas that FILE names, one a line\n"
     "  --any-order     properties in any order; else as declared\n"
+    "  --walks N       also N random walks through the masks of each\n"
     "  --limit-s N     seconds for a schema with its instances (20)\n"
     "  --failing       name each schema that does not pass whole, and why\n"
     "  --json          the figures as JSON\n";
@@ -203,13 +204,13 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"only", required_argument, NULL, 'o'},    {"names", required_argument, NULL, 'n'},
-        {"any-order", no_argument, NULL, 'a'},
+        {"any-order", no_argument, NULL, 'a'},     {"walks", required_argument, NULL, 'w'},
         {"limit-s", required_argument, NULL, 'l'}, {"json", no_argument, NULL, 'j'},
         {"failing", no_argument, NULL, 'f'},       {NULL, 0, NULL, 0}};
     struct bench b = {.limit_s = LIMIT_S, .options = {.formats = true}};
     struct err err = ERR_INIT;
     const char *only = NULL, *names = NULL;
-    int64_t limit = LIMIT_S;
+    int64_t limit = LIMIT_S, walks = 0;
     bool ok = true;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'o')
@@ -218,6 +219,8 @@ int main(int argc, char **argv)
             names = optarg;
         else if (c == 'l')
             ok = ok && str_to_i64(str_of(optarg), &limit) && limit > 0 && limit < 86400;
+        else if (c == 'w')
+            ok = ok && str_to_i64(str_of(optarg), &walks) && walks >= 0 && walks < 1000000;
         else if (c == '?')
             ok = false;
         b.options.any_order |= c == 'a';
@@ -229,6 +232,7 @@ int main(int argc, char **argv)
         return 2;
     }
     b.limit_s = (int)limit;
+    b.walks = (int)walks;
     b.folder = argv[optind];
     if (run(&b, argv[optind + 1], only, names, &err))
         return 0;

@@ -26,6 +26,8 @@ struct outcome {
     int mask_rejects, check_rejects;   /* valid instances */
     int order_rejects;                 /* of mask_rejects those that are admitted when members may come in any order */
     int mask_admits, both_admit;       /* invalid ones */
+    int n_walks, walks_open;           /* random walks; of them without an end */
+    int walks_left, walks_wrong;       /* not valid, where the mask leaves something to validation; where it does not */
     bool unsaid;      /* the mask was said to say all, and validation found more */
     char why[400];    /* the error of compiling, or the first instance that went wrong */
 };
@@ -48,7 +50,7 @@ struct bench {
     double open_ms;   /* of the vocabulary */
     uint64_t *mask;
     struct schema_options options;
-    int limit_s;
+    int limit_s, walks;
     bool json, failing;
     struct board *board;
 };
@@ -63,6 +65,8 @@ static inline double processor_us(void)
 /* Compiles schema `at` and holds its instances to masks and validation; b->board->outcomes[at]. false: its file cannot
  * be read. */
 bool run_schema(struct bench *b, int at, struct err *err);
+/* b->walks random walks through the masks of c; *o counts what became of them. */
+void run_walks(struct bench *b, struct constraint *c, const struct schema *schema, struct outcome *o);
 /* The figures on standard output. */
 bool print_report(const struct bench *b, struct err *err);
 

@@ -12,6 +12,7 @@ struct tally {
     int schemas, compiled, refused, slow, crashed;
     int passing, passing_by_mask, passing_but_order, valid_rejected, by_order, invalid_admitted, unsaid;   /* schemas */
     int n_valid, n_invalid, mask_rejects, order_rejects, check_rejects, mask_admits, both_admit;   /* instances */
+    int walks, walks_open, walks_left, walks_wrong;
 };
 
 static bool passes_but_order(const struct outcome *o)
@@ -47,6 +48,10 @@ static struct tally tally_up(const struct bench *b)
         t.check_rejects += o->check_rejects;
         t.mask_admits += o->mask_admits;
         t.both_admit += o->both_admit;
+        t.walks += o->n_walks;
+        t.walks_open += o->walks_open;
+        t.walks_left += o->walks_left;
+        t.walks_wrong += o->walks_wrong;
     }
     return t;
 }
@@ -219,6 +224,9 @@ static void print_table(const struct bench *b, const struct spread times[N_TIMED
            t.mask_rejects, t.order_rejects, t.check_rejects);
     printf("invalid instances %6d: %d admitted by the mask, %d by mask plus validation\n", t.n_invalid, t.mask_admits,
            t.both_admit);
+    if (b->walks > 0)
+        printf("random walks      %6d: %d without end; not valid %d where validation is needed, %d where not\n",
+               t.walks, t.walks_open, t.walks_left, t.walks_wrong);
     print_slowest(b, true);
     print_slowest(b, false);
     struct reason *reasons = gather_reasons(b, &n);
@@ -256,7 +264,9 @@ static bool print_json(const struct bench *b, const struct spread times[N_TIMED]
         {"not_all_mask_as_said", t.unsaid}, {"valid_instances", t.n_valid}, {"valid_rejected_by_mask", t.mask_rejects},
         {"valid_rejected_by_order", t.order_rejects},
         {"valid_rejected_by_validation", t.check_rejects}, {"invalid_instances", t.n_invalid},
-        {"invalid_admitted_by_mask", t.mask_admits}, {"invalid_admitted_by_both", t.both_admit}};
+        {"invalid_admitted_by_mask", t.mask_admits}, {"invalid_admitted_by_both", t.both_admit},
+        {"walks", t.walks}, {"walks_without_end", t.walks_open}, {"walks_left_to_validation", t.walks_left},
+        {"walks_wrong", t.walks_wrong}};
     struct buf out = BUF_INIT(1u << 20);
     struct json_writer w = JSON_WRITER(&out);
     json_open_object(&w);

@@ -226,6 +226,8 @@ bool run_schema(struct bench *b, int at, struct err *err)
             ok = (find_member(test, "data", &data) && find_member(test, "valid", &valid)) ?
                      run_test(b, &c, data, str_is(valid, "true"), i, o, err) :
                      err_set(err, ERR_INVALID, "%s: test %d has no data or does not say whether it is valid", path, i);
+        if (ok && compiled)
+            run_walks(b, c.constraint, c.schema, o);
         o->status = compiled ? COMPILED : REFUSED;
     }
     close_compiled(&c);
