@@ -22,6 +22,9 @@ cat > unique.json <<'END'
 {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": true, "minItems": 2, "maxItems": 3}
 END
 printf '{"type": "object", "minPropertys": 1}' > mistake.json
+printf '{"properties": {"a\\nb": {"minLength": 1}}}' > lines.json
+awk 'BEGIN { printf "{\"properties\": {"; for (i = 0; i < 3000; i++) printf "%s\"p%d\": {\"type\": \"string\", \"minLength\": 1}",
+    i ? ", " : "", i; print "}}" }' > many.json
 printf 'root ::= "yes" | "no" | word\nword ::= [a-z_]{1,12}\n' > word.gbnf
 printf 'root ::= sum\nsum ::= sum "+" [0-9]\n' > left.gbnf
 
@@ -45,6 +48,8 @@ case_ check_says_when_masks_are_enough 0 'Every whole answer is valid' "$rung" c
 case_ check_lists_what_is_checked_after 0 '^uniqueItems +/ +on the finished answer' "$rung" check --schema unique.json
 case_ check_names_keyword_and_path 1 "'minPropertys' at .*did you mean 'minProperties'" "$rung" check --schema mistake.json
 case_ check_relaxed_ignores_it 0 '^minPropertys +/ +ignored' "$rung" check --relaxed --schema mistake.json
+case_ check_keeps_names_within_their_line 0 '^minLength +/properties/a b +while' "$rung" check --schema lines.json
+case_ check_counts_what_it_lists 0 'many.json, the first 4096 keywords: ' "$rung" check --schema many.json
 case_ check_beside_a_vocabulary 0 'beside the [0-9]+ tokens of starter' "$rung" check --schema booking.json -m starter
 case_ check_as_json 0 '"usable": ?true.*"treatment": ?"enforced"' "$rung" check --json --schema booking.json
 case_ check_refusal_as_json 1 '"usable": ?false' "$rung" check --json --schema mistake.json

@@ -21,11 +21,13 @@ static const char *const names[] = {
 
 /* ---- for people ---- */
 
-/* A schema is somebody else's text. */
+/* A schema is somebody else's text, and what it names shall not look like a line of this report. */
 static void print_safe(struct str text)
 {
     struct buf safe = BUF_INIT(4096);
     cli_make_safe(text, &safe);
+    for (size_t i = 0; i < safe.n; i++)
+        safe.p[i] = safe.p[i] == '\n' || safe.p[i] == '\t' ? ' ' : safe.p[i];
     printf(STR_FMT, STR_ARG(buf_view(&safe)));
     buf_free(&safe);
 }
@@ -50,9 +52,10 @@ static void print_notes(const struct check_result *r)
     for (int i = 0; i < r->n_notes; i++) {
         const struct schema_note *note = &r->notes[i];
         struct buf line = BUF_INIT(4096);
-        buf_printf(&line, "%-*s  %-*s  %s%s%s\n", keyword, note->keyword, path, *note->path ? note->path : "/",
+        buf_printf(&line, "%-*s  %-*s  %s%s%s", keyword, note->keyword, path, *note->path ? note->path : "/",
                    treatments[note->treatment], *note->why ? ": " : "", note->why);
         print_safe(buf_view(&line));
+        putchar('\n');
         buf_free(&line);
     }
     if (r->n_left_out > 0)
@@ -65,6 +68,8 @@ static void print_notes(const struct check_result *r)
 static void print_counts(const struct check_result *r)
 {
     const char *separator = ": ";
+    if (r->n_left_out > 0)
+        printf(", the first %d keywords", r->n_notes);
     for (int t = SCHEMA_ENFORCED; t <= SCHEMA_REFUSED; t++) {
         int n = 0;
         for (int i = 0; i < r->n_notes; i++)
