@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/filemap.h"
+#include "bench/banking77.h"
 #include "data/json.h"
 #include "runtime/posterior.h"
 
@@ -18,7 +19,6 @@
 #define MAX_LABELS 256
 #define MAX_FILE_BYTES (16u << 20)
 #define ANSWER_MAX_TOKENS 32
-#define SYSTEM "Classify the banking question into one intent."
 
 struct way {
     const char *name;
@@ -47,26 +47,6 @@ static char *read_all(const char *dir, const char *name)
     if (!file_read(path, MAX_FILE_BYTES, &text, &n, &err))
         die(&err);
     return text;
-}
-
-/* One CSV field (RFC 4180) in place, from *at, which moves behind its separator. */
-static struct str csv_field(char **at)
-{
-    char *p = *at, *start = p, *out = p;
-    bool quoted = *p == '"';
-    for (p += quoted; *p; p++) {
-        if (quoted && p[0] == '"' && p[1] == '"')
-            p++;
-        else if (quoted && *p == '"') {
-            quoted = false;
-            continue;
-        } else if (!quoted && (*p == ',' || *p == '\n'))
-            break;
-        if (*p != '\r')
-            *out++ = *p;
-    }
-    *at = *p ? p + 1 : p;
-    return (struct str){start, (size_t)(out - start)};
 }
 
 static void read_labels(const char *dir)
@@ -177,13 +157,13 @@ int main(int argc, char **argv)
         return 2;
     }
     read_labels(argv[1]);
-    char *text = read_all(argv[1], "banking77/test.csv"), *at = strchr(text, '\n') + 1;
+    char *text = read_all(argv[1], BANKING77_FILE), *at = strchr(text, '\n') + 1;
     if (!runtime_open(0, &rt, &err) || !filemap_open(argv[2], &map, &err) ||
         !runtime_load(rt, "model", map, NULL, &m, &err))
         die(&err);
-    for (int row = 0; *at && n < MAX_CASES; row++) {
-        struct str question = csv_field(&at), gold = csv_field(&at);
-        struct chat_message messages[] = {{STR("system"), STR(SYSTEM)}, {STR("user"), question}};
+    struct str question, gold;
+    for (int row = 0; n < MAX_CASES && banking77_next(&at, &question, &gold); row++) {
+        struct chat_message messages[] = {{STR("system"), STR(BANKING77_SYSTEM)}, {STR("user"), question}};
         struct generation_request req = {.messages = messages, .n_messages = 2, .sampler = SAMPLER_GREEDY,
                                          .max_tokens = ANSWER_MAX_TOKENS, .enable_thinking = -1};
         if (row % every != 0)

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/filemap.h"
+#include "bench/banking77.h"
 #include "bench/restaurant8k.h"
 
 #define MAX_CASES 8192
@@ -85,35 +86,13 @@ static void add_case(struct set *s, struct str text, const char *gold)
     s->gold[s->n++] = gold ? str_dup(str_of(gold)) : NULL;
 }
 
-/* One CSV field (RFC 4180) starting at *at; leaves *at behind its separator. */
-static char *csv_field(char **at)
-{
-    struct buf out = BUF_INIT(1u << 20);
-    char *p = *at;
-    bool quoted = *p == '"';
-    for (p += quoted; *p; p++) {
-        if (quoted && p[0] == '"' && p[1] == '"')
-            p++;
-        else if (quoted && *p == '"')
-            quoted = false;
-        else if (!quoted && (*p == ',' || *p == '\n'))
-            break;
-        if (!(p[0] == '"' && !quoted) && *p != '\r')
-            buf_char(&out, *p);
-    }
-    *at = *p ? p + 1 : p;
-    char *text = buf_take(&out);
-    return text ? text : str_dup(STR(""));
-}
-
 static void read_banking77(const char *dir, struct set *s)
 {
-    char *text = read_all(dir, "banking77/test.csv"), *at = strchr(text, '\n') + 1;
-    while (*at) {
-        char *question = csv_field(&at), *label = csv_field(&at);
-        add_case(s, str_of(question), label);
-        free(question);
-        free(label);
+    char *text = read_all(dir, BANKING77_FILE), *at = strchr(text, '\n') + 1;
+    for (struct str question, label; banking77_next(&at, &question, &label);) {
+        char *gold = str_dup(label);
+        add_case(s, question, gold);
+        free(gold);
     }
     free(text);
 }
@@ -267,7 +246,7 @@ static void print_set(struct set *s)
 int main(int argc, char **argv)
 {
     static struct set sets[] = {
-        {"Banking77", "classify", "Classify the banking question into one intent."},
+        {"Banking77", "classify", BANKING77_SYSTEM},
         {"CLINC150 with out-of-scope", "route", "Name the intent of this request."},
         {"Restaurant-8k", "extract", RESTAURANT8K_SYSTEM},
     };
