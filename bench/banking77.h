@@ -1,5 +1,5 @@
-/* The test set of Banking77 as the starter model sees it: a question, and the label that it was trained to give. Shared by
- * the benches that ask it. */
+/* The test set of Banking77 as the starter model sees it: a question, and the label that it was trained to give. Shared
+ * by the benches that ask it. */
 #ifndef RUNG_BENCH_BANKING77_H
 #define RUNG_BENCH_BANKING77_H
 

@@ -217,8 +217,8 @@ static void print_people(const struct bench *b)
         const char *slash = strrchr(v->path, '/');
         printf("%s: %lld tokens, compiled in %.0f us\n", slash ? slash + 1 : v->path, (long long)held->tokens,
                v->compile_us);
-        printf("  free %.1f tok/s in %lld steps, under the schema %.1f in %lld (%lld tokens forced): %.3f; masks %.1f us "
-               "a step\n", (double)is_free->tokens / is_free->least, (long long)is_free->steps,
+        printf("  free %.1f tok/s in %lld steps, under the schema %.1f in %lld (%lld tokens forced): %.3f; masks %.1f "
+               "us a step\n", (double)is_free->tokens / is_free->least, (long long)is_free->steps,
                (double)held->tokens / held->least, (long long)held->steps, (long long)held->forced,
                is_free->least / held->least, (double)held->mask_ns / 1e3 / (double)held->steps);
     }

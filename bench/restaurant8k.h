@@ -1,5 +1,5 @@
-/* The test set of Restaurant-8k as the starter model sees it: what a user says, and the compact JSON that it was trained
- * to give, slots in their fixed order, values as written. Shared by the benches that ask it. */
+/* The test set of Restaurant-8k as the starter model sees it: what a user says, and the compact JSON that it was
+ * trained to give, slots in their fixed order, values as written. Shared by the benches that ask it. */
 #ifndef RUNG_BENCH_RESTAURANT8K_H
 #define RUNG_BENCH_RESTAURANT8K_H
 

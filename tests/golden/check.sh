@@ -23,8 +23,10 @@ cat > unique.json <<'END'
 END
 printf '{"type": "object", "minPropertys": 1}' > mistake.json
 printf '{"properties": {"a\\nb": {"minLength": 1}}}' > lines.json
-awk 'BEGIN { printf "{\"properties\": {"; for (i = 0; i < 3000; i++) printf "%s\"p%d\": {\"type\": \"string\", \"minLength\": 1}",
-    i ? ", " : "", i; print "}}" }' > many.json
+awk 'BEGIN { printf "{\"properties\": {"
+             for (i = 0; i < 3000; i++)
+                 printf "%s\"p%d\": {\"type\": \"string\", \"minLength\": 1}", i ? ", " : "", i
+             print "}}" }' > many.json
 printf 'root ::= "yes" | "no" | word\nword ::= [a-z_]{1,12}\n' > word.gbnf
 printf 'root ::= sum\nsum ::= sum "+" [0-9]\n' > left.gbnf
 
