@@ -464,6 +464,20 @@ static void test_schema_that_cannot_be_compiled_is_refused_and_climbs_nowhere(vo
     house_close(&h);
 }
 
+/* Deeper than the check goes, and for that it needs stack. */
+static void test_answer_under_a_schema_that_refers_to_itself_is_given_marked(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, TWO_TIERS, upstream.port);
+    json_t *v = ask(&h, "starter", "\"format\":{\"allOf\":[{\"$ref\":\"#\"}]}", &r);
+    assert_string_equal(json_at(v, "rung.valid"), "false");
+    assert_non_null(strstr(json_at(v, "rung.attempts.0.error"), "refer to itself"));
+    done(v, &r);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_request_with_choices_is_one_of_classifying, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_name_field_keyword_and_path, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_that_cannot_be_compiled_is_refused_and_climbs_nowhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer_under_a_schema_that_refers_to_itself_is_given_marked, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
