@@ -60,6 +60,7 @@ static void test_explain_tells_all_that_is_refused(void **state)
                      " minitems R\n items E\n/items type R\n/items $ref R\n minimum E\n");
     struct schema_options relaxed = {.relaxed = true};
     assert_explained("{\"minitems\":1}", &relaxed, " minitems I\n");
+    assert_explained("{\"pattern\":\"(?<=a)b\"}", &relaxed, " pattern I\n");
     assert_explained("{\"pattern\":\"(\"}", &plain, " pattern E\n  R\n");
     assert_explained("3", &plain, "  R\n");
 }

@@ -119,6 +119,10 @@ static void note_left(void *ctx, const struct subschema *sub, const char *keywor
 {
     struct explanation *e = ctx;
     const char *why = "a mask cannot say it, or not whole";
+    if (keyword && schema_keyword(keyword) == KEYWORD_PATTERN) {
+        change_note(e, sub, keyword, SCHEMA_IGNORED, "is of a kind of regular expression that is not understood");
+        return;
+    }
     if (keyword) {
         change_note(e, sub, keyword, SCHEMA_VALIDATED_AFTER, why);
         return;

@@ -68,7 +68,10 @@ uint32_t string_pattern(struct lower *w, const struct subschema *sub, const char
     if (w->failed || regex_compile(w->x, pattern, REGEX_JSON, anchored, &term, &err))
         return term;
     if (schema_options_of(w->schema)->relaxed && err.code == ERR_UNSUPPORTED) {
-        lower_leave(w, sub, keyword);
+        if (schema_keyword(keyword) == KEYWORD_PATTERN)
+            lower_tell(w, sub, keyword);   /* the validator ignores it too */
+        else
+            lower_leave(w, sub, keyword);
         return string_any(w);
     }
     lower_fail(w, err.code, "'%s' at %s: %s", keyword, sub->path[0] ? sub->path : "the top", err.msg);
