@@ -386,6 +386,22 @@ static void test_regex_deep_and_long_expressions_end(void **state)
     exprs_close(x);
 }
 
+static void test_regex_nests_as_many_groups_as_it_says(void **state)
+{
+    (void)state;
+    for (int n = REGEX_MAX_DEPTH; n <= REGEX_MAX_DEPTH + 1; n++) {
+        char pattern[2 * REGEX_MAX_DEPTH + 3];
+        struct err err = ERR_INIT;
+        struct exprs *x = open_store();
+        uint32_t e;
+        memset(pattern, '(', (size_t)n);
+        memset(pattern + n, ')', (size_t)n);
+        assert_int_equal(regex_compile(x, (struct str){pattern, 2 * (size_t)n}, REGEX_TEXT, true, &e, &err),
+                         n == REGEX_MAX_DEPTH);
+        exprs_close(x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_regex_patterns_of_real_schemas_are_accepted),
         cmocka_unit_test(test_regex_never_explodes),
         cmocka_unit_test(test_regex_deep_and_long_expressions_end),
+        cmocka_unit_test(test_regex_nests_as_many_groups_as_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

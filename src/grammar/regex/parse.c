@@ -347,7 +347,7 @@ static struct node *parse_sequence(struct parse *p, struct err *err)
 static struct node *parse_choice(struct parse *p, struct err *err)
 {
     size_t at = p->at;
-    if (p->depth >= REGEX_MAX_DEPTH) {
+    if (p->depth > REGEX_MAX_DEPTH) {   /* the whole expression is no group */
         syntax_fail(at, ERR_LIMIT, err, "groups are nested deeper than %d", REGEX_MAX_DEPTH);
         return NULL;
     }
