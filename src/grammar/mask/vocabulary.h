@@ -38,7 +38,7 @@ struct vocabulary {
     uint32_t *start;       /* [n_tokens + 1] */
     int32_t *same;         /* [n_tokens] the next token with the same bytes, or -1 */
     uint64_t *ends;        /* the mask of end tokens */
-    uint64_t *plain[PLAIN_SIZES];   /* [k] the plain tokens of at most plain_characters(k); the last: all */
+    uint64_t *plain[PLAIN_SIZES];   /* [k] the plain tokens whose plain_size is at most k; the last: all */
     struct trie plain_trie, rest_trie;
     uint8_t *sizes;        /* [plain_trie.n] the largest index into plain masks at and below a node */
     int32_t *order;        /* [n_plain] the plain tokens as the plain trie has them */

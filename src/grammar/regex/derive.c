@@ -124,7 +124,8 @@ struct gather {
     struct byte_set lone;     /* bytes that literals begin with */
 };
 
-int term_first(const struct exprs *x, uint32_t e)
+/* The first byte of what can only begin with one, else -1. */
+static int first_byte(const struct exprs *x, uint32_t e)
 {
     const struct term *t = &x->terms[e];
     if (t->kind == KIND_CONCAT)
@@ -136,7 +137,7 @@ static uint32_t row_of(struct exprs *x, uint32_t e);
 
 static void gather_term(struct exprs *x, struct gather *g, uint32_t e)
 {
-    int first = term_first(x, e);
+    int first = first_byte(x, e);
     uint32_t mine = 0;
     if (first >= 0) {
         set_add(&g->lone, first);
@@ -307,7 +308,7 @@ uint32_t term_derive(struct exprs *x, uint32_t e, uint8_t byte)
         return t->kind == KIND_ALL ? TERM_ALL : EXPR_NONE;
     if (t->kind == KIND_BYTES)
         return set_has(&x->sets[t->a], byte) ? EXPR_EMPTY : EXPR_NONE;
-    int first = term_first(x, e);
+    int first = first_byte(x, e);
     if (first >= 0) {
         if (first != byte)
             return EXPR_NONE;
@@ -336,7 +337,7 @@ uint32_t expr_derive(struct exprs *x, uint32_t e, uint8_t byte)
 
 int term_branches(struct exprs *x, uint32_t e, uint8_t out[256])
 {
-    int first = term_first(x, e);
+    int first = first_byte(x, e);
     if (first >= 0) {
         out[0] = (uint8_t)first;
         return 1;
@@ -388,5 +389,5 @@ int expr_classes_of_all(struct exprs *x, const uint32_t *terms, size_t stride, u
 
 int expr_first_byte(const struct exprs *x, uint32_t e)
 {
-    return x->fault == ERR_NONE ? term_first(x, e) : -1;
+    return x->fault == ERR_NONE ? first_byte(x, e) : -1;
 }

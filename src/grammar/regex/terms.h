@@ -114,8 +114,6 @@ uint32_t term_join(struct exprs *x, enum term_kind kind, uint32_t base);   /* in
 
 /* ---- derive.c ---- */
 uint32_t term_derive(struct exprs *x, uint32_t e, uint8_t byte);
-/* The first byte of what can only begin with one, else -1. */
-int term_first(const struct exprs *x, uint32_t e);
 /* The bytes to try when all derivatives that differ are wanted: returns how many, in out. */
 int term_branches(struct exprs *x, uint32_t e, uint8_t out[256]);
 

@@ -51,7 +51,7 @@ void lower_leave(struct lower *w, const struct subschema *sub, const char *keywo
     lower_tell(w, sub, keyword);
 }
 
-uint32_t lower_any(struct lower *w)
+static uint32_t any_value(struct lower *w)
 {
     if (w->any == RULES_NONE)
         w->any = rules_json_value(w->rules, schema_options_of(w->schema)->space);
@@ -250,7 +250,7 @@ uint32_t lower_goal(struct lower *w, const struct parts *parts)
     if (w->failed)
         return RULES_NONE;
     if (parts->n == 0)
-        return lower_any(w);
+        return any_value(w);
     bool new;
     struct goal *goal = find_goal(w, parts, &new);
     if (!goal || !new)

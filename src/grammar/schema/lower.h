@@ -116,7 +116,6 @@ int negate(struct lower *w, const struct subschema *sub, struct parts **ret, boo
 
 /* ---- lower.c ---- */
 uint32_t lower_goal(struct lower *w, const struct parts *parts);   /* the node of a place */
-uint32_t lower_any(struct lower *w);                               /* of any value */
 /* `open` inside `close` with white space; inside RULES_NONE: nothing but the empty one, if that may be. */
 uint32_t lower_enclosed(struct lower *w, const char *open, uint32_t inside, bool may_be_empty, const char *close);
 

@@ -53,7 +53,7 @@ static bool table_add(struct schema *s, struct subschema *sub, struct err *err)
     return true;
 }
 
-bool read_add_name(struct schema *s, const char *uri, struct str anchor, struct schema_name name, struct err *err)
+static bool add_name(struct schema *s, const char *uri, struct str anchor, struct schema_name name, struct err *err)
 {
     const char *key = anchor.n ? arena_printf(&s->arena, "%s#" STR_FMT, uri, STR_ARG(anchor)) : uri;
     if (!key)
@@ -87,7 +87,7 @@ static bool add_ref(struct schema *s, struct subschema *from, const json_t *text
 }
 
 /* parent/keyword/key, escaped as JSON pointers want it; key.p NULL: none. */
-const char *read_path(struct schema *s, const char *parent, const char *keyword, struct str key)
+static const char *path_of(struct schema *s, const char *parent, const char *keyword, struct str key)
 {
     char path[SCHEMA_PATH_MAX + 1];
     size_t n = strlen(parent);
@@ -162,11 +162,11 @@ static bool take_id(struct schema *s, struct subschema *sub, struct scope *scope
             return false;
         *resource = (struct resource){.uri = kept, .root = sub};
         scope->resource = sub->resource = resource;
-        if (!read_add_name(s, kept, (struct str){0}, (struct schema_name){.sub = sub}, err))
+        if (!add_name(s, kept, (struct str){0}, (struct schema_name){.sub = sub}, err))
             return false;
     }
     if (hash && hash[1] && hash[1] != '/')
-        return read_add_name(s, scope->resource->uri, str_of(hash + 1), (struct schema_name){.sub = sub}, err);
+        return add_name(s, scope->resource->uri, str_of(hash + 1), (struct schema_name){.sub = sub}, err);
     return true;
 }
 
@@ -178,7 +178,7 @@ static bool take_anchor(struct schema *s, struct subschema *sub, bool dynamic, s
         return true;
     int32_t so_far = 0;
     strmap_get(&s->dynamic_counts, anchor, &so_far);
-    return read_add_name(s, sub->resource->uri, anchor, (struct schema_name){sub, dynamic}, err) &&
+    return add_name(s, sub->resource->uri, anchor, (struct schema_name){sub, dynamic}, err) &&
            (!dynamic || strmap_put(&s->dynamic_counts, anchor, so_far + 1, err));
 }
 
@@ -213,7 +213,7 @@ static bool read_list(struct reader *r, const struct subschema *sub, const char 
     json_array_foreach((json_t *)list, i, one) {
         char index[24];
         snprintf(index, sizeof index, "%zu", i);
-        const char *path = json_is_object(one) ? read_path(r->s, sub->path, keyword, str_of(index)) : "";
+        const char *path = json_is_object(one) ? path_of(r->s, sub->path, keyword, str_of(index)) : "";
         if (!read_subschema(r, one, path, scope, err))
             return false;
     }
@@ -230,7 +230,7 @@ static bool read_map(struct reader *r, const struct subschema *sub, const char *
     json_object_keylen_foreach((json_t *)map, key, n, one) {
         if (!json_is_object(one))
             continue;
-        const char *path = read_path(r->s, sub->path, keyword, (struct str){key, n});
+        const char *path = path_of(r->s, sub->path, keyword, (struct str){key, n});
         if (!read_subschema(r, one, path, scope, err))
             return false;
     }
@@ -260,7 +260,7 @@ static bool read_keyword(struct reader *r, const struct subschema *sub, const ch
         return read_list(r, sub, name, value, scope, err);
     if (info->form != FORM_SCHEMA && info->form != FORM_ITEMS)
         return read_map(r, sub, name, value, scope, err);
-    return read_subschema(r, value, read_path(r->s, sub->path, name, (struct str){0}), scope, err);
+    return read_subschema(r, value, path_of(r->s, sub->path, name, (struct str){0}), scope, err);
 }
 
 bool read_subschema(struct reader *r, const json_t *json, const char *path, const struct scope *outer,
@@ -301,7 +301,7 @@ bool read_document(struct reader *r, const json_t *json, struct str uri, const c
     if (!read_subschema(r, json, path, &scope, err))
         return false;
     resource->root = schema_at(s, json);
-    return read_add_name(s, kept, (struct str){0}, (struct schema_name){.sub = resource->root}, err);
+    return add_name(s, kept, (struct str){0}, (struct schema_name){.sub = resource->root}, err);
 }
 
 /* ---- the schema ---- */

@@ -104,8 +104,6 @@ bool read_subschema(struct reader *r, const json_t *json, const char *path, cons
 /* A document: its root becomes the resource of that URI. */
 bool read_document(struct reader *r, const json_t *json, struct str uri, const char *path, struct err *err);
 struct subschema *read_find(const struct schema *s, const json_t *json);        /* NULL: not walked */
-bool read_add_name(struct schema *s, const char *uri, struct str anchor, struct schema_name name, struct err *err);
-const char *read_path(struct schema *s, const char *parent, const char *keyword, struct str key);
 /* What is wrong with a keyword: an error, or a note of it (then true). keyword "" is the subschema itself. */
 bool read_refuse(struct reader *r, const struct subschema *sub, const char *keyword, enum err_code code,
                  const char *why, struct err *err);
