@@ -6,6 +6,19 @@
 
 #define WALK_MAX_BYTES 65536
 
+struct rules *open_rules(void)
+{
+    struct err err = ERR_INIT;
+    struct rules *rules = NULL;
+    assert_ok(rules_open(&rules, &err), err);
+    return rules;
+}
+
+uint32_t text_node(struct rules *rules, const char *text)
+{
+    return rules_term(rules, expr_literal(rules_exprs(rules), str_of(text)));
+}
+
 struct automaton *automaton_of(struct rules *rules)
 {
     struct err err = ERR_INIT;

@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "grammar/automaton.h"
 
-/* An automaton over the rules, which it takes. */
+struct rules *open_rules(void);
+uint32_t text_node(struct rules *rules, const char *text);
+/* An automaton over the finished rules, which it takes. */
 struct automaton *automaton_of(struct rules *rules);
 /* How far the text is admitted; *ret_whole: to its end, which may be the end. */
 size_t automaton_admits(struct automaton *a, struct str text, bool *ret_whole);

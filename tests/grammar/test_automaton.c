@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/rng.h"
+#include "tests/grammar/support_rules.h"
 #include "tests/grammar/support_specimen.h"
 
 #define MAX_LENGTH 6
@@ -11,26 +12,11 @@
 
 /* ---- helpers ---- */
 
-static struct automaton *automaton_of(struct rules *r, uint32_t start)
+static struct automaton *automaton_from(struct rules *r, uint32_t start)
 {
     struct err err = ERR_INIT;
-    struct automaton *a = NULL;
     assert_ok(rules_finish(r, start, &err), err);
-    assert_ok(automaton_open(r, &a, &err), err);
-    return a;
-}
-
-static struct rules *open_rules(void)
-{
-    struct err err = ERR_INIT;
-    struct rules *r = NULL;
-    assert_ok(rules_open(&r, &err), err);
-    return r;
-}
-
-static uint32_t text_node(struct rules *r, const char *text)
-{
-    return rules_term(r, expr_literal(rules_exprs(r), str_of(text)));
+    return automaton_of(r);
 }
 
 /* The state after the text; held to no ceiling. */
@@ -148,7 +134,7 @@ static void test_sequence_of_choice_and_reference(void **state)
     const uint32_t more[] = {text_node(r, "("), list, text_node(r, ")")};
     const uint32_t ways[] = {text_node(r, "x"), rules_sequence(r, more, 3)};
     rules_define(r, list, rules_choice(r, ways, 2));
-    struct automaton *a = automaton_of(r, list);
+    struct automaton *a = automaton_from(r, list);
     assert_true(accepts(a, "x"));
     assert_true(accepts(a, "((x))"));
     assert_false(accepts(a, "((x)"));
@@ -166,7 +152,7 @@ static void test_nesting_past_the_ceiling_is_an_error(void **state)
     const uint32_t more[] = {text_node(r, "("), list, text_node(r, ")")};
     const uint32_t ways[] = {text_node(r, "x"), rules_sequence(r, more, 3)};
     rules_define(r, list, rules_choice(r, ways, 2));
-    struct automaton *a = automaton_of(r, list);
+    struct automaton *a = automaton_from(r, list);
     automaton_lock(a);
     uint32_t at = automaton_start(a);
     for (int i = 0; i < AUTOMATON_MAX_STACK + 2 && err.code == ERR_NONE; i++)
@@ -194,7 +180,7 @@ static void test_work_past_the_ceiling_is_an_error(void **state)
         const uint32_t parts[] = {text, text_node(r, end)};
         ways[i] = rules_sequence(r, parts, 2);
     }
-    struct automaton *a = automaton_of(r, rules_choice(r, ways, WAYS));
+    struct automaton *a = automaton_from(r, rules_choice(r, ways, WAYS));
     automaton_lock(a);
     uint32_t at = automaton_start(a);
     for (unsigned i = 1; i < 20000 && err.code == ERR_NONE; i++)
@@ -217,7 +203,7 @@ static void test_right_recursion_does_not_deepen_stacks(void **state)
     const uint32_t more[] = {text_node(r, "x"), list};
     const uint32_t ways[] = {text_node(r, "y"), rules_sequence(r, more, 2)};
     rules_define(r, list, rules_choice(r, ways, 2));
-    struct automaton *a = automaton_of(r, list);
+    struct automaton *a = automaton_from(r, list);
     automaton_lock(a);
     uint32_t at = state_step(a, automaton_start(a), 'x', &err), again = at;
     for (int i = 0; i < 2 * AUTOMATON_MAX_STACK; i++)
@@ -252,7 +238,7 @@ static struct automaton *object_automaton(const struct rule_object *shape, const
     object.colon = text_node(r, ":");
     object.separator = text_node(r, ",");
     const uint32_t parts[] = {text_node(r, "{"), rules_members(r, &object), text_node(r, "}")};
-    return automaton_of(r, rules_sequence(r, parts, 3));
+    return automaton_from(r, rules_sequence(r, parts, 3));
 }
 
 static void test_members_in_declared_order(void **state)
@@ -368,7 +354,7 @@ static int plain_of_words(int words)
     uint32_t word = expr_repeat(x, expr_code_points(x, letters, 4), 0, EXPR_UNBOUNDED);
     uint32_t spaced = expr_repeat(x, expr_concat(x, word, expr_literal(x, STR(" "))), 0, words - 1);
     uint32_t quote = expr_literal(x, STR("\""));
-    struct automaton *a = automaton_of(r, rules_term(r, expr_concat(x, spaced, expr_concat(x, word, quote))));
+    struct automaton *a = automaton_from(r, rules_term(r, expr_concat(x, spaced, expr_concat(x, word, quote))));
     automaton_lock(a);
     int plain = state_plain_prefix(a, automaton_start(a));
     automaton_unlock(a);

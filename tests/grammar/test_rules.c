@@ -1,20 +1,7 @@
 /* Rules as they are finished: what is refused, what is taken out, and that hostile shapes cost no more than others. */
 #include "tests/support.h"
 
-#include "grammar/automaton.h"
-
-static struct rules *open_rules(void)
-{
-    struct err err = ERR_INIT;
-    struct rules *r = NULL;
-    assert_ok(rules_open(&r, &err), err);
-    return r;
-}
-
-static uint32_t text_node(struct rules *r, const char *text)
-{
-    return rules_term(r, expr_literal(rules_exprs(r), str_of(text)));
-}
+#include "tests/grammar/support_rules.h"
 
 static void assert_refused(struct rules *r, uint32_t start, enum err_code code)
 {
