@@ -414,6 +414,33 @@ static void test_a_search_that_has_found_stops_telling_apart(void **state)
     exprs_close(x);
 }
 
+/* (not "a" or "c"), then (a+ and not "b"): on the way a union is looked through while its emptiness is asked. */
+static void test_a_search_within_a_search_hides_nothing_from_it(void **state)
+{
+    (void)state;
+    struct exprs *x = open_store();
+    uint32_t behind = expr_and(x, expr_repeat(x, lit(x, "a"), 1, EXPR_UNBOUNDED), expr_not(x, lit(x, "b")));
+    uint32_t e = expr_concat(x, expr_not(x, expr_or(x, lit(x, "a"), lit(x, "c"))), behind);
+    for (const char *p = "aabbca"; *p; p++) {
+        assert_false(expr_is_empty(x, e));
+        e = expr_derive(x, e, (uint8_t)*p);
+    }
+    assert_true(expr_nullable(x, e));
+    exprs_close(x);
+}
+
+/* Each term has the one before twice: as a tree it would have 2^60 parts. */
+static void test_plain_prefix_of_shared_parts_comes_to_an_end(void **state)
+{
+    (void)state;
+    struct exprs *x = open_store();
+    uint32_t e = lit(x, "ab");
+    for (int i = 0; i < 60; i++)
+        e = expr_or(x, expr_concat(x, star(x, e), lit(x, "c")), expr_concat(x, star(x, e), lit(x, "d")));
+    assert_int_equal(expr_plain_prefix(x, e), 0);
+    exprs_close(x);
+}
+
 static void test_ambiguous_repetition_has_few_derivatives(void **state)
 {
     (void)state;
@@ -497,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_plain_prefix_of_json_strings),
         cmocka_unit_test(test_plain_prefix_never_promises_what_an_intersection_forbids),
         cmocka_unit_test(test_a_search_that_has_found_stops_telling_apart),
+        cmocka_unit_test(test_a_search_within_a_search_hides_nothing_from_it),
+        cmocka_unit_test(test_plain_prefix_of_shared_parts_comes_to_an_end),
         cmocka_unit_test(test_ambiguous_repetition_has_few_derivatives),
         cmocka_unit_test(test_terms_of_long_literals_cost_one_each),
         cmocka_unit_test(test_nesting_past_the_ceiling_spoils_the_store),

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 
 #define WITHIN_MAX_SEARCH 256u   /* terms looked at to leave a child out of a union */
+#define PLAIN_MAX_LOOKS 4096     /* terms looked at to tell how much plain text may come: they share parts */
 #define ENDLESS INT64_MAX
 
 bool expr_nullable(const struct exprs *x, uint32_t e)
@@ -30,13 +31,14 @@ bool expr_matches(struct exprs *x, uint32_t e, struct str text)
 
 struct search {
     struct pile terms, parents, bytes;   /* what was reached, from which place in terms, by which byte */
+    uint16_t seen;                       /* its mark: FACT_SEEN, or FACT_SEEN_WITHIN where another one runs */
 };
 
 enum finding { FOUND, FOUND_NOTHING, FOUND_TOO_MUCH };
 
 static bool search_push(struct exprs *x, struct search *s, uint32_t e, uint32_t parent, uint8_t byte)
 {
-    x->terms[e].facts |= FACT_SEEN;
+    x->terms[e].facts |= s->seen;
     return pile_push(x, &s->terms, e) && pile_push(x, &s->parents, parent) && pile_push(x, &s->bytes, byte);
 }
 
@@ -69,6 +71,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
 {
     uint8_t bytes[256];
     enum finding finding = FOUND_NOTHING;
+    s->seen = x->absorbing ? FACT_SEEN_WITHIN : FACT_SEEN;
     if (!search_push(x, s, e, 0, 0))
         finding = FOUND_TOO_MUCH;
     else if (goal(x, e))
@@ -77,7 +80,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
         int n = term_branches(x, s->terms.p[i], bytes);
         for (int k = 0; k < n && finding == FOUND_NOTHING; k++) {
             uint32_t d = term_derive(x, s->terms.p[i], bytes[k]);
-            if (term_has(x, d, FACT_SEEN) || known_nothing(x, d))
+            if (x->terms[d].facts & s->seen || known_nothing(x, d))
                 continue;
             if (s->terms.n >= limit || !search_push(x, s, d, i, bytes[k]))
                 finding = FOUND_TOO_MUCH;
@@ -88,7 +91,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
             finding = FOUND_TOO_MUCH;
     }
     for (uint32_t i = 0; i < s->terms.n; i++)
-        x->terms[s->terms.p[i]].facts &= (uint8_t)~FACT_SEEN;
+        x->terms[s->terms.p[i]].facts &= (uint16_t)~s->seen;
     return finding;
 }
 
@@ -218,10 +221,10 @@ static int64_t plain_prefix_of_and(struct exprs *x, struct term t)
     return all.max;
 }
 
-static int64_t plain_prefix(struct exprs *x, uint32_t e);
+static int64_t plain_prefix(struct exprs *x, uint32_t e, int *looks);
 
 /* Of a term that is no shape and no concatenation. */
-static int64_t plain_prefix_of_one(struct exprs *x, uint32_t e)
+static int64_t plain_prefix_of_one(struct exprs *x, uint32_t e, int *looks)
 {
     struct term t = x->terms[e];
     int64_t most = 0;
@@ -233,10 +236,10 @@ static int64_t plain_prefix_of_one(struct exprs *x, uint32_t e)
     case KIND_AND:
         return plain_prefix_of_and(x, t);
     case KIND_REPEAT:
-        return plain_prefix(x, t.a);
+        return plain_prefix(x, t.a, looks);
     case KIND_OR:
-        for (uint32_t i = 0; i < t.b; i++) {
-            int64_t n = plain_prefix(x, x->words.p[t.a + i]);
+        for (uint32_t i = 0; i < t.b && *looks > 0; i++) {
+            int64_t n = plain_prefix(x, x->words.p[t.a + i], looks);
             most = n > most ? n : most;
         }
         return most;
@@ -245,11 +248,12 @@ static int64_t plain_prefix_of_one(struct exprs *x, uint32_t e)
     }
 }
 
-/* Along the spine: `before` plain characters are taken by what was gone past already. */
-static int64_t plain_prefix(struct exprs *x, uint32_t e)
+/* Along the spine: `before` plain characters are taken by what was gone past already. Where *looks are used up it is
+ * what was found so far. */
+static int64_t plain_prefix(struct exprs *x, uint32_t e, int *looks)
 {
     int64_t before = 0, most = 0;
-    for (;;) {
+    while (--*looks >= 0) {
         struct shape s = shape_of(x, e);
         if (s.max > 0 && expr_is_empty(x, s.tail))
             return most;
@@ -261,7 +265,7 @@ static int64_t plain_prefix(struct exprs *x, uint32_t e)
         bool spine = t.kind == KIND_CONCAT;
         if (spine && expr_is_empty(x, t.b))
             return most;
-        int64_t n = plain_prefix_of_one(x, spine ? t.a : s.tail);
+        int64_t n = plain_prefix_of_one(x, spine ? t.a : s.tail, looks);
         if (n == ENDLESS)
             return ENDLESS;
         most = before + n > most ? before + n : most;
@@ -269,11 +273,13 @@ static int64_t plain_prefix(struct exprs *x, uint32_t e)
             return most;
         e = t.b;
     }
+    return most;
 }
 
 int expr_plain_prefix(struct exprs *x, uint32_t e)
 {
-    int64_t n = x->fault == ERR_NONE ? plain_prefix(x, e) : 0;
+    int looks = PLAIN_MAX_LOOKS;
+    int64_t n = x->fault == ERR_NONE ? plain_prefix(x, e, &looks) : 0;
     if (x->fault != ERR_NONE)
         return 0;
     return n > INT_MAX ? INT_MAX : (int)n;

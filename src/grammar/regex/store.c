@@ -120,11 +120,11 @@ static bool rehash(struct exprs *x, uint32_t n_slots)
 
 /* ---- facts ---- */
 
-static uint8_t facts_of_list(const struct exprs *x, const struct term *t)
+static uint16_t facts_of_list(const struct exprs *x, const struct term *t)
 {
-    uint8_t every = 0xFF, some = 0;
+    uint16_t every = UINT16_MAX, some = 0;
     for (uint32_t i = 0; i < t->b; i++) {
-        uint8_t facts = x->terms[x->words.p[t->a + i]].facts;
+        uint16_t facts = x->terms[x->words.p[t->a + i]].facts;
         every &= facts;
         some |= facts;
     }
@@ -133,9 +133,9 @@ static uint8_t facts_of_list(const struct exprs *x, const struct term *t)
     return (every & (FACT_NULLABLE | FACT_INFINITE)) | FACT_BOOLEAN;
 }
 
-static uint8_t facts_of(const struct exprs *x, const struct term *t)
+static uint16_t facts_of(const struct exprs *x, const struct term *t)
 {
-    uint8_t a, b;
+    uint16_t a, b;
     switch (t->kind) {
     case KIND_CONCAT:
         a = x->terms[t->a].facts;
@@ -393,4 +393,9 @@ uint32_t exprs_count(const struct exprs *x)
 size_t exprs_bytes(const struct exprs *x)
 {
     return x->memory;
+}
+
+uint64_t exprs_work(const struct exprs *x)
+{
+    return x->work;
 }

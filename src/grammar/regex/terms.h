@@ -36,11 +36,12 @@ enum term_fact {
     FACT_PLAIN_KNOWN = 32,
     FACT_PLAIN = 64,         /* if known: it matches each plain character (expr_plain_prefix) */
     FACT_SEEN = 128,         /* by the search that runs */
+    FACT_SEEN_WITHIN = 256,  /* by one that a derivative of that search's has asked for (absorb) */
 };
 
 struct term {
-    uint8_t kind, facts;
-    uint16_t depth;
+    uint8_t kind;
+    uint16_t facts, depth;
     uint32_t a, b;
     union {
         struct {
