@@ -19,7 +19,7 @@
 #define AUTOMATON_MAX_CONFIGURATIONS 8192   /* of one state */
 #define AUTOMATON_MAX_STACK 4096
 #define AUTOMATON_MAX_BYTES (64u << 20)
-#define AUTOMATON_MAX_WORK (1u << 23)       /* configurations stepped within one lock: about half a second */
+#define AUTOMATON_MAX_WORK (1u << 23)       /* ways and parts of terms gone through within one lock: a second */
 #define AUTOMATON_MAX_KEYS 1024
 #define AUTOMATON_MAX_KEY_BYTES 256
 #define STATE_DEAD 0u

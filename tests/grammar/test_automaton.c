@@ -194,6 +194,86 @@ static void test_work_past_the_ceiling_is_an_error(void **state)
     automaton_close(a);
 }
 
+/* Each byte is one term's derivative, but that term has ten thousand parts. */
+static void test_work_of_terms_counts(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    struct exprs *x = rules_exprs(r);
+    uint32_t term = EXPR_EMPTY;
+    for (int i = 0; i < 10000; i++) {
+        const char letter[] = {(char)('a' + i % 10), '\0'};
+        term = expr_concat(x, expr_repeat(x, expr_literal(x, str_of(letter)), 0, 1), term);
+    }
+    struct automaton *a = automaton_from(r, rules_term(r, term));
+    automaton_lock(a);
+    uint32_t at = automaton_start(a);
+    for (int i = 0; i < 2000 && err.code == ERR_NONE; i++)
+        at = state_step(a, at, (uint8_t)('a' + i * 7 % 10), &err);
+    automaton_unlock(a);
+    assert_int_equal(err.code, ERR_LIMIT);
+    automaton_close(a);
+}
+
+/* Brackets in each other, or nothing. */
+static uint32_t brackets(struct rules *r)
+{
+    uint32_t nested = rules_reference(r);
+    const uint32_t within[] = {text_node(r, "("), nested, text_node(r, ")")};
+    const uint32_t ways[] = {rules_sequence(r, within, 3), rules_empty(r)};
+    rules_define(r, nested, rules_choice(r, ways, 2));
+    return nested;
+}
+
+static void test_parts_that_may_be_empty_meet_a_ceiling(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    struct automaton *a;
+    uint32_t node = brackets(r);
+    for (int i = 0; i < 28; i++) {
+        const uint32_t twice[] = {node, node};
+        node = rules_sequence(r, twice, 2);
+    }
+    assert_ok(rules_finish(r, node, &err), err);
+    assert_false(automaton_open(r, &a, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.msg, "too many ways"));
+}
+
+static uint32_t maybe(struct rules *r, int i)
+{
+    const char text[] = {(char)('A' + i / 64), (char)(1 + i % 64), '\0'};
+    struct exprs *x = rules_exprs(r);
+    return rules_term(r, expr_repeat(x, expr_literal(x, str_of(text)), 0, 1));
+}
+
+/* One byte after which many ways go on, each of them in as many as all others. */
+static void test_work_within_a_step_counts(void **state)
+{
+    (void)state;
+    enum { WAYS = 1500, PARTS = 5000 };
+    struct err err = ERR_INIT;
+    struct rules *r = open_rules();
+    uint32_t nested = brackets(r), ways[WAYS], rest[PARTS];
+    for (int i = 0; i < WAYS; i++) {
+        const uint32_t parts[] = {text_node(r, "a"), nested, maybe(r, i)};
+        ways[i] = rules_sequence(r, parts, 3);
+    }
+    for (int i = 0; i < PARTS; i++)
+        rest[i] = maybe(r, i);
+    const uint32_t all[] = {rules_choice(r, ways, WAYS), rules_sequence(r, rest, PARTS)};
+    struct automaton *a = automaton_from(r, rules_sequence(r, all, 2));
+    automaton_lock(a);
+    assert_int_equal(state_step(a, automaton_start(a), 'a', &err), STATE_DEAD);
+    automaton_unlock(a);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.msg, "too much work"));
+    automaton_close(a);
+}
+
 static void test_right_recursion_does_not_deepen_stacks(void **state)
 {
     (void)state;
@@ -417,6 +497,9 @@ int main(void)
         cmocka_unit_test(test_sequence_of_choice_and_reference),
         cmocka_unit_test(test_nesting_past_the_ceiling_is_an_error),
         cmocka_unit_test(test_work_past_the_ceiling_is_an_error),
+        cmocka_unit_test(test_work_of_terms_counts),
+        cmocka_unit_test(test_work_within_a_step_counts),
+        cmocka_unit_test(test_parts_that_may_be_empty_meet_a_ceiling),
         cmocka_unit_test(test_right_recursion_does_not_deepen_stacks),
         cmocka_unit_test(test_members_in_declared_order),
         cmocka_unit_test(test_members_in_any_order),

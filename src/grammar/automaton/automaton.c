@@ -36,6 +36,7 @@ bool automaton_open(struct rules *rules, struct automaton **ret, struct err *err
     pthread_mutex_init(&a->lock, NULL);
     a->rules = rules;
     a->exprs = rules->exprs;
+    a->terms_work = exprs_work(a->exprs);
     a->store.arena = ARENA_INIT(AUTOMATON_MAX_ARENA);
     a->trim_at = AUTOMATON_MAX_BYTES;
     a->cap_states = 64;
@@ -69,7 +70,15 @@ void automaton_lock(struct automaton *a)
 {
     pthread_mutex_lock(&a->lock);
     a->work_done = 0;
+    a->terms_work = exprs_work(a->exprs);
     automaton_trim(a);
+}
+
+bool within_work(const struct automaton *a, struct err *err)
+{
+    return a->work_done + exprs_work(a->exprs) - a->terms_work <= AUTOMATON_MAX_WORK ||
+           err_set(err, ERR_LIMIT, "the answer's rules are too much work for one token; make alternatives begin "
+                   "differently");
 }
 
 void automaton_unlock(struct automaton *a)

@@ -6,6 +6,7 @@
 
 #define WORK_POP UINT32_MAX             /* in place of a node: the stack itself goes on */
 #define WORK_LOOSE 0x80000000u          /* beside a node: loose items were entered on that stack */
+#define SEARCH_MAX_PAIRS (1u << 18)     /* met in one search: what may be empty multiplies before any term is found */
 
 /* One search: to which list it adds, and what it met already. */
 struct closure {
@@ -40,6 +41,9 @@ static bool grow_seen(struct automaton *a, struct err *err)
 static bool meet(struct closure *c, uint32_t node, uint32_t stack, bool *ret_new)
 {
     struct automaton *a = c->a;
+    if (a->n_seen == SEARCH_MAX_PAIRS)
+        return err_set(c->err, ERR_LIMIT, "the answer can be read in too many ways at once under its rules; let fewer "
+                       "of its parts be empty");
     if (a->n_seen * 2 >= a->cap_seen && !grow_seen(a, c->err))
         return false;
     uint64_t pair = (uint64_t)node << 32 | stack;
@@ -48,6 +52,7 @@ static bool meet(struct closure *c, uint32_t node, uint32_t stack, bool *ret_new
         at = (at + 1) & (a->cap_seen - 1);
     *ret_new = a->seen[at].when != a->seen_when;
     a->n_seen += *ret_new;
+    a->work_done++;
     a->seen[at] = (struct seen_pair){pair, a->seen_when};
     return true;
 }

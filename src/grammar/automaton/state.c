@@ -158,6 +158,7 @@ static bool add_after(struct automaton *a, uint32_t stack, struct err *err)
     if (!stack_closure(a, stack, err))
         return false;
     const struct frame_note *note = &a->store.notes[stack];
+    a->work_done += note->n_after;
     for (uint32_t i = 0; i < note->n_after; i++)
         if (!configs_add(out, note->after[i], err))
             return false;
@@ -189,12 +190,8 @@ static bool find_step(struct automaton *a, uint32_t state, uint8_t byte, bool re
 {
     a->stepped.n = 0;
     a->stepped.may_end = false;
-    if (a->work_done > AUTOMATON_MAX_WORK)
-        return err_set(err, ERR_LIMIT, "the answer's rules are too much work for one token; make alternatives begin "
-                       "differently");
-    a->work_done += a->states[state].n;
-    for (uint32_t i = 0; i < a->states[state].n; i++)
-        if (!step_config(a, a->states[state].configs[i], byte, real, err))
+    for (uint32_t i = 0; i < a->states[state].n; i++, a->work_done++)
+        if (!within_work(a, err) || !step_config(a, a->states[state].configs[i], byte, real, err))
             return false;
     return exprs_check(a->exprs, err) && state_of_configs(a, &a->stepped, ret, err);
 }

@@ -99,7 +99,8 @@ struct automaton {
     struct rules *rules;
     struct exprs *exprs;
     struct store store;
-    uint32_t work_done;            /* since the lock was taken */
+    uint64_t work_done;            /* since the lock was taken: configurations, and ways gone through */
+    uint64_t terms_work;           /* of the terms, when it was taken */
     size_t trim_at;                /* bytes at which what is not held is dropped */
     uint32_t start;
     struct state *states;
@@ -144,6 +145,9 @@ bool key_is_open(struct automaton *a, const struct frame *f, uint32_t term);
 bool key_payload(struct automaton *a, const struct frame *f, struct payload *ret, struct err *err);
 void key_next_bytes(const struct automaton *a, const struct frame *f, struct byte_set *add);
 int64_t keys_used(const void *automaton, uint32_t key_set, uint32_t field);
+
+/* ---- automaton.c ---- */
+bool within_work(const struct automaton *a, struct err *err);   /* false past the ceiling */
 
 /* ---- closure.c ---- */
 /* What may come after the stack is known afterwards: notes[stack]. */

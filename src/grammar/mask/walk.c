@@ -38,7 +38,9 @@ static inline uint32_t step(struct walk *w, struct trie_node node)
 {
     struct state_row row = w->rows[node.depth - 1];
     uint32_t next = row.next ? row.next[row.classes[node.byte]] : STATE_DEAD;
-    return next != STATE_UNKNOWN ? next : state_step(w->a, w->states[node.depth - 1], (uint8_t)node.byte, &w->fault);
+    if (next != STATE_UNKNOWN || w->fault.code != ERR_NONE)
+        return next != STATE_UNKNOWN ? next : STATE_DEAD;
+    return state_step(w->a, w->states[node.depth - 1], (uint8_t)node.byte, &w->fault);
 }
 
 static bool all_loop(struct walk *w, uint32_t state, const char *bytes)

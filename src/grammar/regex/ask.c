@@ -78,6 +78,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
         finding = FOUND;
     for (uint32_t i = 0; i < s->terms.n && finding == FOUND_NOTHING; i++) {
         int n = term_branches(x, s->terms.p[i], bytes);
+        x->work += (uint64_t)n;
         for (int k = 0; k < n && finding == FOUND_NOTHING; k++) {
             uint32_t d = term_derive(x, s->terms.p[i], bytes[k]);
             if (x->terms[d].facts & s->seen || known_nothing(x, d))

@@ -328,6 +328,7 @@ uint32_t term_join(struct exprs *x, enum term_kind kind, uint32_t base)
 {
     uint32_t e, zero = kind == KIND_OR ? TERM_ALL : EXPR_NONE, one = kind == KIND_OR ? EXPR_NONE : TERM_ALL;
     flatten(x, kind, base);
+    x->work += x->scratch.n - base;
     if (settle(x, kind, base, &e)) {
         x->scratch.n = base;
         return e;

@@ -247,6 +247,7 @@ static uint32_t derive_concat(struct exprs *x, uint32_t e, uint8_t byte)
     uint32_t base = x->scratch.n;
     for (; x->terms[e].kind == KIND_CONCAT; e = x->terms[e].b) {
         struct term t = x->terms[e];
+        x->work++;
         uint32_t rest = term_concat(x, term_derive(x, t.a, byte), t.b);
         if (rest != EXPR_NONE)
             pile_push(x, &x->scratch, rest);

@@ -92,6 +92,7 @@ struct exprs {
     struct product products[PRODUCTS_KEPT];
     uint64_t secret, unsecret;   /* odd, and its inverse modulo 2^64 */
     size_t memory;
+    uint64_t work;
     enum err_code fault;
     bool absorbing;          /* a union is being looked through for what another child contains already */
     uint32_t plain;          /* the term of one plain character; 0: not built yet */
