@@ -20,7 +20,8 @@ unset XDG_DATA_HOME XDG_STATE_HOME OLLAMA_MODELS
 export RUNG_MODELS=$work/store
 export ASAN_OPTIONS=detect_leaks=0 # the leak checker does not work under strace
 cases='serve_with_defaults_connects_to_nothing run_starter_connects_to_nothing dry_run_connects_to_nothing
-       private_requests_connect_to_nothing routed_requests_connect_to_their_upstream_only
+       private_requests_connect_to_nothing a_private_answer_out_of_form_connects_to_nothing
+       check_of_a_schema_with_addresses_connects_to_nothing routed_requests_connect_to_their_upstream_only
        serve_connects_to_its_upstream_only upstream_counted_the_same_connections
        a_taken_port_is_asked_at_its_own_address pull_reaches_the_host_named_only
        pull_of_what_is_pinned_and_here_connects_to_nothing run_of_a_stored_model_connects_to_nothing
@@ -122,11 +123,20 @@ line() { # METADATA
 }
 line '' >requests.jsonl
 line ',"metadata":{"privacy":"local"}' >private.jsonl
+# The mask admits an answer, and none passes the check at its end: what is not private would climb.
+never='{"type":"array","items":{"enum":[1,2]},"uniqueItems":true,"minItems":3,"maxItems":3}'
+sed 's/"max_tokens":8/"max_tokens":64,"format":'"$never"/ private.jsonl >out-of-form.jsonl
+cat >addresses.json <<'EOF'
+{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.com/booking",
+ "properties": {"next": {"$ref": "https://example.com/booking"}}}
+EOF
 to_upstream="sin_port=htons\\($upstream\\), sin_addr=inet_addr\\(\"127\\.0\\.0\\.1\"\\)"
 
 command_ run_starter_connects_to_nothing '' "$B/rung" run starter --max-tokens 8 'Where is my card?'
 command_ dry_run_connects_to_nothing '' "$B/rung" route requests.jsonl --config rung-test.yaml --dry-run
 command_ private_requests_connect_to_nothing '' "$B/rung" route private.jsonl --config rung-test.yaml
+command_ a_private_answer_out_of_form_connects_to_nothing '' "$B/rung" route out-of-form.jsonl --config rung-test.yaml
+command_ check_of_a_schema_with_addresses_connects_to_nothing '' "$B/rung" check --schema addresses.json
 serve_ serve_with_defaults_connects_to_nothing '' auto
 before=$(grep -c '^connection' standin.log)
 command_ routed_requests_connect_to_their_upstream_only "$to_upstream" \
