@@ -21,7 +21,8 @@ enum form_verdict {
 struct form {
     const char *field;              /* of the request that asked for it, for messages: "response_format" */
     struct rule_spec rule;          /* with tools set also where they may be called beside another kind of rule */
-    bool by_mask;                   /* the mask says all of it: nothing is left to the check */
+    bool by_mask;                   /* the mask says all of it: nothing is left to the check; of calls, where their
+                                     * arguments are JSON (local_model_info) */
     /* Every answer that is in form, up to white space, where they can be listed; NULL where not. */
     const struct str *texts;
     int n_texts;

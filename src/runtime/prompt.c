@@ -2,6 +2,7 @@
  * rendered text is encoded with its control tokens. A model file without a template gets ChatML where the vocabulary
  * has its tokens, else lines "role: content". */
 #include "base/clock.h"
+#include "grammar/toolrule.h"
 #include "runtime/context.h"
 #include "runtime/history.h"
 #include "text/guard.h"
@@ -39,6 +40,7 @@ void prompt_read_template(struct local_model *m, struct str source)
     m->info.has_template = source.n > 0;
     m->info.thinks = m->reasoning != NULL;
     m->info.tools = m->calls && shows_tools(source);
+    m->info.calls_in_json = m->info.tools && toolrule_in_json(m->calls);
 }
 
 /* ---- rendering ---- */

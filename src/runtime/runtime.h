@@ -77,6 +77,7 @@ struct local_model_info {            /* from the declaration on, unchanging */
     bool has_template;
     bool thinks;                     /* answers have a reasoning section that Rung tells apart */
     bool tools;                      /* the template shows tools, and Rung knows how answers call them */
+    bool calls_in_json;              /* and their arguments are JSON: a rule says of them what their schemas say */
 };
 const struct local_model_info *local_model_info(const struct local_model *m);
 

@@ -384,6 +384,20 @@ static void test_toolrule_refuses_what_nobody_can_call(void **state)
     }
 }
 
+/* What a family's own way of writing leaves to the check, the schema alone does not tell. */
+static void test_toolrule_in_json_tells_where_the_schema_says_what_is_left(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"gemma", "functiongemma", "qwen-xml", "seed", "glm"};
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        bool in_json = true;
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+            in_json = in_json && strcmp(families[i].name, own[k]) != 0;
+        if (toolrule_in_json(toolcall_detect(str_of(families[i].template_text))) != in_json)
+            fail_msg("%s", families[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_toolrule_references_recurse_in_each_way_of_writing),
         cmocka_unit_test(test_toolrule_check_names_the_failure),
         cmocka_unit_test(test_toolrule_refuses_what_nobody_can_call),
+        cmocka_unit_test(test_toolrule_in_json_tells_where_the_schema_says_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

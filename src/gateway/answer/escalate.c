@@ -163,10 +163,12 @@ static void finish_attempt(struct climb *c, struct attempt *a, int model, enum a
 static bool must_hold(const struct climb *c, int step)
 {
     const struct form *form = c->req->form;
+    const struct local_model *local = c->g->local[c->plan->steps[step].model];
     if (!form)
         return false;
-    if (c->g->local[c->plan->steps[step].model])
-        return !form->by_mask || c->req->n_stop > 0;
+    if (local)
+        return !form->by_mask || c->req->n_stop > 0 ||
+               (form->rule.kind == RULE_TOOLS && !local_model_info(local)->calls_in_json);
     return step + 1 < c->plan->n_steps || c->has_kept;
 }
 

@@ -317,6 +317,12 @@ static bool write_rules(struct tool_writer *w, const struct family *f, const str
     return rules_check(w->rules, err) && rules_finish(w->rules, start, err);
 }
 
+bool toolrule_in_json(const struct toolcall_syntax *syntax)
+{
+    const struct family *f = find_family(syntax);
+    return f && f->arguments == ARGUMENTS_JSON;
+}
+
 bool rule_tools(const struct toolrule *spec, struct rules **ret, struct err *err)
 {
     const struct family *f = find_family(spec->syntax);
