@@ -38,8 +38,8 @@ struct toolrule {
 /* Finished rules. ERR_INVALID for a strict schema that schema_open refuses ("the parameters of 'f': ...") and for a
  * name that is no tool's; ERR_UNSUPPORTED for a family that writes calls in no form that a mask can follow. */
 bool rule_tools(const struct toolrule *spec, struct rules **ret, struct err *err);
-/* Whether arguments stand as JSON in the family's calls. Where not, a mask leaves more of their schemas to the check than
- * schema_needs_validation says. */
+/* Whether arguments stand as JSON in the family's calls. Where not, a mask leaves more of their schemas to the check
+ * than schema_needs_validation says. */
 bool toolrule_in_json(const struct toolcall_syntax *syntax);
 /* Whether the arguments of a call (the text of a JSON object) are what its tool's schema asks, mask or no mask. false,
  * with *err the first failure; true for a tool that is not strict and whose schema cannot be read. */
