@@ -397,9 +397,9 @@ static bool tell_start(struct generation *g, bool *ret_end, struct err *err)
 
 static bool take_sampled(struct generation *g, const struct token_record *record, bool *ret_end, struct err *err)
 {
-    bool bound = g->binding.constraint != NULL, settles = false;
-    if (!tell_start(g, ret_end, err) || *ret_end)
-        return *ret_end;
+    bool bound = g->binding.constraint != NULL, settles = false, ok = tell_start(g, ret_end, err);
+    if (!ok || *ret_end)
+        return ok;
     if (bound && !binding_take(&g->binding, record->id, &settles, err))
         return false;
     if (settles)

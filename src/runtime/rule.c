@@ -19,20 +19,20 @@ static void key_text(struct buf *key, struct str text)
     buf_str(key, text);
 }
 
-static void key_json(struct buf *key, const json_t *json)
+static bool key_json(struct buf *key, const json_t *json)
 {
-    if (json)
-        json_dump_callback(json, add_json, key, JSON_COMPACT | JSON_ENCODE_ANY);
+    return !json || json_dump_callback(json, add_json, key, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
 }
 
 static bool make_key(const struct rule_spec *spec, bool space, struct buf *key, struct err *err)
 {
+    bool ok = true;
     buf_printf(key, "%d %d", spec->kind, space);
     switch (spec->kind) {
     case RULE_JSON_OBJECT: break;
     case RULE_JSON_SCHEMA:
         buf_printf(key, " %d %d ", spec->any_order, spec->relaxed);
-        key_json(key, spec->schema);
+        ok = key_json(key, spec->schema);
         break;
     case RULE_REGEX:
     case RULE_GBNF: key_text(key, spec->text); break;
@@ -43,10 +43,10 @@ static bool make_key(const struct rule_spec *spec, bool space, struct buf *key, 
     case RULE_TOOLS:
         buf_printf(key, " %d %d ", spec->tools_required, spec->parallel_calls);
         key_text(key, spec->tool_name);
-        key_json(key, spec->tools);
+        ok = key_json(key, spec->tools);
         break;
     }
-    return buf_check(key, "the rule of the answer", err);
+    return buf_check(key, "the rule of the answer", err) && (ok || err_nomem(err, "the rule of the answer"));
 }
 
 /* ---- reading ---- */

@@ -422,6 +422,19 @@ static void test_channels_lead_to_the_answers_own(void **state)
     rig_close(&r);
 }
 
+static void test_channel_s_header_is_not_forced_past_the_last_token(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct err err = ERR_INIT;
+    rig_channels(&r, regex("hello+"), false);
+    think_in_channel(&r);
+    int64_t n = r.ids.n;
+    assert_ok(binding_force(&r.binding, &r.ids, 2, &err), err);
+    assert_true(r.ids.n - n <= 2);
+    rig_close(&r);
+}
+
 static struct rules *either(const char *a, const char *b)
 {
     struct err err = ERR_INIT;
@@ -478,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_marker_and_answer_may_begin_alike),
         cmocka_unit_test(test_a_draft_stops_where_the_reasoning_may_end),
         cmocka_unit_test(test_channels_lead_to_the_answers_own),
+        cmocka_unit_test(test_channel_s_header_is_not_forced_past_the_last_token),
         cmocka_unit_test(test_a_rule_with_headers_begins_with_or_behind_the_reasoning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,18 +157,23 @@ static bool force_stretch(struct binding *b, struct token_ids *ids, int64_t most
            (encode_stretch(b, &s, &from, err) && take_certain(b, &s, from, most, ids, err));
 }
 
-/* The header of the answer's message. */
-static bool force_lead(struct binding *b, struct token_ids *ids, struct err *err)
+/* The header of the answer's message, whole or not at all. */
+static bool force_lead(struct binding *b, struct token_ids *ids, int64_t most, struct err *err)
 {
+    int64_t before = ids->n;
     b->between = false;
-    return tokenizer_encode(b->words->tokenizer, reasoning_lead(b->reasoning), TOKENIZE_SPECIAL, ids, err);
+    if (!tokenizer_encode(b->words->tokenizer, reasoning_lead(b->reasoning), TOKENIZE_SPECIAL, ids, err))
+        return false;
+    if (ids->n - before > most)
+        ids->n = before;
+    return true;
 }
 
 bool binding_force(struct binding *b, struct token_ids *ids, int64_t most, struct err *err)
 {
     struct str name;
     if (b->between && most > 0)
-        return force_lead(b, ids, err);
+        return force_lead(b, ids, most, err);
     if (b->state != BINDING_HELD || b->ended || most <= 0)
         return true;
     buf_clear(&b->forced);

@@ -244,6 +244,8 @@ static bool plan_branches(struct posterior_job *job, struct posterior_step *step
     double scale = largest(tree), left = open_mass(tree, scale), bound = job->bound * (left + found_mass(tree, scale));
     float *room = job->logprobs;
     bool fits = true;
+    if (n_best == 0)
+        return err_set(err, ERR_INVALID, "the model gives no choice a probability");
     while (job->n_items < n_best && (job->n_items == 0 || left > bound)) {
         struct branch *b = &job->branches[job->n_items];
         if (!fork_branch(job, b, lay_path(tree, best[job->n_items], b), step, &fits, err)) {
