@@ -64,7 +64,7 @@ bool expr_matches(struct exprs *x, uint32_t e, struct str text);
  * points but '"', '\\' and those below U+0020 and U+007F. INT_MAX where any number may; 0 where it is not known at a
  * glance at the term. Masks of the inside of JSON strings rest on it. */
 int expr_plain_prefix(struct exprs *x, uint32_t e);
-/* A text that e matches, short and the same each time; false when there is none. For messages and tests. */
+/* A text that e matches, short and the same each time; false when there is none near. For tests. */
 struct buf;
 bool expr_example(struct exprs *x, uint32_t e, struct buf *out);
 

@@ -70,6 +70,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
                            bool (*goal)(const struct exprs *x, uint32_t e), struct search *s)
 {
     uint8_t bytes[256];
+    uint64_t before = x->work;
     enum finding finding = FOUND_NOTHING;
     s->seen = x->absorbing ? FACT_SEEN_WITHIN : FACT_SEEN;
     if (!search_push(x, s, e, 0, 0))
@@ -88,7 +89,7 @@ static enum finding search(struct exprs *x, uint32_t e, uint32_t limit,
             else if (goal(x, d))
                 finding = FOUND;
         }
-        if (x->fault != ERR_NONE)
+        if (x->fault != ERR_NONE || (finding == FOUND_NOTHING && x->work - before > TERM_MAX_SEARCH_WORK))
             finding = FOUND_TOO_MUCH;
     }
     for (uint32_t i = 0; i < s->terms.n; i++)

@@ -12,7 +12,8 @@
 #define TERM_MAX_DEPTH 1000                 /* of nesting, for what recurses; a concatenation's right spine is free */
 #define TERM_MAX_MEMORY ((size_t)192 << 20) /* bytes of one store */
 #define TERM_MAX_PARTITIONS (1u << 14)
-#define TERM_MAX_SEARCH (1u << 14)          /* terms that one question about emptiness may look at */
+#define TERM_MAX_SEARCH (1u << 14)          /* terms that one question about emptiness may look at, */
+#define TERM_MAX_SEARCH_WORK (1u << 22)     /* and their parts: some 150 ms */
 
 enum term_kind {
     KIND_NONE,
