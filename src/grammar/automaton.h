@@ -31,6 +31,7 @@ void automaton_close(struct automaton *a);
 void automaton_lock(struct automaton *a);
 void automaton_unlock(struct automaton *a);
 size_t automaton_bytes(const struct automaton *a);   /* of memory, its rules included */
+bool automaton_is_worn(const struct automaton *a);   /* its terms are: better opened anew for new answers */
 uint32_t automaton_start(const struct automaton *a);
 /* STATE_DEAD where no text of the rules continues so; *err is set (and STATE_DEAD returned) only past a ceiling. A
  * state that is not dead can always be completed. */

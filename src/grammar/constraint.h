@@ -40,6 +40,8 @@ bool constraint_open(struct rules *rules, const struct vocabulary *v, struct con
 struct constraint *constraint_share(struct constraint *c);
 void constraint_release(struct constraint *c);   /* NULL allowed */
 size_t constraint_bytes(struct constraint *c);   /* of memory, by now: it grows with the texts it meets */
+/* So much was built for the texts it met that a new answer had better have a new one. */
+bool constraint_is_worn(struct constraint *c);
 
 /* ---- one answer ---- */
 struct matcher;

@@ -24,6 +24,7 @@ void exprs_close(struct exprs *x);
 bool exprs_check(const struct exprs *x, struct err *err);   /* false: a ceiling was met or memory ended */
 uint32_t exprs_count(const struct exprs *x);
 size_t exprs_bytes(const struct exprs *x);                  /* of memory */
+bool exprs_are_worn(const struct exprs *x);                 /* over half full: terms are never dropped */
 uint64_t exprs_work(const struct exprs *x);                 /* parts of terms that were gone through, so far */
 uint32_t expr_spoil(struct exprs *x);   /* by who builds terms and ran out of memory beside the store: EXPR_NONE */
 

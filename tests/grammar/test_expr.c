@@ -509,6 +509,22 @@ static void test_counts_past_the_ceiling_are_refused(void **state)
     exprs_close(x);
 }
 
+static void test_a_store_over_half_full_is_worn(void **state)
+{
+    (void)state;
+    struct exprs *x = open_store();
+    assert_false(exprs_are_worn(x));
+    for (uint32_t i = 0; i < EXPR_MAX_TERMS && exprs_count(x) <= EXPR_MAX_TERMS / 2; i++) {
+        char text[8] = {(char)(i >> 24), (char)(i >> 16), (char)(i >> 8), (char)i, 'a', 'b', 'c', 'd'};
+        if (exprs_count(x) < 1000)
+            assert_false(exprs_are_worn(x));
+        expr_literal(x, (struct str){text, sizeof text});
+    }
+    assert_true(exprs_are_worn(x));
+    assert_true(exprs_check(x, NULL));
+    exprs_close(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -531,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_nesting_past_the_ceiling_spoils_the_store),
         cmocka_unit_test(test_what_explodes_meets_a_ceiling),
         cmocka_unit_test(test_counts_past_the_ceiling_are_refused),
+        cmocka_unit_test(test_a_store_over_half_full_is_worn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,11 @@ size_t automaton_bytes(const struct automaton *a)
     return store_bytes(a) + exprs_bytes(a->exprs) + arena_used(&a->rules->arena);
 }
 
+bool automaton_is_worn(const struct automaton *a)
+{
+    return exprs_are_worn(a->exprs);
+}
+
 /* The same in the new store; ids are the old store's. */
 static bool copy_text(struct automaton *a, const struct store *old, uint32_t *text)
 {

@@ -64,6 +64,14 @@ size_t constraint_bytes(struct constraint *c)
     return bytes;
 }
 
+bool constraint_is_worn(struct constraint *c)
+{
+    automaton_lock(c->automaton);
+    bool worn = automaton_is_worn(c->automaton);
+    automaton_unlock(c->automaton);
+    return worn;
+}
+
 /* ---- one answer ---- */
 
 static bool open_at(struct constraint *c, uint32_t state, bool ended, struct matcher **ret, struct err *err)

@@ -395,6 +395,11 @@ size_t exprs_bytes(const struct exprs *x)
     return x->memory;
 }
 
+bool exprs_are_worn(const struct exprs *x)
+{
+    return x->fault != ERR_NONE || x->n_terms > EXPR_MAX_TERMS / 2 || x->memory > TERM_MAX_MEMORY / 2;
+}
+
 uint64_t exprs_work(const struct exprs *x)
 {
     return x->work;

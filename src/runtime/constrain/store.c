@@ -74,14 +74,19 @@ static struct entry *find(struct rule_store *s, struct str key, uint64_t hash)
     return NULL;
 }
 
+static void drop(struct rule_store *s, struct entry *e)
+{
+    entry_free(e);
+    *e = s->entries[--s->n];
+}
+
 static void drop_oldest(struct rule_store *s)
 {
     struct entry *oldest = &s->entries[0];
     for (int i = 1; i < s->n; i++)
         if (s->entries[i].used < oldest->used)
             oldest = &s->entries[i];
-    entry_free(oldest);
-    *oldest = s->entries[--s->n];
+    drop(s, oldest);
 }
 
 static size_t bytes_of_all(const struct rule_store *s)
@@ -114,6 +119,10 @@ struct constraint *rule_store_find(struct rule_store *s, struct str key)
     uint64_t hash = str_hash(key);
     pthread_mutex_lock(&s->lock);
     struct entry *e = find(s, key, hash);
+    if (e && constraint_is_worn(e->constraint)) {
+        drop(s, e);
+        e = NULL;
+    }
     struct constraint *c = e ? use(s, e) : NULL;
     pthread_mutex_unlock(&s->lock);
     return c;
