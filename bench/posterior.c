@@ -12,12 +12,12 @@
 #include "base/clock.h"
 #include "base/filemap.h"
 #include "bench/banking77.h"
+#include "bench/files.h"
 #include "data/json.h"
 #include "runtime/posterior.h"
 
 #define MAX_CASES 4096
 #define MAX_LABELS 256
-#define MAX_FILE_BYTES (16u << 20)
 #define ANSWER_MAX_TOKENS 32
 
 struct way {
@@ -30,24 +30,6 @@ struct way {
 static struct way free_way = {.name = "free decoding"}, posterior_way = {.name = "posterior"};
 static struct str labels[MAX_LABELS];
 static int n_labels;
-
-static void die(const struct err *err)
-{
-    char text[900];
-    fprintf(stderr, "posterior: %s\n", err_format(err, text, sizeof text));
-    exit(1);
-}
-
-static char *read_all(const char *dir, const char *name)
-{
-    char path[4096], *text;
-    size_t n;
-    struct err err = ERR_INIT;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (!file_read(path, MAX_FILE_BYTES, &text, &n, &err))
-        die(&err);
-    return text;
-}
 
 static void read_labels(const char *dir)
 {

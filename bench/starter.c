@@ -15,10 +15,10 @@
 #include "base/buf.h"
 #include "base/filemap.h"
 #include "bench/banking77.h"
+#include "bench/files.h"
 #include "bench/restaurant8k.h"
 
 #define MAX_CASES 8192
-#define MAX_FILE_BYTES (64u << 20)
 
 enum { GEOMEAN, MINIMUM, ENTROPY, SCORES };
 static const char *const score_names[SCORES] = {"geomean", "minimum", "entropy"};
@@ -35,24 +35,6 @@ struct set {
     struct answer answers[MAX_CASES];
     int n, answered;
 };
-
-static void die(const struct err *err)
-{
-    char text[900];
-    fprintf(stderr, "starter: %s\n", err_format(err, text, sizeof text));
-    exit(1);
-}
-
-static char *read_all(const char *dir, const char *name)
-{
-    char path[4096], *text;
-    size_t n;
-    struct err err = ERR_INIT;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (!file_read(path, MAX_FILE_BYTES, &text, &n, &err))
-        die(&err);
-    return text;
-}
 
 /* ---- requests ---- */
 static void add_case(struct set *s, struct str text, const char *gold)
