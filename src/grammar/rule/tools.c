@@ -157,7 +157,7 @@ static uint32_t id_node(struct tool_writer *w, bool digits)
 }
 
 /* What stands for the character behind a percent sign. */
-static uint32_t placeholder(struct tool_writer *w, char what, const struct tool *t, uint32_t arguments)
+static uint32_t form_part(struct tool_writer *w, char what, const struct tool *t, uint32_t arguments)
 {
     switch (what) {
     case 'n': return tool_words(w, t->name);
@@ -179,7 +179,7 @@ static uint32_t call_node(struct tool_writer *w, const char *form, const struct 
         memcpy(words, form, n);
         words[n] = 0;
         const uint32_t parts[] = {node, tool_spaced(w, words),
-                                  form[n] ? placeholder(w, form[n + 1], t, arguments) : rules_empty(w->rules)};
+                                  form[n] ? form_part(w, form[n + 1], t, arguments) : rules_empty(w->rules)};
         node = rules_sequence(w->rules, parts, 3);
         form += n + (form[n] ? 2 : 0);
     }
