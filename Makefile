@@ -32,7 +32,7 @@ MODE.debug   := -Og -g -DRUNG_DEBUG=1
 MODE.asan    := -O1 -g -DRUNG_DEBUG=1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # One arithmetic: the compiler may neither fuse nor reassociate what the source does not.
 CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-math-errno -pthread -Isrc -I. \
-              -D_GNU_SOURCE -DRUNG_VERSION='"$(VERSION)"' -DRUNG_ROOT='"$(CURDIR)"' \
+              -D_GNU_SOURCE -DRUNG_VERSION='"$(VERSION)"' \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
@@ -70,6 +70,9 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  cc   $<")
 	$(Q)$(CC) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c $< -o $@
+
+# Tests find the project's own files by its folder.
+$(B)/obj/tests/%.o: CFLAGS_ALL += -DRUNG_ROOT='"$(CURDIR)"'
 
 define floor_rule
 $(call lib,$(1)): $(call object,$(call sources,$(1)))

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gateway/answer/answer.h"
 #include "gateway/models.h"
+#include "gateway/provider/provider.h"
 
 #define REPLY_ARENA_MAX (256u << 20)
 /* A longer prompt is not tokenised just to plan: the estimate says clearly enough where it does not fit. */
@@ -93,13 +94,22 @@ static int64_t count_tokens(const struct gateway *g, const struct request *req, 
     struct local_model *m = g->local[model];
     int64_t keep_ms = req->has_keep_alive ? req->keep_alive_ms : g->config->models[model].keep_alive_ms;
     int64_t tokens = estimate;
-    if (!m || req->body.n > COUNT_MAX_BYTES || req->needs_upstream)
+    if (!m || req->body.n > COUNT_MAX_BYTES || (req->needs & ~LOCAL_OFFERS))
         return estimate;
     bool held = load && keep_ms != 0 && local_model_acquire(m, &gr.load, NULL);
     generation_count_prompt(m, &gr, &tokens, NULL);
     if (held)
         local_model_release(m);
     return tokens;
+}
+
+/* What a model can do of what requests may ask for. */
+static unsigned offers_of(const struct gateway *g, int model)
+{
+    const struct config_model *m = &g->config->models[model];
+    if (!g->local[model])
+        return provider_offers(m);
+    return local_model_info(g->local[model])->tools ? LOCAL_OFFERS : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
 }
 
 /* Who is asked first, so that counting with its tokenizer loads nothing that is not needed anyway. */
@@ -123,8 +133,10 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
         ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
-        ret->tools[i] = g->local[i] && local_model_info(g->local[i])->tools;
+        ret->offers[i] = offers_of(g, i);
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
+        if (req->context_length && (!ret->context[i] || req->context_length < ret->context[i]))
+            ret->context[i] = req->context_length;
     }
 }
 

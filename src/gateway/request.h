@@ -26,6 +26,35 @@ bool trait_from_name(struct str name, enum trait *ret);
 
 enum privacy { PRIVACY_ANY, PRIVACY_LOCAL };
 
+/* ---- what not every tier can do ---- */
+enum need {
+    NEED_TOOLS,                          /* functions, calls of them, results */
+    NEED_IMAGES,
+    NEED_FILES,
+    NEED_AUDIO,
+    NEED_FORM_BESIDE_TOOLS,              /* a form that holds only where no tool is called */
+    NEED_GRAMMAR,
+    NEED_LOGPROBS,                       /* asked for by the client, not for confidence */
+    NEED_LOGIT_BIAS,
+    NEED_PENALTIES,                      /* presence, frequency */
+    NEED_SEED,
+    NEED_TOP_K,
+    NEED_MIN_P,
+    NEED_REPETITION_PENALTY,
+    NEED_OPENAI,                         /* anything else that only OpenAI's API has: custom tools, names of speakers */
+    NEED_COUNT,
+};
+#define NEED_BIT(n) (1u << (n))
+#define NEEDS_ALL (NEED_BIT(NEED_COUNT) - 1)
+/* What a model in this process can do, where its template knows tools. */
+#define LOCAL_OFFERS (NEEDS_ALL & ~(NEED_BIT(NEED_IMAGES) | NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO) | \
+                                    NEED_BIT(NEED_FORM_BESIDE_TOOLS) | NEED_BIT(NEED_OPENAI)))
+
+/* Who asks. */
+struct caller {
+    struct str key;                      /* the API key that was presented, or empty: prompts of others stay unknown */
+};
+
 /* ---- the request; everything lives in its arena or in the body it was parsed from ---- */
 struct request {
     struct arena *arena;
@@ -35,20 +64,23 @@ struct request {
     struct str model;                    /* as asked, before aliases */
     struct chat_message *messages;       /* text parts joined; roles as given */
     int n_messages;
-    /* what only some tiers can do; field names for the 400 when no tier of the plan can. NULL: nothing */
-    const char *needs_upstream;          /* "messages[3].content[1] (image_url)", "tools[0].type" ... */
+    unsigned needs;                      /* bits of enum need */
+    /* The first field that asks for each, for the 400 when no tier of the plan has it: "tools[0].type", "messages[3]
+     * .content[1] (image_url)" ... */
+    const char *need_fields[NEED_COUNT];
     struct form *form;                   /* what the answer is held to; NULL: nothing */
     /* what may be called, checked, in the API's shape; NULL: nothing, or tool_choice is none. A view into json */
     const json_t *tools;
     int n_tools;
-    bool uses_tools;                     /* tools, calls or results of them: a local model must know how */
     bool one_tool_call;                  /* parallel_tool_calls: false */
-    json_t *json;                        /* the parsed body, kept where messages or tools point into it; else NULL */
+    json_t *json;                        /* the parsed chat-completions body, where there are needs or a form; NULL:
+                                          * the messages are text, and the fields here say everything */
 
     bool stream, include_usage;
     bool logprobs;
     int top_logprobs;
     int64_t max_tokens;                  /* 0: not given */
+    int64_t context_length;              /* of prompt and answer together, as asked; 0: the model's own */
     bool has_temperature;
     struct sampler sampler;              /* when not given: temperature 1 as the API says (answer/local.c: 0
                                           * for narrow tasks), seed random */
@@ -68,13 +100,16 @@ struct request {
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
 
     int64_t arrived_ns;
-    struct str caller;                   /* the API key that was presented, or empty: prompts of others stay unknown */
+    const struct caller *caller;         /* who asks; NULL: nobody in particular */
     /* Asked at every token, from any thread: has whoever waits for this gone away? NULL: never. */
     bool (*gone)(void *ctx);
     void *gone_ctx;
     bool has_keep_alive;                 /* `keep_alive`: how long a model here stays loaded after this */
     int64_t keep_alive_ms;
 };
+
+/* Notes that a field, named as in printf, asks for something; the first one counts. */
+void request_needs(struct request *r, enum need need, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* What does not live in the arena. */
 static inline void request_free(struct request *r)

@@ -3,8 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gateway/answer/upstream.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
+#include "gateway/gateway.h"
+#include "gateway/provider/openai.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,9 +16,10 @@ static void as_request(struct str bytes, struct arena *arena, const struct confi
     if (!openai_parse_chat(bytes, arena, &req, &err))
         return;
     const struct config_model m = {.name = "m"};
+    const struct provider_call call = {.req = &req, .config = c, .model = &m, .want_confidence = true};
     struct buf out = BUF_INIT(64u << 20);
     json_t *value = NULL;
-    if (upstream_body(&req, c, &m, true, &out, &err) && !json_parse_object(buf_view(&out), "body", &value, &err))
+    if (provider_openai.body(&call, &out, &err) && buf_ok(&out) && !json_parse_object(buf_view(&out), "body", &value, &err))
         __builtin_trap();                 /* what goes up must be JSON again */
     json_decref(value);
     buf_free(&out);
@@ -36,12 +38,12 @@ static void as_upstream(struct str bytes, const struct config *c, bool streamed)
     release_init(&rel, c, &req, &reply, NULL, -1);
     struct upstream_reader reader = {.rel = &rel, .attempt = &attempt, .err = &err, .wrapped = true};
     struct buf out = BUF_INIT(64u << 20);
-    bool ok = streamed ? upstream_read_event(&reader, STR(""), bytes) : upstream_read_reply(&reader, bytes);
+    bool ok = streamed ? openai_read_event(&reader, STR(""), bytes) : openai_read_reply(&reader, bytes);
     ok = ok && upstream_finish(&reader);
     if (ok) {
         json_t *value = NULL;
         release_end(&rel);
-        openai_write_chat(&req, &reply, &out);
+        openai_chat.write(&req, &reply, &out);
         if (!json_parse_object(buf_view(&out), "reply", &value, &err))
             __builtin_trap();             /* whatever an upstream says, the client gets JSON */
         json_decref(value);

@@ -1,7 +1,7 @@
 /* A client that hangs up stops its generation and its upstream call; the ledger says what became of each request. */
 #include <stdatomic.h>
 
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 #include "support_gateway.h"
 #include "store/report.h"
 

@@ -335,14 +335,14 @@ static void test_http_no_open_door_without_keys(void **state)
     config_free(c);
 }
 
-struct caller {
+struct asker {
     pthread_t thread;
     char answer[64];
 };
 
 static void *call_once(void *arg)
 {
-    struct caller *c = arg;
+    struct asker *c = arg;
     struct plain_reply r;
     house_chat(&house, ask_starter("My new card has not come yet, when will it arrive?", NULL), &r);
     json_t *v = reply_json(&r);
@@ -355,7 +355,7 @@ static void *call_once(void *arg)
 static void test_http_many_at_once_get_the_same_answer(void **state)
 {
     (void)state;
-    struct caller callers[16];
+    struct asker callers[16];
     for (int i = 0; i < 16; i++)
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call_once, &callers[i]), 0);
     for (int i = 0; i < 16; i++) {

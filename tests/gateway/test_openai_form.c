@@ -1,7 +1,7 @@
 /* The form of an answer as requests ask for it: what is taken, what contradicts what, and which field a refusal names. */
 #include "../support.h"
 #include "data/json.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 
 #define HEAD "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define SCHEMA "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"]}"
@@ -52,7 +52,7 @@ static void expect_rule(const char *body, const char *field, enum rule_kind kind
     assert_non_null(r.form);
     assert_string_equal(r.form->field, field);
     assert_int_equal(r.form->rule.kind, kind);
-    assert_null(r.needs_upstream);
+    assert_int_equal(r.needs & ~(NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_GRAMMAR)), 0);
     request_free(&r);
 }
 
@@ -83,7 +83,7 @@ static void test_text_null_and_loose_tools_leave_an_answer_free(void **state)
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct request r = parse(bodies[i]);
         assert_null(r.form);
-        assert_null(r.needs_upstream);
+        assert_int_equal(r.needs & ~(NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_GRAMMAR)), 0);
         request_free(&r);
     }
 }
@@ -175,11 +175,11 @@ static void test_text_in_form_beside_tools_that_may_be_called_needs_an_upstream(
 {
     (void)state;
     struct request r = parse(HEAD FORMAT("") ",\"tools\":[" TOOL("f", "") "]}");
-    assert_string_equal(r.needs_upstream, "response_format (beside tools)");
+    assert_string_equal(r.need_fields[NEED_FORM_BESIDE_TOOLS], "response_format (beside tools)");
     assert_int_equal(r.form->rule.kind, RULE_JSON_SCHEMA);
     request_free(&r);
     r = parse(HEAD FORMAT("") ",\"tools\":[" TOOL("f", "") "],\"tool_choice\":\"required\"}");
-    assert_null(r.needs_upstream);
+    assert_int_equal(r.needs & ~(NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_GRAMMAR)), 0);
     assert_int_equal(r.form->rule.kind, RULE_TOOLS);
     request_free(&r);
 }

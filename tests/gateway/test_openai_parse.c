@@ -1,6 +1,6 @@
 /* The OpenAI parser: each documented field is honoured or refused by name, and nothing is dropped in silence. */
 #include "../support.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 
 #define USER "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define HEAD "{\"model\":\"auto\"," USER
@@ -83,7 +83,7 @@ static void test_parse_defaults_are_the_api_s(void **state)
     assert_int_equal(r.enable_thinking, -1);
     assert_int_equal(r.kind, KIND_UNKNOWN);
     assert_false(r.kind_given);
-    assert_null(r.needs_upstream);
+    assert_int_equal(r.needs, 0);
     assert_true(r.sampler.seed != again.sampler.seed);
     assert_string_not_equal(r.id, again.id);
 }
@@ -146,7 +146,7 @@ static void test_parse_refuses_unknown_fields_by_name(void **state)
 {
     (void)state;
     refused(HEAD ",\"temprature\":0}", "temprature");
-    refused(HEAD ",\"top_k\":3}", "top_k");
+    refused(HEAD ",\"mirostat\":3}", "mirostat");
     refused("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"weight\":1}]}", "messages[0].weight");
     refused(HEAD ",\"stream\":true,\"stream_options\":{\"include_all\":true}}", "stream_options.include_all");
     refused(HEAD ",\"chat_template_kwargs\":{\"think\":true}}", "chat_template_kwargs");
@@ -173,7 +173,7 @@ static void test_parse_takes_harmless_values_of_those(void **state)
     (void)state;
     struct request r = parse(HEAD ",\"n\":1,\"store\":false,\"user\":\"u\",\"service_tier\":\"auto\",\"modalities\":[\"text\"],"
                                   "\"parallel_tool_calls\":false,\"response_format\":{\"type\":\"text\"},\"safety_identifier\":\"s\"}");
-    assert_null(r.needs_upstream);
+    assert_int_equal(r.needs, 0);
 }
 
 static void test_parse_names_field_of_wrong_type_or_range(void **state)
@@ -224,12 +224,13 @@ static void test_parse_notes_what_only_an_upstream_can_do(void **state)
 {
     (void)state;
     struct request r = parse("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}");
-    assert_string_equal(r.needs_upstream, "messages[0].content[0] (image_url)");
+    assert_string_equal(r.need_fields[NEED_IMAGES], "messages[0].content[0] (image_url)");
+    request_free(&r);
     r = parse(HEAD ",\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"f\"}}]}");
-    assert_string_equal(r.needs_upstream, "tools[0].type");
+    assert_string_equal(r.need_fields[NEED_OPENAI], "tools[0].type");
     request_free(&r);
     r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"allowed_tools\"}}");
-    assert_string_equal(r.needs_upstream, "tool_choice (allowed_tools)");
+    assert_string_equal(r.need_fields[NEED_OPENAI], "tool_choice (allowed_tools)");
     request_free(&r);
 }
 
@@ -237,16 +238,16 @@ static void test_parse_takes_tools_and_their_history(void **state)
 {
     (void)state;
     struct request r = parse(HEAD "," WEATHER ",\"parallel_tool_calls\":false,\"tool_choice\":\"auto\"}");
-    assert_null(r.needs_upstream);
-    assert_true(r.uses_tools && r.one_tool_call);
+    assert_int_equal(r.needs, NEED_BIT(NEED_TOOLS));
+    assert_true(r.one_tool_call);
     assert_int_equal(json_array_size(r.tools), 1);
     request_free(&r);
     r = parse(HEAD "," WEATHER ",\"tool_choice\":\"none\"}");
     assert_null(r.tools);
-    assert_false(r.uses_tools);
+    assert_int_equal(r.needs, 0);
     request_free(&r);
     r = parse(CALLED("\"{\\\"city\\\":\\\"Bern\\\"}\"") "," ANSWERED("c1") "]}");
-    assert_true(r.uses_tools);
+    assert_int_equal(r.needs, NEED_BIT(NEED_TOOLS));
     assert_true(r.messages[0].no_content);
     assert_int_equal(json_array_size(r.messages[0].tool_calls), 1);
     assert_true(str_is(r.messages[1].tool_call_id, "c1"));

@@ -2,7 +2,7 @@
  * wrong configuration too. */
 #include "data/json.h"
 #include "gateway/answer/answer.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 #include "support_gateway.h"
 
 #define PRIVATE "+,\"privacy\":\"local\""

@@ -2,6 +2,7 @@
 #include "tests/support.h"
 
 #include "gateway/policy/route.h"
+#include "gateway/provider/provider.h"
 
 static const char yaml[] =
     "models:\n"
@@ -36,6 +37,8 @@ static struct fixture fixture(const char *system, const char *user)
     for (int i = 0; i < x.c->n_models; i++)
         x.f.tokens[i] = 50;
     x.f.context[0] = 512;
+    for (int i = 0; i < 4; i++)
+        x.f.offers[i] = x.c->models[i].base_url ? provider_offers(&x.c->models[i]) : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
     x.f.context[2] = x.f.context[3] = 400000;
     return x;
 }
@@ -188,16 +191,16 @@ static void test_tools_go_only_where_they_can_be_used(void **state)
 {
     (void)state;
     struct fixture x = fixture("", "What is the weather?");
-    x.r.uses_tools = true;
+    x.r.needs = NEED_BIT(NEED_TOOLS);
     plan(&x);
     expect_steps(&x, 2, (int[]){1, 2});
     x = fixture("", "What is the weather?");
-    x.r.uses_tools = true;
+    x.r.needs = NEED_BIT(NEED_TOOLS);
     x.r.privacy = PRIVACY_LOCAL;
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_UNSUPPORTED);
     assert_non_null(strstr(x.p.err.msg, "'tools'"));
-    x.f.tools[0] = true;
+    x.f.offers[0] = LOCAL_OFFERS;
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_OK);
     expect_steps(&x, 1, (int[]){0});

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "cli/progress.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 #include "gateway/gateway.h"
 
 #define ROUTE_MAX_LINE (64u << 20)

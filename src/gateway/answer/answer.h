@@ -48,10 +48,6 @@ bool label_attempt(struct gateway *g, const struct request *req, const struct ge
 /* Refuses a request whose privacy is local unless the model runs on the owner's machine: the one door outwards. */
 enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
                                   struct attempt *a, struct err *err);
-/* What goes out in place of the body received. */
-bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m,
-                   bool want_confidence, struct buf *out, struct err *err);
-
 /* Walk the plan. The reply is empty but for kind, traits and reason. */
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
               struct reply *reply);

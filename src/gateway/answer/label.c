@@ -22,7 +22,7 @@ bool label_wanted(const struct request *req, enum task_kind kind, const struct s
 {
     bool narrow = kind == KIND_CLASSIFY || kind == KIND_ROUTE;
     return narrow && req->form && req->form->texts && req->form->n_texts <= POSTERIOR_MAX_CHOICES &&
-           sampler->temperature == 0 && !req->n_stop && !req->n_logit_bias && !req->uses_tools;
+           sampler->temperature == 0 && !req->n_stop && !req->n_logit_bias && !(req->needs & NEED_BIT(NEED_TOOLS));
 }
 
 static int by_probability(const void *a, const void *b, void *ctx)

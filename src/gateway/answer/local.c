@@ -30,7 +30,7 @@ struct generation_request local_request(const struct request *req)
         .n_stop = req->n_stop,
         .enable_thinking = req->enable_thinking,
         .reasoning_effort = req->reasoning_effort,
-        .owner = req->caller,
+        .owner = req->caller ? req->caller->key : STR(""),
         .off_disk = req->privacy == PRIVACY_LOCAL,
         .gone = req->gone,
         .gone_ctx = req->gone_ctx,

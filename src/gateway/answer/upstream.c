@@ -1,25 +1,23 @@
-/* One attempt at an OpenAI-compatible server: the members of the received body go out as the bytes that came in, but
- * for those that are Rung's (a form that API has no field for goes out as the response_format that means the same); the
- * answer comes in plain or streamed as the client asked. This is the only way outwards, and it checks privacy itself,
- * whatever the plan says. */
+/* One attempt at an upstream: its provider says what goes out and reads what comes in, plain or streamed as the client
+ * asked; the call, its end and what is booked for it are the same for all. This is the only way outwards, and it checks
+ * privacy itself, whatever the plan says. */
 #include "gateway/answer/upstream.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "gateway/provider/provider.h"
 #include "net/sse.h"
 
-#define MAX_MEMBERS 64
 #define BODY_MAX_BYTES (JSON_MAX_BYTES + 4096)
 #define ERROR_MAX_BYTES (64u << 10)
 #define REPLY_MAX_BYTES (32u << 20)
-#define MAX_URL 2048
-#define MAX_KEY_HEADER 4096
 #define STOP_MAX_EVENTS 64                /* looked at after a cancel, before its end is taken for granted */
 
 struct upstream_run {
     const struct request *req;
     const struct config_model *model;
+    const struct provider *provider;
     struct upstream_reader reader;
     struct sse_parser sse;
     struct buf body;                      /* a whole reply, or an error */
@@ -29,130 +27,50 @@ struct upstream_run {
     int64_t started_us;
 };
 
-static bool is_ours(struct str key, bool rewrite_logprobs)
+/* The headers of the call: what every provider gets, then its own. */
+static void list_headers(const struct upstream_run *run, struct str own, const char *headers[])
 {
-    static const char *const ours[] = {"model",      "stream", "stream_options", "metadata",
-                                       "keep_alive", "format", "choices",        "property_order"};
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
-        if (str_is(key, ours[i]))
-            return true;
-    }
-    return rewrite_logprobs && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
-}
-
-static void put_choices(struct json_writer *w, const struct rule_spec *rule)
-{
-    json_put_cstr(w, "type", "object");
-    json_put_raw(w, "required", STR("[\"" UPSTREAM_CHOICE "\"]"));
-    json_put_bool(w, "additionalProperties", false);
-    json_key(w, "properties");
-    json_open_object(w);
-    json_key(w, UPSTREAM_CHOICE);
-    json_open_object(w);
-    json_put_cstr(w, "type", "string");
-    json_key(w, "enum");
-    json_open_array(w);
-    for (int i = 0; i < rule->n_choices; i++)
-        json_str(w, rule->choices[i]);
-    json_close_array(w);
-    json_close_object(w);
-    json_close_object(w);
-}
-
-/* `format` and `choices` in that API's words. */
-static void put_response_format(struct json_writer *w, const struct form *form)
-{
-    bool choices = form->rule.kind == RULE_CHOICES;
-    json_key(w, "response_format");
-    json_open_object(w);
-    if (form->rule.kind == RULE_JSON_OBJECT) {
-        json_put_cstr(w, "type", "json_object");
-    } else {
-        json_put_cstr(w, "type", "json_schema");
-        json_key(w, "json_schema");
-        json_open_object(w);
-        json_put_cstr(w, "name", "answer");
-        if (choices)
-            json_put_bool(w, "strict", true);
-        json_key(w, "schema");
-        if (choices) {
-            json_open_object(w);
-            put_choices(w, &form->rule);
-            json_close_object(w);
-        } else {
-            json_value(w, form->rule.schema);
-        }
-        json_close_object(w);
-    }
-    json_close_object(w);
-}
-
-bool upstream_body(const struct request *req, const struct config *c, const struct config_model *m,
-                   bool want_confidence, struct buf *out, struct err *err)
-{
-    struct json_member members[MAX_MEMBERS];
     int n = 0;
-    if (!json_members(req->body, members, MAX_MEMBERS, &n))
-        return err_set(err, ERR_LIMIT, "the request body has more than %d fields", MAX_MEMBERS);
-    struct json_writer w = JSON_WRITER(out);
-    json_open_object(&w);
-    json_put_cstr(&w, "model", m->upstream_model ? m->upstream_model : m->name);
-    if (req->stream) {
-        json_put_bool(&w, "stream", true);
-        json_put_raw(&w, "stream_options", STR("{\"include_usage\":true}"));
-    }
-    if (want_confidence) {
-        int top = c->score == SCORE_ENTROPY ? RECORD_TOP : req->top_logprobs;
-        json_put_bool(&w, "logprobs", true);
-        if (top)
-            json_put_i64(&w, "top_logprobs", top);
-    }
-    if (req->form && (strcmp(req->form->field, "format") == 0 || strcmp(req->form->field, "choices") == 0))
-        put_response_format(&w, req->form);
-    for (int i = 0; i < n; i++) {
-        if (is_ours(members[i].key, want_confidence) || str_is(members[i].value, "null"))
-            continue;
-        char key[64];
-        snprintf(key, sizeof key, STR_FMT, STR_ARG(members[i].key));
-        json_put_raw(&w, key, members[i].value);
-    }
-    json_close_object(&w);
-    return buf_check(out, "the request to the upstream", err);
+    headers[n++] = "Content-Type: application/json";
+    headers[n++] = run->req->stream ? "Accept: text/event-stream" : "Accept: application/json";
+    for (size_t at = 0; at < own.n && n < PROVIDER_MAX_HEADERS; at += strlen(own.p + at) + 1)
+        headers[n++] = own.p + at;
+    headers[n] = NULL;
 }
 
 static bool start_call(struct gateway *g, struct upstream_run *run, struct http_call **ret, struct err *err)
 {
     const struct config_model *m = run->model;
-    char url[MAX_URL], key[MAX_KEY_HEADER];
-    const char *headers[4] = {"Content-Type: application/json", "Accept: application/json"};
-    size_t base = strlen(m->base_url);
-    while (base && m->base_url[base - 1] == '/')
-        base--;
-    if ((size_t)snprintf(url, sizeof url, "%.*s/chat/completions", (int)base, m->base_url) >= sizeof url)
-        return err_set(err, ERR_LIMIT, "base_url of model '%s' is longer than %d bytes", m->name, MAX_URL);
-    if (run->req->stream)
-        headers[1] = "Accept: text/event-stream";
-    if (m->api_key) {
-        if ((size_t)snprintf(key, sizeof key, "Authorization: Bearer %s", m->api_key) >= sizeof key)
-            return err_set(err, ERR_LIMIT, "the API key of model '%s' is longer than %d bytes", m->name,
-                           MAX_KEY_HEADER - 32);
-        headers[2] = key;
-    }
-    struct buf body = BUF_INIT(BODY_MAX_BYTES);
-    bool want_confidence = m->logprobs && run->reader.rel->threshold >= 0;
-    struct http_call_request call = {
-        .method = "POST",
-        .url = url,
-        .headers = headers,
-        .connect_timeout_ms = m->connect_timeout_ms,
-        .first_byte_timeout_ms = run->req->stream ? m->first_token_timeout_ms : 0,
-        .idle_timeout_ms = m->idle_timeout_ms,
-        .total_timeout_ms = m->total_timeout_ms,
-        .max_body_bytes = REPLY_MAX_BYTES,
+    const struct provider *provider = run->provider;
+    struct provider_call asked = {
+        .req = run->req,
+        .config = g->config,
+        .model = m,
+        .want_confidence = m->logprobs && run->reader.rel->threshold >= 0,
+        .max_tokens = run->req->max_tokens,
     };
-    bool ok = upstream_body(run->req, g->config, m, want_confidence, &body, err);
-    call.body = buf_view(&body);
-    ok = ok && http_call_start(g->http, &call, ret, err);
+    struct buf url = BUF_INIT(PROVIDER_MAX_URL), own = BUF_INIT(PROVIDER_MAX_KEY), body = BUF_INIT(BODY_MAX_BYTES);
+    const char *headers[PROVIDER_MAX_HEADERS + 1];
+    bool ok = provider->url(&asked, &url, err) && buf_check(&url, "base_url and what follows it", err) &&
+              provider->headers(&asked, &own, err) && buf_check(&own, "the headers of the upstream", err) &&
+              provider->body(&asked, &body, err) && buf_check(&body, "the request to the upstream", err);
+    if (ok) {
+        list_headers(run, buf_view(&own), headers);
+        struct http_call_request call = {
+            .method = "POST",
+            .url = url.p,
+            .headers = headers,
+            .body = buf_view(&body),
+            .connect_timeout_ms = m->connect_timeout_ms,
+            .first_byte_timeout_ms = run->req->stream ? m->first_token_timeout_ms : 0,
+            .idle_timeout_ms = m->idle_timeout_ms,
+            .total_timeout_ms = m->total_timeout_ms,
+            .max_body_bytes = REPLY_MAX_BYTES,
+        };
+        ok = http_call_start(g->http, &call, ret, err);
+    }
+    buf_free(&url);
+    buf_free(&own);
     buf_free(&body);
     return ok;
 }
@@ -169,7 +87,7 @@ static bool take_event(struct upstream_run *run, const struct http_event *ev)
     }
     if (run->streamed) {
         struct err framing = ERR_INIT;    /* of the stream itself; the reader says more about its events */
-        bool ok = sse_feed(&run->sse, ev->data, upstream_read_event, &run->reader, &framing);
+        bool ok = sse_feed(&run->sse, ev->data, run->provider->read_event, &run->reader, &framing);
         if (!ok && err->code == ERR_NONE && run->reader.verdict == RELEASE_ON)
             *err = framing;
         return ok;
@@ -241,7 +159,7 @@ static bool conclude_call(struct upstream_run *run, const struct http_event *don
         return err_set(err, ERR_IO, "it answered %s", text);
     }
     if (!run->streamed)
-        return upstream_read_reply(&run->reader, buf_view(&run->body));
+        return run->provider->read_reply(&run->reader, buf_view(&run->body));
     return err_set(err, ERR_IO, "its stream ended before the answer did");
 }
 
@@ -285,6 +203,7 @@ enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, 
     struct upstream_run run = {
         .req = req,
         .model = m,
+        .provider = provider_of(m),
         .reader = {.rel = rel, .attempt = a, .err = err, .wrapped = upstream_wraps(req)},
         .body = BUF_INIT(REPLY_MAX_BYTES),
         .started_us = clock_us(),

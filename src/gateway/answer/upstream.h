@@ -1,4 +1,4 @@
-/* Between the two files of an upstream attempt: the run, and the reader of what an OpenAI-compatible server sends. */
+/* Between an upstream attempt and the reader of what its provider sends. */
 #ifndef RUNG_GATEWAY_ANSWER_UPSTREAM_H
 #define RUNG_GATEWAY_ANSWER_UPSTREAM_H
 
@@ -25,10 +25,17 @@ static inline bool upstream_wraps(const struct request *req)
     return req->form && req->form->rule.kind == RULE_CHOICES;
 }
 
-/* A whole chat.completion object. false and *err when it is none. */
-bool upstream_read_reply(struct upstream_reader *r, struct str body);
-/* One event of a stream (for sse_feed; ctx is the reader). false ends the stream: *err is set, or the verdict is. */
-bool upstream_read_event(void *ctx, struct str type, struct str data);
+/* ---- for the readers of providers (provider/reader.c) ---- */
+/* A string's view; empty for anything else. */
+struct str upstream_text(const json_t *value);
+/* A count of tokens; -1: none, or none to believe. */
+int64_t upstream_count(const json_t *object, const char *key);
+/* What the call used; the parts are clamped by the caller. */
+void upstream_usage(struct upstream_reader *r, struct token_usage usage);
+/* A piece of the answer. false: the verdict is set, and the stream ends. */
+bool upstream_give(struct upstream_reader *r, const struct release_piece *piece);
+/* What of calls became certain, gathered for the end and passed on to a stream. */
+bool upstream_give_calls(struct upstream_reader *r, const struct tool_call_delta *deltas, int n);
 /* The answer is complete: its calls become a list, its choice is taken out of its object (where it is in none, the text
  * stays as it came). */
 bool upstream_finish(struct upstream_reader *r);

@@ -17,7 +17,6 @@ enum usable {
     USABLE,
     NOT_PRIVATE,
     NOT_ABLE,
-    NO_FIELD,
     NO_ROOM,
     NO_KEY,
     NO_MONEY,
@@ -45,16 +44,14 @@ int64_t route_likely_cost(const struct price *p, const struct request *r, int64_
     return money_add(money_times(p->input, prompt_tokens), money_times(p->output, output));
 }
 
-/* A grammar is a field of some servers only; where it is nobody's, an answer would come in any form. */
-static bool lacks_field(const struct config_model *m, const struct request *r)
+/* The first field that asks for what a model cannot do. */
+static const char *missing_field(const struct request *r, unsigned offers)
 {
-    return m->base_url && !m->own_machine && r->form && r->form->rule.kind == RULE_GBNF;
-}
-
-/* What a local model could not do. */
-static const char *beyond_local(const struct request *r)
-{
-    return r->needs_upstream ? r->needs_upstream : "tools";
+    for (int n = 0; n < NEED_COUNT; n++) {
+        if (r->needs & ~offers & NEED_BIT(n))
+            return r->need_fields[n];
+    }
+    return "";
 }
 
 static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model)
@@ -63,10 +60,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
     int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
     if (r->privacy == PRIVACY_LOCAL && !stays_here(m))
         return NOT_PRIVATE;
-    if (m->file && (r->needs_upstream || (r->uses_tools && !f->tools[model])))
+    if (r->needs & ~f->offers[model])
         return NOT_ABLE;
-    if (lacks_field(m, r))
-        return NO_FIELD;
     if (f->context[model] > 0 && f->tokens[model] + room > f->context[model])
         return NO_ROOM;
     if (m->key_missing)
@@ -77,7 +72,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
 }
 
 static void say_why_not(char *text, size_t size, const char *who, const struct config_model *m, enum usable why,
-                        const struct route_facts *f, int model)
+                        const struct request *r, const struct route_facts *f, int model)
 {
     say(text, size, "%s%s: ", text[0] ? "; " : "", who);
     switch (why) {
@@ -85,10 +80,7 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
         say(text, size, "privacy is local");
         break;
     case NOT_ABLE:
-        say(text, size, "cannot do what the request asks");
-        break;
-    case NO_FIELD:
-        say(text, size, "its API has no 'grammar'");
+        say(text, size, "cannot do '%s'", missing_field(r, f->offers[model]));
         break;
     case NO_ROOM:
         say(text, size, "%lld tokens do not fit in %lld", (long long)f->tokens[model], (long long)f->context[model]);
@@ -141,12 +133,12 @@ static void plan_named(const struct config *c, const struct request *r, const st
     enum usable why = usable_model(c, r, f, model);
     if (why == NOT_ABLE) {
         p->verdict = PLAN_UNSUPPORTED;
-        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the local model '%s'", beyond_local(r),
-                m->name);
+        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the model '%s'",
+                missing_field(r, f->offers[model]), m->name);
     } else if (why != USABLE) {
         p->verdict = why == NO_ROOM ? PLAN_NO_FIT : why == NO_MONEY ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
         char text[240] = "";
-        say_why_not(text, sizeof text, m->name, m, why, f, model);
+        say_why_not(text, sizeof text, m->name, m, why, r, f, model);
         err_set(&p->err, why == NO_ROOM ? ERR_LIMIT : ERR_INVALID, "the model named cannot be used: %s", text);
     } else {
         p->steps[p->n_steps].tier = tier_of_model(c, model);
@@ -221,13 +213,19 @@ static void add_step(const struct config *c, struct plan *p, int tier, bool fall
 }
 
 /* No tier can take it. Say first what the sender can change. */
-static void plan_nobody(const struct request *r, const bool seen[], struct plan *p)
+static void plan_nobody(const struct config *c, const struct request *r, const struct route_facts *f,
+                        const enum usable usable[], struct plan *p)
 {
+    bool seen[USABLE_COUNT] = {false};
+    int unable = 0;
+    for (int t = c->n_tiers - 1; t >= 0; t--) {
+        seen[usable[t]] = true;
+        unable = usable[t] == NOT_ABLE ? t : unable;
+    }
     if (seen[NOT_ABLE]) {
         p->verdict = PLAN_UNSUPPORTED;
-        err_set(&p->err, ERR_UNSUPPORTED,
-                "'%s' is not supported by the local model, and no other tier can be used (%s)", beyond_local(r),
-                p->skipped);
+        err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by %s, and no other tier can be used (%s)",
+                missing_field(r, f->offers[c->tiers[unable].model]), c->tiers[unable].name, p->skipped);
     } else if (seen[NO_ROOM]) {
         p->verdict = PLAN_NO_FIT;
         err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", p->skipped);
@@ -240,14 +238,12 @@ static void plan_nobody(const struct request *r, const bool seen[], struct plan 
 static void plan_routed(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
 {
     enum usable usable[CONFIG_MAX_TIERS];
-    bool seen[USABLE_COUNT] = {false};
     int start = start_tier(c, r, f, p);
     for (int t = 0; t < c->n_tiers; t++) {
         int model = c->tiers[t].model;
         usable[t] = usable_model(c, r, f, model);
-        seen[usable[t]] = true;
         if (usable[t] != USABLE)
-            say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], f, model);
+            say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], r, f, model);
         if (usable[t] == USABLE && t >= start)
             add_step(c, p, t, false);
     }
@@ -257,7 +253,7 @@ static void plan_routed(const struct config *c, const struct request *r, const s
             add_step(c, p, t, true);
     }
     if (p->n_steps == 0)
-        plan_nobody(r, seen, p);
+        plan_nobody(c, r, f, usable, p);
     else if (start_reached && p->steps[0].tier > start && (usable[start] == NO_ROOM || usable[start] == NOT_ABLE))
         snprintf(p->reason, sizeof p->reason, "%s",
                  usable[start] == NO_ROOM ? "context: too long for the tiers below"

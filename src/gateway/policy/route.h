@@ -10,7 +10,7 @@
 struct route_facts {                       /* what the plan needs to know beyond the request */
     int64_t tokens[CONFIG_MAX_MODELS];     /* prompt tokens by each model's tokenizer, or the estimate for upstreams */
     int64_t context[CONFIG_MAX_MODELS];    /* what each model holds; 0: unknown, taken as enough */
-    bool tools[CONFIG_MAX_MODELS];         /* a local model whose chat template knows tools */
+    unsigned offers[CONFIG_MAX_MODELS];    /* what of enum need each model can do */
     int64_t budget_left_pico_usd;          /* INT64_MAX: no budget */
     int sticky_tier;                       /* a conversation that climbed stays up; 0 for none */
 };

@@ -9,7 +9,7 @@
 #include "base/filemap.h"
 #include "base/pool.h"
 #include "data/json.h"
-#include "gateway/config_parse.h"
+#include "gateway/config/config_parse.h"
 
 #define CONFIG_ARENA_BYTES (16u << 20)
 

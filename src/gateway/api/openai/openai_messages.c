@@ -3,7 +3,7 @@
  * tools are taken in openai_tools.c. */
 #include <stdio.h>
 
-#include "gateway/api/openai_internal.h"
+#include "gateway/api/openai/openai_internal.h"
 
 #define MAX_PARTS 4096
 
@@ -34,12 +34,20 @@ static bool part_text(struct message_parse *m, size_t i, const json_t *part, str
         buf_add(text, json_string_value(value), json_string_length(value));
         return true;
     }
-    if (strcmp(name, "image_url") != 0 && strcmp(name, "input_audio") != 0 && strcmp(name, "file") != 0 &&
-        strcmp(name, "refusal") != 0)
-        return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu].type' is '%.40s', which is unknown", m->index, i,
-                       name);
-    openai_needs_upstream(m->p, "messages[%zu].content[%zu] (%s)", m->index, i, name);
-    return true;
+    static const struct {
+        const char *type;
+        enum need need;
+    } others[] = {
+        {"image_url", NEED_IMAGES}, {"input_audio", NEED_AUDIO}, {"file", NEED_FILES}, {"refusal", NEED_OPENAI},
+    };
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        if (strcmp(name, others[k].type) == 0) {
+            request_needs(m->p->r, others[k].need, "messages[%zu].content[%zu] (%s)", m->index, i, name);
+            return true;
+        }
+    }
+    return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu].type' is '%.40s', which is unknown", m->index, i,
+                   name);
 }
 
 static bool parse_parts(struct message_parse *m, const json_t *parts, struct str *ret)
@@ -100,7 +108,7 @@ static bool parse_other_member(struct message_parse *m, const char *key, const j
     if (strcmp(key, "name") == 0 && result)
         return openai_text(m->p, field_of(m, key), value, &ret->name);
     if (strcmp(key, "name") == 0 || strcmp(key, "tool_call_id") == 0 || strcmp(key, "refusal") == 0) {
-        openai_needs_upstream(m->p, "messages[%zu].%s", m->index, key);
+        request_needs(m->p->r, NEED_OPENAI, "messages[%zu].%s", m->index, key);
         return openai_text(m->p, field_of(m, key), value, &text);
     }
     if (strcmp(key, "tool_calls") == 0) {

@@ -1,6 +1,6 @@
 /* The policy sections: tiers in order, routes, the start tier of each trait, aliases. Names are resolved to indices
  * here, so that routing itself never looks up a string. */
-#include "gateway/config_parse.h"
+#include "gateway/config/config_parse.h"
 
 static int find_tier(const struct config *c, struct str name)
 {

@@ -4,42 +4,28 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/answer/upstream.h"
+#include "gateway/provider/openai.h"
 
-#define MAX_COUNT 10000000ll              /* tokens of one call; a usage beyond it is not believed */
 #define DATA_MAX_BYTES (16u << 20)
-
-static struct str text_of(const json_t *value)
-{
-    return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)} : STR("");
-}
-
-/* -1: no count, or none to believe. */
-static int64_t count_of(const json_t *object, const char *key)
-{
-    double v = json_number_value(json_object_get(object, key));
-    return json_is_number(json_object_get(object, key)) && v >= 0 && v <= MAX_COUNT ? (int64_t)v : -1;
-}
 
 /* The part of `whole` that is cached, or reasoning. */
 static int64_t part_of(int64_t whole, const json_t *usage, const char *details, const char *key)
 {
-    int64_t part = count_of(json_object_get(usage, details), key);
+    int64_t part = upstream_count(json_object_get(usage, details), key);
     return part < 0 ? 0 : part < whole ? part : whole;
 }
 
 static void read_usage(struct upstream_reader *r, const json_t *usage)
 {
-    int64_t prompt = count_of(usage, "prompt_tokens"), completion = count_of(usage, "completion_tokens");
+    int64_t prompt = upstream_count(usage, "prompt_tokens"), completion = upstream_count(usage, "completion_tokens");
     if (prompt < 0 || completion < 0)
         return;
-    r->attempt->usage = (struct token_usage){
+    upstream_usage(r, (struct token_usage){
         .prompt = prompt,
         .cached = part_of(prompt, usage, "prompt_tokens_details", "cached_tokens"),
         .completion = completion,
         .reasoning = part_of(completion, usage, "completion_tokens_details", "reasoning_tokens"),
-    };
-    r->has_usage = true;
+    });
 }
 
 static const char *finish_name(struct str name)
@@ -50,13 +36,6 @@ static const char *finish_name(struct str name)
             return names[i];
     }
     return "stop";
-}
-
-static bool give(struct upstream_reader *r, const struct release_piece *piece)
-{
-    r->n_deltas++;
-    r->verdict = release_add(r->rel, piece, r->err);
-    return r->verdict == RELEASE_ON;
 }
 
 /* Entropy over the entries given and the remainder as one more, as the engine's own records have it. */
@@ -90,16 +69,16 @@ static bool give_token(struct upstream_reader *r, const json_t *token, struct st
         const json_t *entry = json_array_get(top, i);
         record.top[record.n_top].id = -1;
         record.top[record.n_top].logprob = logprob_of(entry);
-        tops[record.n_top++] = text_of(json_object_get(entry, "token"));
+        tops[record.n_top++] = upstream_text(json_object_get(entry, "token"));
     }
     record.entropy = entropy_of(&record);
     struct release_piece piece = {
         .text = text,
         .record = &record,
-        .token = text_of(json_object_get(token, "token")),
+        .token = upstream_text(json_object_get(token, "token")),
         .top_pieces = tops,
     };
-    return give(r, &piece);
+    return upstream_give(r, &piece);
 }
 
 /* The log-probabilities of a choice. Where the tokens' texts add up to the content they carry it; returns whether it
@@ -110,14 +89,14 @@ static bool give_tokens(struct upstream_reader *r, const json_t *logprobs, struc
     size_t n = json_array_size(tokens), at = 0;
     bool match = n > 0;
     for (size_t i = 0; i < n && match; i++) {
-        struct str t = text_of(json_object_get(json_array_get(tokens, i), "token"));
+        struct str t = upstream_text(json_object_get(json_array_get(tokens, i), "token"));
         match = t.n <= content.n - at && memcmp(content.p + at, t.p, t.n) == 0;
         at += t.n;
     }
     *ret_carried = match && at == content.n;
     for (size_t i = 0; i < n; i++) {
         const json_t *token = json_array_get(tokens, i);
-        if (!give_token(r, token, *ret_carried ? text_of(json_object_get(token, "token")) : STR("")))
+        if (!give_token(r, token, *ret_carried ? upstream_text(json_object_get(token, "token")) : STR("")))
             return false;
     }
     return true;
@@ -125,15 +104,15 @@ static bool give_tokens(struct upstream_reader *r, const json_t *logprobs, struc
 
 static struct str reasoning_of(const json_t *message)
 {
-    struct str text = text_of(json_object_get(message, "reasoning_content"));
-    return text.n ? text : text_of(json_object_get(message, "reasoning"));
+    struct str text = upstream_text(json_object_get(message, "reasoning_content"));
+    return text.n ? text : upstream_text(json_object_get(message, "reasoning"));
 }
 
 /* A refusal is the answer's text: the dialect has no other place that every client shows. */
 static struct str content_of(const json_t *message)
 {
-    struct str text = text_of(json_object_get(message, "content"));
-    return text.n ? text : text_of(json_object_get(message, "refusal"));
+    struct str text = upstream_text(json_object_get(message, "content"));
+    return text.n ? text : upstream_text(json_object_get(message, "refusal"));
 }
 
 /* What cannot be carried over is an error, not an empty answer. */
@@ -154,11 +133,11 @@ static bool give_message(struct upstream_reader *r, const json_t *message, const
         return false;
     struct str reasoning = reasoning_of(message), content = content_of(message);
     bool carried = false;
-    if (reasoning.n && !give(r, &(struct release_piece){.text = reasoning, .reasoning = true}))
+    if (reasoning.n && !upstream_give(r, &(struct release_piece){.text = reasoning, .reasoning = true}))
         return false;
     if (!give_tokens(r, logprobs, content, &carried))
         return false;
-    return carried || !content.n || give(r, &(struct release_piece){.text = content});
+    return carried || !content.n || upstream_give(r, &(struct release_piece){.text = content});
 }
 
 static bool raw_tool_calls(struct upstream_reader *r, const json_t *message, struct buf *ret)
@@ -176,11 +155,11 @@ static bool read_error_member(struct upstream_reader *r, const json_t *object)
     const json_t *error = json_object_get(object, "error");
     if (!error || json_is_null(error))
         return true;
-    struct str message = text_of(json_is_string(error) ? error : json_object_get(error, "message"));
+    struct str message = upstream_text(json_is_string(error) ? error : json_object_get(error, "message"));
     return err_set(r->err, ERR_IO, "it answered with an error: " STR_FMT, STR_ARG(utf8_clip(message, 200)));
 }
 
-bool upstream_read_reply(struct upstream_reader *r, struct str body)
+bool openai_read_reply(struct upstream_reader *r, struct str body)
 {
     json_t *object = NULL;
     struct buf calls = BUF_INIT(DATA_MAX_BYTES);
@@ -203,12 +182,12 @@ bool upstream_read_reply(struct upstream_reader *r, struct str body)
         goto out;
     if (calls.n) {
         reply->tool_calls = arena_str(&reply->arena, buf_view(&calls));
-        if (!give(r, &(struct release_piece){.tool_calls = r->rel->sink ? reply->tool_calls : STR("")}))
+        if (!upstream_give(r, &(struct release_piece){.tool_calls = r->rel->sink ? reply->tool_calls : STR("")}))
             goto out;
     }
     if (!give_message(r, message, json_object_get(choice, "logprobs")))
         goto out;
-    reply->finish_reason = finish_name(text_of(json_object_get(choice, "finish_reason")));
+    reply->finish_reason = finish_name(upstream_text(json_object_get(choice, "finish_reason")));
     r->finished = ok = true;
 out:
     buf_free(&calls);
@@ -227,9 +206,9 @@ static bool gather_calls(struct upstream_reader *r, const json_t *delta)
         int64_t at = json_is_integer(index) ? json_integer_value(index) : (int64_t)i;
         struct tool_call_delta d = {
             .index = at >= 0 && at < TOOL_CALLS_MAX ? (int)at : TOOL_CALLS_MAX,
-            .id = text_of(json_object_get(call, "id")),
-            .name = text_of(json_object_get(function, "name")),
-            .arguments = text_of(json_object_get(function, "arguments")),
+            .id = upstream_text(json_object_get(call, "id")),
+            .name = upstream_text(json_object_get(function, "name")),
+            .arguments = upstream_text(json_object_get(function, "arguments")),
         };
         if (!tool_calls_add(&r->calls, &d, 1, &ignored, r->err))
             return false;
@@ -246,19 +225,19 @@ static bool read_chunk(struct upstream_reader *r, const json_t *object)
     struct buf calls = BUF_INIT(DATA_MAX_BYTES);
     bool ok = raw_tool_calls(r, delta, &calls) && gather_calls(r, delta);
     if (ok && calls.n)
-        ok = give(r, &(struct release_piece){.tool_calls = buf_view(&calls)});
+        ok = upstream_give(r, &(struct release_piece){.tool_calls = buf_view(&calls)});
     buf_free(&calls);
     if (!ok || !give_message(r, delta, json_object_get(choice, "logprobs")))
         return false;
     const json_t *finish = json_object_get(choice, "finish_reason");
     if (json_is_string(finish)) {
-        reply->finish_reason = finish_name(text_of(finish));
+        reply->finish_reason = finish_name(upstream_text(finish));
         r->finished = true;
     }
     return true;
 }
 
-bool upstream_read_event(void *ctx, struct str type, struct str data)
+bool openai_read_event(void *ctx, struct str type, struct str data)
 {
     struct upstream_reader *r = ctx;
     (void)type;
@@ -270,40 +249,4 @@ bool upstream_read_event(void *ctx, struct str type, struct str data)
     bool ok = read_error_member(r, object) && read_chunk(r, object);
     json_decref(object);
     return ok;
-}
-
-static bool unwrap_choice(struct upstream_reader *r)
-{
-    json_t *object = NULL;
-    bool ok = true;
-    if (json_parse_object(buf_view(&r->rel->reply->text), "it", &object, NULL)) {
-        const json_t *choice = json_object_get(object, UPSTREAM_CHOICE);
-        ok = !json_is_string(choice) || release_replace(r->rel, text_of(choice), r->err);
-    }
-    json_decref(object);
-    return ok;
-}
-
-bool upstream_finish(struct upstream_reader *r)
-{
-    struct reply *reply = r->rel->reply;
-    struct str calls;
-    if (!tool_calls_list(&r->calls, &reply->arena, &calls, r->err))
-        return false;
-    if (calls.n)
-        reply->tool_calls = calls;
-    return !r->wrapped || unwrap_choice(r);
-}
-
-void upstream_read_error(int status, struct str body, char *text, size_t size)
-{
-    json_t *object = NULL;
-    struct str message = STR("");
-    if (json_parse_object(body, "its error", &object, NULL)) {
-        const json_t *error = json_object_get(object, "error");
-        message = text_of(json_is_string(error) ? error : json_object_get(error, "message"));
-    }
-    message = utf8_clip(message, 300);
-    snprintf(text, size, "HTTP %d%s" STR_FMT, status, message.n ? ": " : "", STR_ARG(message));
-    json_decref(object);
 }

@@ -1,11 +1,11 @@
 /* A chat-completions body to struct request. Each documented field has a row in a table: it is honoured, or refused by
  * name; a field without a row is refused too, so none is ever dropped in silence. What only an upstream can do (images)
- * is noted in needs_upstream for the planner. Messages, tools and the form of the answer have their own files. */
+ * is noted in request_needs for the planner. Messages, tools and the form of the answer have their own files. */
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/rng.h"
-#include "gateway/api/openai_internal.h"
+#include "gateway/api/openai/openai_internal.h"
 #include "gateway/keep_alive.h"
 
 #define MAX_METADATA_PAIRS 16
@@ -20,18 +20,6 @@ bool openai_text(struct openai_parse *p, const char *field, const json_t *value,
         return err_set(p->err, ERR_INVALID, "'%s' must be a string, not %s", field, json_type_name(value));
     *ret = arena_str(p->arena, (struct str){json_string_value(value), json_string_length(value)});
     return ret->p || err_nomem(p->err, field);
-}
-
-void openai_needs_upstream(struct openai_parse *p, const char *fmt, ...)
-{
-    if (p->r->needs_upstream)
-        return;
-    char text[160];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    p->r->needs_upstream = arena_strdup(p->arena, str_of(text));
 }
 
 static bool refuse(struct openai_parse *p, const char *field, const char *why)
@@ -88,6 +76,8 @@ static bool parse_number(struct openai_parse *p, const char *field, const json_t
     } else {
         s->frequency_penalty = (float)v;
     }
+    if (s->presence_penalty != 0 || s->frequency_penalty != 0)
+        request_needs(p->r, NEED_PENALTIES, "%s", field);
     return true;
 }
 
@@ -99,6 +89,7 @@ static bool parse_integer(struct openai_parse *p, const char *field, const json_
         if (!json_get_i64(p->body, field, INT64_MIN, INT64_MAX, &v, p->err))
             return false;
         p->r->sampler.seed = (uint64_t)v;
+        request_needs(p->r, NEED_SEED, "seed");
     } else if (strcmp(field, "top_logprobs") == 0) {
         if (!json_get_i64(p->body, field, 0, RECORD_TOP, &v, p->err))
             return false;
@@ -115,6 +106,38 @@ static bool parse_integer(struct openai_parse *p, const char *field, const json_
         p->r->max_tokens = v;
     }
     return true;
+}
+
+/* Fields that the API does not have and its local servers do. */
+static bool parse_own_sampling(struct openai_parse *p, const char *field, const json_t *value)
+{
+    struct sampler *s = &p->r->sampler;
+    int64_t k = 0;
+    double v = 0;
+    (void)value;
+    if (strcmp(field, "top_k") == 0) {
+        if (!json_get_i64(p->body, field, -1, INT32_MAX, &k, p->err))
+            return false;
+        s->top_k = k > 0 ? (int)k : 0;
+        request_needs(p->r, NEED_TOP_K, "top_k");
+    } else if (strcmp(field, "min_p") == 0) {
+        if (!json_get_f64(p->body, field, 0, 1, &v, p->err))
+            return false;
+        s->min_p = (float)v;
+        request_needs(p->r, NEED_MIN_P, "min_p");
+    } else {
+        if (!json_get_f64(p->body, field, 0.01, 100, &v, p->err))
+            return false;
+        s->repetition_penalty = (float)v;
+        request_needs(p->r, NEED_REPETITION_PENALTY, "repetition_penalty");
+    }
+    return true;
+}
+
+static bool parse_context_length(struct openai_parse *p, const char *field, const json_t *value)
+{
+    (void)value;
+    return json_get_i64(p->body, field, 1, MAX_TOKENS_LIMIT, &p->r->context_length, p->err);
 }
 
 static bool add_stop(struct openai_parse *p, const char *field, const json_t *value)
@@ -332,6 +355,10 @@ static const struct field {
     {"presence_penalty", parse_number},
     {"frequency_penalty", parse_number},
     {"seed", parse_integer},
+    {"top_k", parse_own_sampling},
+    {"min_p", parse_own_sampling},
+    {"repetition_penalty", parse_own_sampling},
+    {"context_length", parse_context_length},
     {"n", parse_integer},
     {"stop", parse_stop},
     {"logprobs", parse_flag},
@@ -413,9 +440,9 @@ static bool keep_metadata(struct openai_parse *p, struct str body)
     return true;
 }
 
-bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err)
+static void start_request(struct str body, struct arena *arena, struct request *r)
 {
-    struct request r = {
+    *r = (struct request){
         .arena = arena,
         .body = body,
         .kind = KIND_UNKNOWN,
@@ -424,19 +451,52 @@ bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret
         .arrived_ns = clock_ns(),
         .created_s = clock_wall_ms() / 1000,
     };
-    snprintf(r.id, sizeof r.id, "chatcmpl-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
-    json_t *object = NULL;
-    if (!json_parse_object(body, "request body", &object, err))
-        return false;
+    snprintf(r->id, sizeof r->id, "chatcmpl-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
+}
+
+static bool parse_object(json_t *object, struct str body, struct arena *arena, struct request *ret, struct err *err)
+{
+    struct request r;
+    start_request(body, arena, &r);
     struct openai_parse p = {.body = object, .r = &r, .arena = arena, .err = err};
     bool ok = parse_fields(&p) && check_whole(&p) && keep_metadata(&p, body);
     if (p.no_tools)
         r.tools = NULL;
     ok = ok && openai_settle_form(&p);
-    r.uses_tools = r.uses_tools || r.tools;
-    r.json = ok && (r.uses_tools || r.form) ? json_incref(object) : NULL;
+    if (r.tools)
+        request_needs(&r, NEED_TOOLS, "tools");
+    if (r.form && r.form->rule.kind == RULE_GBNF)
+        request_needs(&r, NEED_GRAMMAR, "grammar");
+    if (r.logprobs)
+        request_needs(&r, NEED_LOGPROBS, "logprobs");
+    if (r.n_logit_bias)
+        request_needs(&r, NEED_LOGIT_BIAS, "logit_bias");
+    if (!ok)
+        return false;
+    r.json = r.needs || r.form ? json_incref(object) : NULL;
+    *ret = r;
+    return true;
+}
+
+bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err)
+{
+    json_t *object = NULL;
+    if (!json_parse_object(body, "request body", &object, err))
+        return false;
+    bool ok = parse_object(object, body, arena, ret, err);
     json_decref(object);
-    if (ok)
-        *ret = r;
+    return ok;
+}
+
+bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, struct err *err)
+{
+    struct buf text = BUF_INIT(JSON_MAX_BYTES);
+    struct json_writer w = JSON_WRITER(&text);
+    json_value(&w, body);
+    struct str kept = arena_str(arena, buf_view(&text));
+    bool ok = buf_check(&text, "the request", err) && (kept.p || err_nomem(err, "the request")) &&
+              parse_object(body, kept, arena, ret, err);
+    buf_free(&text);
+    json_decref(body);
     return ok;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/strmap.h"
-#include "gateway/api/openai_internal.h"
+#include "gateway/api/openai/openai_internal.h"
 
 #define MAX_SCHEMA_NAME 64
 
@@ -195,7 +195,7 @@ static bool settle_tools(struct openai_parse *p)
     if (!p->tools_required && !text && !any_strict(tools))
         return true;
     if (text && !p->tools_required)
-        openai_needs_upstream(p, "%s (beside tools)", p->form_field);
+        request_needs(p->r, NEED_FORM_BESIDE_TOOLS, "%s (beside tools)", p->form_field);
     else
         p->rule.kind = RULE_TOOLS;
     if (!text)

@@ -1,7 +1,7 @@
 /* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error, and the `rung` object that says
  * what happened. Nothing is decided here. */
 #include "data/json.h"
-#include "gateway/api/openai.h"
+#include "gateway/api/openai/openai.h"
 #include "net/sse.h"
 
 #define CHUNK_MAX_BYTES (16u << 20)
@@ -176,7 +176,7 @@ static void write_message(struct json_writer *w, const struct reply *reply)
     json_close_object(w);
 }
 
-void openai_write_chat(const struct request *req, const struct reply *reply, struct buf *out)
+static void write_chat(const struct request *req, const struct reply *reply, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
     json_open_object(&w);
@@ -237,51 +237,51 @@ static void close_choice(struct json_writer *w, const struct request *req, const
         json_put_cstr(w, "usage", NULL);
 }
 
-void openai_write_chunk_first(const struct request *req, const struct reply *reply, struct buf *out)
+static void chunk_first(const struct answer_stream *s, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(req, reply, &json);
+    struct json_writer w = begin_chunk(s->req, s->reply, &json);
     open_choice(&w);
     json_put_cstr(&w, "role", "assistant");
     json_put_cstr(&w, "content", "");
     json_close_object(&w);
-    close_choice(&w, req, NULL);
+    close_choice(&w, s->req, NULL);
     end_chunk(&w, out);
 }
 
-void openai_write_chunk_delta(const struct request *req, const struct reply *reply, struct str text, bool reasoning,
-                              struct str tool_calls_delta, const struct reply_token *token, struct buf *out)
+static void chunk_delta(const struct answer_stream *s, const struct answer_delta *d, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(req, reply, &json);
+    struct json_writer w = begin_chunk(s->req, s->reply, &json);
     open_choice(&w);
-    if (text.n || !tool_calls_delta.n)
-        json_put_str(&w, reasoning ? "reasoning_content" : "content", text);
-    if (tool_calls_delta.n)
-        json_put_raw(&w, "tool_calls", tool_calls_delta);
+    if (d->text.n || !d->tool_calls.n)
+        json_put_str(&w, d->reasoning ? "reasoning_content" : "content", d->text);
+    if (d->tool_calls.n)
+        json_put_raw(&w, "tool_calls", d->tool_calls);
     json_close_object(&w);
-    if (req->logprobs && token)
-        write_logprobs(&w, token, 1, req->top_logprobs);
-    close_choice(&w, req, NULL);
+    if (s->req->logprobs && d->token)
+        write_logprobs(&w, d->token, 1, s->req->top_logprobs);
+    close_choice(&w, s->req, NULL);
     end_chunk(&w, out);
 }
 
-void openai_write_chunk_last(const struct request *req, const struct reply *reply, struct buf *out)
+/* Finish reason, usage if asked, rung, [DONE]. */
+static void chunk_last(const struct answer_stream *s, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(req, reply, &json);
+    struct json_writer w = begin_chunk(s->req, s->reply, &json);
     open_choice(&w);
     json_close_object(&w);
-    close_choice(&w, req, reply->finish_reason);
-    if (req->include_usage) {
+    close_choice(&w, s->req, s->reply->finish_reason);
+    if (s->req->include_usage) {
         end_chunk(&w, out);
-        w = begin_chunk(req, reply, &json);
+        w = begin_chunk(s->req, s->reply, &json);
         json_close_array(&w);
         json_key(&w, "usage");
-        write_usage(&w, &reply->usage);
+        write_usage(&w, &s->reply->usage);
     }
     json_key(&w, "rung");
-    write_rung(&w, reply);
+    write_rung(&w, s->reply);
     end_chunk(&w, out);
     sse_write(out, NULL, STR("[DONE]"));
 }
@@ -315,3 +315,24 @@ void openai_write_error(int status, const char *message, const char *param, cons
     json_close_object(&w);
     json_close_object(&w);
 }
+
+static void chunk_broken(const struct answer_stream *s, int status, const char *message, struct buf *out)
+{
+    struct buf error = BUF_INIT(CHUNK_MAX_BYTES);
+    (void)s;
+    openai_write_error(status, message, NULL, NULL, &error);
+    sse_write(out, "error", buf_view(&error));
+    buf_free(&error);
+}
+
+const struct dialect openai_chat = {
+    .name = "openai",
+    .stream_type = "text/event-stream; charset=utf-8",
+    .parse = openai_parse_chat,
+    .write = write_chat,
+    .first = chunk_first,
+    .delta = chunk_delta,
+    .last = chunk_last,
+    .broken = chunk_broken,
+    .error = openai_write_error,
+};

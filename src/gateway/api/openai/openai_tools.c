@@ -3,7 +3,7 @@
  * functions). Whether tools, calls and results make sense is runtime/history's to say. */
 #include <stdio.h>
 
-#include "gateway/api/openai_internal.h"
+#include "gateway/api/openai/openai_internal.h"
 #include "runtime/history.h"
 
 #define FIELD_BYTES 96
@@ -56,7 +56,7 @@ bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t 
             continue;
         functions = false;
         p->other_tools = true;
-        openai_needs_upstream(p, "tools[%zu].type", i);
+        request_needs(p->r, NEED_OPENAI, "tools[%zu].type", i);
     }
     if (functions && !history_check_tools(value, p->err))
         return false;
@@ -71,7 +71,7 @@ static bool take_named_tool(struct openai_parse *p, const json_t *choice)
     const json_t *name = json_object_get(json_object_get(choice, "function"), "name");
     if (!is_function(choice)) {
         p->other_tools = true;
-        openai_needs_upstream(p, "tool_choice (%s)", json_string_value(json_object_get(choice, "type")));
+        request_needs(p->r, NEED_OPENAI, "tool_choice (%s)", json_string_value(json_object_get(choice, "type")));
         return true;
     }
     if (!name)
@@ -107,7 +107,7 @@ void openai_take_tool_calls(struct openai_parse *p, size_t message, const json_t
         if (is_function(json_array_get(calls, i)))
             continue;
         p->other_calls = true;
-        openai_needs_upstream(p, "messages[%zu].tool_calls[%zu].type", message, i);
+        request_needs(p->r, NEED_OPENAI, "messages[%zu].tool_calls[%zu].type", message, i);
     }
     bool none = json_is_array(calls) && json_array_size(calls) == 0;
     ret->tool_calls = none ? NULL : calls;
@@ -116,6 +116,7 @@ void openai_take_tool_calls(struct openai_parse *p, size_t message, const json_t
 bool openai_check_history(struct openai_parse *p)
 {
     for (int i = 0; i < p->r->n_messages; i++)
-        p->r->uses_tools |= p->r->messages[i].tool_calls || str_is(p->r->messages[i].role, "tool");
+        if (p->r->messages[i].tool_calls || str_is(p->r->messages[i].role, "tool"))
+            request_needs(p->r, NEED_TOOLS, "tools");
     return p->other_calls || history_check(p->r->messages, p->r->n_messages, p->err);
 }

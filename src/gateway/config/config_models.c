@@ -1,6 +1,6 @@
 /* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys,
  * which share the rule that a secret is never written into the file but named as env:NAME. */
-#include "gateway/config_parse.h"
+#include "gateway/config/config_parse.h"
 #include "gateway/keep_alive.h"
 
 #include <stdlib.h>

@@ -1,0 +1,135 @@
+/* Who may ask. Names and keys are compared with what the configuration allows; what a request is about is not looked
+ * at. */
+#include "gateway/http/admit.h"
+
+#include <stdio.h>
+
+#define HEADER_TEXT 200
+
+/* What a web page may read of a reply's headers. */
+static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confidence, x-rung-reason, x-rung-request-id, "
+                                      "x-rung-cost-usd";
+
+static bool is_loopback_name(struct str host)
+{
+    return str_eq_nocase(host, STR("localhost")) || str_is(host, "127.0.0.1") || str_is(host, "[::1]") ||
+           str_is(host, "::1");
+}
+
+/* "localhost:11434" -> "localhost"; "[::1]:80" -> "[::1]". */
+static struct str without_port(struct str host)
+{
+    for (size_t i = host.n; i > 0; i--) {
+        char ch = host.p[i - 1];
+        if (ch == ':')
+            return (struct str){host.p, i - 1};
+        if (ch < '0' || ch > '9')
+            break;
+    }
+    return host;
+}
+
+/* "[::1]" -> "::1", as addresses to listen on are written. */
+static struct str without_brackets(struct str name)
+{
+    bool has = name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']';
+    return has ? (struct str){name.p + 1, name.n - 2} : name;
+}
+
+/* A page of the network may point a name of its own at 127.0.0.1 (DNS rebinding): the name asked for must be one of
+ * ours. */
+static bool host_allowed(const struct config *c, struct str host)
+{
+    struct str name = without_port(host);
+    if (is_loopback_name(name) || str_eq_nocase(without_brackets(name), str_of(c->listen_host)))
+        return true;
+    for (int i = 0; i < c->n_allowed_hosts; i++) {
+        if (str_eq_nocase(name, str_of(c->allowed_hosts[i])) || str_eq_nocase(host, str_of(c->allowed_hosts[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool origin_allowed(const struct config *c, struct str origin)
+{
+    struct str rest = origin;
+    for (int i = 0; i < c->n_allowed_origins; i++) {
+        if (str_eq_nocase(origin, str_of(c->allowed_origins[i])))
+            return true;
+    }
+    if (str_starts(origin, STR("http://")))
+        rest = (struct str){origin.p + 7, origin.n - 7};
+    else if (str_starts(origin, STR("https://")))
+        rest = (struct str){origin.p + 8, origin.n - 8};
+    else
+        return false;
+    return is_loopback_name(without_port(rest));
+}
+
+/* The time taken does not depend on where two keys differ. */
+static bool same_key(struct str given, const char *key)
+{
+    struct str want = str_of(key);
+    unsigned char diff = given.n != want.n;
+    for (size_t i = 0; i < want.n; i++)
+        diff |= (unsigned char)want.p[i] ^ (unsigned char)(i < given.n ? given.p[i] : 0);
+    return diff == 0;
+}
+
+struct str presented_key(const struct http_exchange *x)
+{
+    struct str authorization = http_header(x, "Authorization"), plain = http_header(x, "x-api-key");
+    if (!authorization.p && plain.p)
+        return str_trim(plain);
+    if (authorization.n < 7 || !str_eq_nocase((struct str){authorization.p, 7}, STR("Bearer ")))
+        return STR("");
+    return str_trim((struct str){authorization.p + 7, authorization.n - 7});
+}
+
+static bool key_allowed(const struct config *c, struct str given)
+{
+    bool ok = c->n_api_keys == 0;
+    for (int i = 0; i < c->n_api_keys; i++)
+        ok |= same_key(given, c->api_keys[i]);
+    return ok;
+}
+
+bool gateway_may_listen(const struct config *c, const char *host, struct err *err)
+{
+    struct str name = str_of(host);
+    if (is_loopback_name(name) || str_starts(name, STR("127.")) || c->n_api_keys > 0)
+        return true;
+    return err_set(err, ERR_INVALID,
+                   "listening on %s would let anybody on the network use this machine and its API keys; configure "
+                   "'api_keys' first, "
+                   "or listen on 127.0.0.1",
+                   host);
+}
+
+bool admit(const struct config *c, struct http_exchange *x, bool needs_key, write_error error)
+{
+    struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
+    char text[HEADER_TEXT];
+    if (!host_allowed(c, host)) {
+        page_fail(x, error, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is",
+                  NULL, "host_not_allowed");
+        return false;
+    }
+    if (origin.p && !origin_allowed(c, origin)) {
+        page_fail(x, error, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should",
+                  NULL, "origin_not_allowed");
+        return false;
+    }
+    if (origin.p && origin.n < sizeof text) {
+        snprintf(text, sizeof text, STR_FMT, STR_ARG(origin));
+        http_reply_header(x, "Access-Control-Allow-Origin", text);
+        http_reply_header(x, "Access-Control-Expose-Headers", exposed_headers);
+        http_reply_header(x, "Vary", "Origin");
+    }
+    if (needs_key && !key_allowed(c, presented_key(x))) {
+        page_fail(x, error, 401, "the API key is missing or is not one of the configured 'api_keys'", NULL,
+                  "invalid_api_key");
+        return false;
+    }
+    return true;
+}

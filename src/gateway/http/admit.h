@@ -1,0 +1,13 @@
+/* Who may ask: the Host header (DNS rebinding), the Origin of a web page, the API key. */
+#ifndef RUNG_GATEWAY_HTTP_ADMIT_H
+#define RUNG_GATEWAY_HTTP_ADMIT_H
+
+#include "gateway/config.h"
+#include "gateway/http/pages.h"
+
+/* The API key that comes with the request (Authorization: Bearer, or x-api-key); empty: none. */
+struct str presented_key(const struct http_exchange *x);
+/* Replies with a refusal and gives false, or lets the request pass and adds the headers a web page needs. */
+bool admit(const struct config *c, struct http_exchange *x, bool needs_key, write_error error);
+
+#endif

@@ -1,0 +1,91 @@
+/* The HTTP face: which path is which, and who answers it. Who may ask is admit.c's; questions go to converse.c. */
+#include "gateway/api/ollama/ollama.h"
+#include "gateway/api/openai/openai.h"
+#include "gateway/http/admit.h"
+#include "gateway/http/converse.h"
+#include "gateway/http/pages.h"
+
+void gateway_error_body(int status, const char *message, struct buf *out)
+{
+    openai_write_error(status, message, NULL, NULL, out);
+}
+
+static void handle_preflight(struct http_exchange *x)
+{
+    http_reply_header(x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    http_reply_header(x, "Access-Control-Allow-Headers",
+                      "authorization, content-type, x-api-key, x-stainless-arch, x-stainless-lang, x-stainless-os, "
+                      "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+                      "x-stainless-runtime-version, x-stainless-timeout");
+    http_reply_header(x, "Access-Control-Max-Age", "600");
+    http_reply(x, 204, "text/plain", STR(""));
+}
+
+static void handle_wrong_method(struct http_exchange *x, write_error error, const char *allow)
+{
+    http_reply_header(x, "Allow", allow);
+    page_fail(x, error, 405, "this path does not take this method", NULL, NULL);
+}
+
+static void page_root(struct gateway *g, struct http_exchange *x, const struct caller *caller)
+{
+    (void)g;
+    (void)caller;
+    http_reply(x, 200, "text/plain; charset=utf-8", STR("Rung is running\n"));
+}
+
+static const struct path {
+    const char *path;
+    bool post;                           /* else GET */
+    bool open;                           /* no key is asked for */
+    write_error error;                   /* in whose shape it refuses; NULL: OpenAI's */
+    const struct dialect *dialect;       /* a question to be answered ... */
+    void (*page)(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* ... or a page */
+} paths[] = {
+    {"/v1/chat/completions", .post = true, .dialect = &openai_chat},
+    {"/v1/models", .page = page_models},
+    {"/health", .open = true, .page = page_health},
+    {"/", .open = true, .page = page_root},
+    {"/api/ps", .error = ollama_write_error, .page = page_ps},
+    {"/api/tags", .error = ollama_write_error, .page = page_tags},
+    {"/api/generate", .post = true, .error = ollama_write_error, .page = page_generate},
+};
+
+static const struct path *find_path(struct str path)
+{
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (str_is(path, paths[i].path))
+            return &paths[i];
+    return NULL;
+}
+
+void gateway_handle(void *gateway, struct http_exchange *x)
+{
+    static const char model_prefix[] = "/v1/models/";
+    struct gateway *g = gateway;
+    struct str method = http_method(x), name = http_path(x);
+    bool get = str_is(method, "GET") || str_is(method, "HEAD"), options = str_is(method, "OPTIONS");
+    bool model = str_starts(name, str_of(model_prefix));
+    const struct path *path = find_path(name);
+    write_error error = path && path->error ? path->error : openai_write_error;
+    struct caller caller = {.key = presented_key(x)};
+    if (!admit(gateway_config(g), x, !options && !(path && path->open), error))
+        return;
+    if (options)
+        handle_preflight(x);
+    else if (!path && !model)
+        page_fail(x, error, 404,
+                  "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models, GET /health and GET "
+                  "/api/ps",
+                  NULL, NULL);
+    else if (path && path->post && !str_is(method, "POST"))
+        handle_wrong_method(x, error, "POST, OPTIONS");
+    else if (!(path && path->post) && !get)
+        handle_wrong_method(x, error, "GET, HEAD, OPTIONS");
+    else if (path && path->dialect)
+        converse(g, x, path->dialect, &caller);
+    else if (path)
+        path->page(g, x, &caller);
+    else
+        page_model(g, x, (struct str){name.p + strlen(model_prefix), name.n - strlen(model_prefix)});
+}

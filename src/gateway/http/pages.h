@@ -1,0 +1,21 @@
+/* The pages beside the answers: which models there are and whether all is well; and how every page replies. */
+#ifndef RUNG_GATEWAY_HTTP_PAGES_H
+#define RUNG_GATEWAY_HTTP_PAGES_H
+
+#include "gateway/gateway.h"
+
+#define PAGE_MAX_BYTES (96u << 20)
+
+/* An error in the shape of one API, as struct dialect has it. */
+typedef void (*write_error)(int status, const char *message, const char *param, const char *code, struct buf *out);
+
+void page_json(struct http_exchange *x, int status, const struct buf *body);
+/* 503 comes with Retry-After. */
+void page_fail(struct http_exchange *x, write_error error, int status, const char *message, const char *param,
+               const char *code);
+
+void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+void page_models(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /v1/models */
+void page_model(struct gateway *g, struct http_exchange *x, struct str name);                /* GET /v1/models/NAME */
+
+#endif

@@ -1,0 +1,129 @@
+/* OpenAI's API, and servers that speak it: the members of the received body go out as the bytes that came in, but for
+ * those that are Rung's (a form that API has no field for goes out as the response_format that means the same). */
+#include "gateway/provider/openai.h"
+
+#include <stdio.h>
+
+#define MAX_MEMBERS 64
+
+static bool is_ours(struct str key, bool rewrite_logprobs)
+{
+    static const char *const ours[] = {"model",      "stream", "stream_options", "metadata",
+                                       "keep_alive", "format", "choices",        "property_order", "context_length"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (str_is(key, ours[i]))
+            return true;
+    }
+    return rewrite_logprobs && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
+}
+
+static void put_choices(struct json_writer *w, const struct rule_spec *rule)
+{
+    json_put_cstr(w, "type", "object");
+    json_put_raw(w, "required", STR("[\"" UPSTREAM_CHOICE "\"]"));
+    json_put_bool(w, "additionalProperties", false);
+    json_key(w, "properties");
+    json_open_object(w);
+    json_key(w, UPSTREAM_CHOICE);
+    json_open_object(w);
+    json_put_cstr(w, "type", "string");
+    json_key(w, "enum");
+    json_open_array(w);
+    for (int i = 0; i < rule->n_choices; i++)
+        json_str(w, rule->choices[i]);
+    json_close_array(w);
+    json_close_object(w);
+    json_close_object(w);
+}
+
+/* `format` and `choices` in that API's words. */
+static void put_response_format(struct json_writer *w, const struct form *form)
+{
+    bool choices = form->rule.kind == RULE_CHOICES;
+    json_key(w, "response_format");
+    json_open_object(w);
+    if (form->rule.kind == RULE_JSON_OBJECT) {
+        json_put_cstr(w, "type", "json_object");
+    } else {
+        json_put_cstr(w, "type", "json_schema");
+        json_key(w, "json_schema");
+        json_open_object(w);
+        json_put_cstr(w, "name", "answer");
+        if (choices)
+            json_put_bool(w, "strict", true);
+        json_key(w, "schema");
+        if (choices) {
+            json_open_object(w);
+            put_choices(w, &form->rule);
+            json_close_object(w);
+        } else {
+            json_value(w, form->rule.schema);
+        }
+        json_close_object(w);
+    }
+    json_close_object(w);
+}
+
+static bool put_body(const struct provider_call *call, struct buf *out, struct err *err)
+{
+    const struct request *req = call->req;
+    const struct config_model *m = call->model;
+    struct json_member members[MAX_MEMBERS];
+    int n = 0;
+    if (!json_members(req->body, members, MAX_MEMBERS, &n))
+        return err_set(err, ERR_LIMIT, "the request body has more than %d fields", MAX_MEMBERS);
+    struct json_writer w = JSON_WRITER(out);
+    json_open_object(&w);
+    json_put_cstr(&w, "model", m->upstream_model ? m->upstream_model : m->name);
+    if (req->stream) {
+        json_put_bool(&w, "stream", true);
+        json_put_raw(&w, "stream_options", STR("{\"include_usage\":true}"));
+    }
+    if (call->want_confidence) {
+        int top = call->config->score == SCORE_ENTROPY ? RECORD_TOP : req->top_logprobs;
+        json_put_bool(&w, "logprobs", true);
+        if (top)
+            json_put_i64(&w, "top_logprobs", top);
+    }
+    if (req->form && (strcmp(req->form->field, "format") == 0 || strcmp(req->form->field, "choices") == 0))
+        put_response_format(&w, req->form);
+    for (int i = 0; i < n; i++) {
+        if (is_ours(members[i].key, call->want_confidence) || str_is(members[i].value, "null"))
+            continue;
+        char key[64];
+        snprintf(key, sizeof key, STR_FMT, STR_ARG(members[i].key));
+        json_put_raw(&w, key, members[i].value);
+    }
+    json_close_object(&w);
+    return true;
+}
+
+static bool put_url(const struct provider_call *call, struct buf *out, struct err *err)
+{
+    (void)err;
+    buf_str(out, provider_base(call->model));
+    buf_str(out, STR("/chat/completions"));
+    return true;
+}
+
+static bool put_headers(const struct provider_call *call, struct buf *out, struct err *err)
+{
+    (void)err;
+    if (call->model->api_key) {
+        buf_str(out, STR("Authorization: Bearer "));
+        buf_str(out, str_of(call->model->api_key));
+        buf_add(out, "", 1);
+    }
+    return true;
+}
+
+const struct provider provider_openai = {
+    .name = "openai",
+    .offers = NEEDS_ALL & ~(NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) |
+                            NEED_BIT(NEED_REPETITION_PENALTY)),
+    .url = put_url,
+    .headers = put_headers,
+    .body = put_body,
+    .read_reply = openai_read_reply,
+    .read_event = openai_read_event,
+};
