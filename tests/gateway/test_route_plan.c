@@ -192,10 +192,12 @@ static void test_tools_go_only_where_they_can_be_used(void **state)
     (void)state;
     struct fixture x = fixture("", "What is the weather?");
     x.r.needs = NEED_BIT(NEED_TOOLS);
+    x.r.need_fields[NEED_TOOLS] = "tools";
     plan(&x);
     expect_steps(&x, 2, (int[]){1, 2});
     x = fixture("", "What is the weather?");
     x.r.needs = NEED_BIT(NEED_TOOLS);
+    x.r.need_fields[NEED_TOOLS] = "tools";
     x.r.privacy = PRIVACY_LOCAL;
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_UNSUPPORTED);
@@ -206,23 +208,28 @@ static void test_tools_go_only_where_they_can_be_used(void **state)
     expect_steps(&x, 1, (int[]){0});
 }
 
+static void ask_grammar(struct fixture *x)
+{
+    x->r.needs = NEED_BIT(NEED_GRAMMAR);
+    x->r.need_fields[NEED_GRAMMAR] = "grammar";
+}
+
 static void test_grammar_stays_on_the_owners_machines(void **state)
 {
     (void)state;
-    struct form form = {.field = "grammar", .rule = {.kind = RULE_GBNF}};
     struct fixture x = fixture(BANKING, "Where is my card?");
-    x.r.form = &form;
+    ask_grammar(&x);
     plan(&x);
     expect_steps(&x, 1, (int[]){0});
-    assert_non_null(strstr(x.p.skipped, "mid: its API has no 'grammar'"));
+    assert_non_null(strstr(x.p.skipped, "mid: cannot do 'grammar'"));
     x = fixture(BANKING, "Where is my card?");
-    x.r.form = &form;
+    ask_grammar(&x);
     x.r.model = STR("big");
     plan(&x);
     assert_int_equal(x.p.verdict, PLAN_UNSUPPORTED);
     config_free(x.c);
     x = fixture(BANKING, "Where is my card?");
-    x.r.form = &form;
+    ask_grammar(&x);
     x.r.model = STR("own");
     plan(&x);
     expect_steps(&x, 1, (int[]){-1});

@@ -111,7 +111,8 @@ bool admit(const struct config *c, struct http_exchange *x, bool needs_key, writ
     struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
     char text[HEADER_TEXT];
     if (!host_allowed(c, host)) {
-        page_fail(x, error, 403, "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is",
+        page_fail(x, error, 403,
+                  "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is",
                   NULL, "host_not_allowed");
         return false;
     }
