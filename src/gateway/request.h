@@ -41,6 +41,11 @@ enum need {
     NEED_TOP_K,
     NEED_MIN_P,
     NEED_REPETITION_PENALTY,
+    NEED_RAW_PROMPT,                     /* text to go on with, no messages */
+    NEED_PROMPT_TOKENS,                  /* the same in a model's own tokens */
+    NEED_SUFFIX,                         /* what is to be filled in has an end */
+    NEED_ECHO,                           /* the prompt in the answer, with its log-probabilities where asked */
+    NEED_EMBEDDING,                      /* vectors, not an answer */
     NEED_OPENAI,                         /* anything else that only OpenAI's API has: custom tools, names of speakers */
     NEED_COUNT,
 };
@@ -68,6 +73,13 @@ struct request {
     /* The first field that asks for each, for the 400 when no tier of the plan has it: "tools[0].type", "messages[3]
      * .content[1] (image_url)" ... */
     const char *need_fields[NEED_COUNT];
+    /* With NEED_RAW_PROMPT, in place of a template around the messages: their one message is the prompt's text, for
+     * everybody who looks at what is asked, or its tokens stand here. */
+    const int32_t *prompt_tokens;        /* [n_prompt_tokens], of the model named; NULL: the prompt is text */
+    int64_t n_prompt_tokens;
+    bool has_suffix, echo;
+    struct str suffix;                   /* the answer stands between the prompt and this */
+    bool no_answer;                      /* with echo: the prompt alone */
     struct form *form;                   /* what the answer is held to; NULL: nothing */
     /* what may be called, checked, in the API's shape; NULL: nothing, or tool_choice is none. A view into json */
     const json_t *tools;
@@ -94,6 +106,7 @@ struct request {
     /* metadata */
     enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
     bool kind_given;
+    const char *job;                     /* in place of a kind in the ledger: "embed"; NULL: the kind */
     enum privacy privacy;
     struct str conversation_id;          /* metadata.conversation_id, or empty */
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */

@@ -120,7 +120,8 @@ static bool put_headers(const struct provider_call *call, struct buf *out, struc
 const struct provider provider_openai = {
     .name = "openai",
     .offers = NEEDS_ALL & ~(NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) |
-                            NEED_BIT(NEED_REPETITION_PENALTY)),
+                            NEED_BIT(NEED_REPETITION_PENALTY) | NEED_BIT(NEED_RAW_PROMPT) |
+                            NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO)),
     .url = put_url,
     .headers = put_headers,
     .body = put_body,

@@ -3,7 +3,8 @@
 
 /* Servers of one's own are llama-server, vLLM and their kind, which have more fields than the API they speak. */
 #define OWN_OFFERS \
-    (NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) | NEED_BIT(NEED_REPETITION_PENALTY))
+    (NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) | NEED_BIT(NEED_REPETITION_PENALTY) | \
+     NEED_BIT(NEED_RAW_PROMPT) | NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO))
 
 const struct provider *provider_of(const struct config_model *m)
 {
