@@ -46,6 +46,8 @@ enum need {
     NEED_SUFFIX,                         /* what is to be filled in has an end */
     NEED_ECHO,                           /* the prompt in the answer, with its log-probabilities where asked */
     NEED_EMBEDDING,                      /* vectors, not an answer */
+    NEED_HIGH_TEMPERATURE,               /* above 1, where some APIs end */
+    NEED_ANTHROPIC,                      /* what only Anthropic's API has: citations, images as results of tools */
     NEED_OPENAI,                         /* anything else that only OpenAI's API has: custom tools, names of speakers */
     NEED_COUNT,
 };
@@ -53,7 +55,8 @@ enum need {
 #define NEEDS_ALL (NEED_BIT(NEED_COUNT) - 1)
 /* What a model in this process can do, where its template knows tools. */
 #define LOCAL_OFFERS (NEEDS_ALL & ~(NEED_BIT(NEED_IMAGES) | NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO) | \
-                                    NEED_BIT(NEED_FORM_BESIDE_TOOLS) | NEED_BIT(NEED_OPENAI)))
+                                    NEED_BIT(NEED_FORM_BESIDE_TOOLS) | NEED_BIT(NEED_OPENAI) | \
+                                    NEED_BIT(NEED_ANTHROPIC)))
 
 /* Who asks. */
 struct caller {
@@ -66,6 +69,8 @@ struct request {
     char id[40];                         /* "chatcmpl-..." */
     int64_t created_s;                   /* since 1970; every chunk of a stream says the same */
     struct str body;                     /* the bytes received: an upstream gets its members as they stand */
+    struct str anthropic;                /* the body as a client of that API sent it, for an upstream that speaks it;
+                                          * empty: it came in another dialect */
     struct str model;                    /* as asked, before aliases */
     struct chat_message *messages;       /* text parts joined; roles as given */
     int n_messages;
@@ -141,6 +146,7 @@ extern const char *const attempt_outcome_names[];
 
 struct token_usage {
     int64_t prompt, cached, completion, reasoning;   /* cached is part of prompt, reasoning part of completion */
+    int64_t cache_write;                 /* part of prompt: what was put into the upstream's cache, at its price */
 };
 
 struct attempt {
@@ -165,6 +171,14 @@ struct reply_token {                     /* for `logprobs` and confidence */
     const struct str *top_pieces;        /* [record.n_top] */
 };
 
+/* A stretch of reasoning that an API signed, so that it can be given back to it. */
+struct reply_thought {
+    size_t end;                          /* of the reasoning, in bytes, where the stretch ends */
+    struct str signature;                /* or, of one that is not shown, all there is of it */
+    bool hidden;
+    struct reply_thought *next;
+};
+
 struct reply_choice {
     struct str text;
     double probability;
@@ -185,6 +199,8 @@ struct reply {
     double confidence;                   /* of the answer given, -1: none */
     double scores[3];                    /* all confidence scores, by enum confidence_score; -1: none */
     struct buf text, reasoning;
+    struct reply_thought *thoughts;      /* in order; NULL: none is signed */
+    struct str stop_sequence;            /* which one ended it, where that is known; else empty */
     struct str tool_calls;               /* raw JSON array, or empty */
     const char *finish_reason;           /* "stop", "length", "tool_calls", "content_filter" */
     struct token_usage usage;            /* of the answer given */

@@ -6,7 +6,7 @@
 
 #define HISTORY_MAX_TOOLS 512
 #define HISTORY_MAX_CALLS 256          /* of one message */
-#define HISTORY_MAX_ID_BYTES 256
+#define HISTORY_MAX_ID_BYTES 16384     /* some upstreams' signatures travel in it */
 
 /* ERR_INVALID begins with what is wrong as 'messages[i].tool_calls[j]...'. A call needs an id, a name and arguments
  * that are a JSON object written as a string (an empty string is none); a tool's result must follow the assistant's

@@ -36,6 +36,8 @@ static void drop_content(struct reply *r)
     r->choices = NULL;
     r->n_choices = 0;
     r->tool_calls = STR("");
+    r->thoughts = NULL;
+    r->stop_sequence = STR("");
     r->finish_reason = NULL;
     r->usage = (struct token_usage){0};
     r->form = FORM_FREE;
@@ -60,6 +62,8 @@ static void move_content(struct reply *to, struct reply *from)
     to->n_choices = from->n_choices;
     to->choices_residual = from->choices_residual;
     to->tool_calls = from->tool_calls;
+    to->thoughts = from->thoughts;
+    to->stop_sequence = from->stop_sequence;
     to->finish_reason = from->finish_reason;
     to->usage = from->usage;
     to->confidence = from->confidence;

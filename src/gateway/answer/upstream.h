@@ -18,6 +18,11 @@ struct upstream_reader {
     int64_t n_deltas;                     /* for an estimate when no usage comes */
     bool wrapped;                         /* the answer is one of choices, inside an object */
     struct tool_calls calls;              /* of a stream; the caller's to free */
+    struct {                              /* of an API whose events build on those before: what is open */
+        int n_calls;                      /* begun so far */
+        bool in_call, has_arguments;
+        struct token_usage usage;         /* as far as it was told */
+    } open;
 };
 
 static inline bool upstream_wraps(const struct request *req)

@@ -121,7 +121,8 @@ const struct provider provider_openai = {
     .name = "openai",
     .offers = NEEDS_ALL & ~(NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) |
                             NEED_BIT(NEED_REPETITION_PENALTY) | NEED_BIT(NEED_RAW_PROMPT) |
-                            NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO)),
+                            NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO) |
+                            NEED_BIT(NEED_ANTHROPIC)),
     .url = put_url,
     .headers = put_headers,
     .body = put_body,

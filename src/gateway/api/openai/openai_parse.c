@@ -67,6 +67,8 @@ static bool parse_number(struct openai_parse *p, const char *field, const json_t
     if (temperature) {
         s->temperature = (float)v;
         p->r->has_temperature = true;
+        if (v > 1)
+            request_needs(p->r, NEED_HIGH_TEMPERATURE, "temperature (above 1)");
     } else if (top_p) {
         if (v == 0)
             return err_set(p->err, ERR_INVALID, "'top_p' must be above 0 and at most 1");
