@@ -66,7 +66,7 @@ struct caller {
 /* ---- the request; everything lives in its arena or in the body it was parsed from ---- */
 struct request {
     struct arena *arena;
-    char id[40];                         /* "chatcmpl-..." */
+    char id[48];                         /* "chatcmpl-..."; of one of several answers with "-0", "-1" ... behind */
     int64_t created_s;                   /* since 1970; every chunk of a stream says the same */
     struct str body;                     /* the bytes received: an upstream gets its members as they stand */
     struct str anthropic;                /* the body as a client of that API sent it, for an upstream that speaks it;
@@ -92,6 +92,11 @@ struct request {
     bool one_tool_call;                  /* parallel_tool_calls: false */
     json_t *json;                        /* the parsed chat-completions body, where there are needs or a form; NULL:
                                           * the messages are text, and the fields here say everything */
+
+    int n_answers;                       /* to this question, 0: one; see answer/several.h */
+    /* [n_answers] requests that differ in more than their choice, as the prompts of a batch; they own nothing, what
+     * they point to is this request's. NULL: it is asked n_answers times with sampler.choice 0, 1 ... */
+    struct request *parts;
 
     bool stream, include_usage;
     bool logprobs;

@@ -11,11 +11,15 @@
 
 #define DIALECT_STATE_BYTES 256           /* at most, of what a stream's writer remembers */
 
+struct answers;                           /* answer/several.h */
+
 /* One answer on its way: the same for all calls of its writer. */
 struct answer_stream {
     const struct request *req;
     const struct reply *reply;            /* grows while it is written */
     void *state;                          /* the dialect's own, zeroed before `first` */
+    int index;                            /* which of several answers */
+    const struct answers *all;            /* whole once `last` is called; that is with the stream of the first answer */
 };
 
 /* What became certain. Views good during the call. */
@@ -35,9 +39,13 @@ struct dialect {
     bool (*parse)(struct str body, struct arena *arena, struct request *ret, struct err *err);
     /* The whole answer, not streamed. */
     void (*write)(const struct request *req, const struct reply *reply, struct buf *out);
-    /* A stream: whole events are appended. Exactly one of `last` and `broken` ends it. */
+    /* The same of several, for dialects whose questions may have them (request.n_answers); NULL: never. */
+    void (*write_all)(const struct answers *all, struct buf *out);
+    /* A stream: whole events are appended. Exactly one of `last` and `broken` ends it. Of several answers each has its
+     * `first`, deltas and `ended`, in any order, before the `last` of all. ended NULL: never several. */
     void (*first)(const struct answer_stream *s, struct buf *out);
     void (*delta)(const struct answer_stream *s, const struct answer_delta *d, struct buf *out);
+    void (*ended)(const struct answer_stream *s, struct buf *out);
     void (*last)(const struct answer_stream *s, struct buf *out);
     void (*broken)(const struct answer_stream *s, int status, const char *message, struct buf *out);
     /* An error in place of an answer; param and code NULL where there is none. */

@@ -1,10 +1,12 @@
-/* One question and its answer over HTTP, plain or streamed: parsed by its dialect, answered by gateway_answer, written
- * by its dialect. After the release an error can only come inside the stream. */
+/* One question and its answer over HTTP, plain or streamed, or its several answers: parsed by its dialect, answered by
+ * gateway_answer, written by its dialect. After the release an error can only come inside the stream. */
 #include "gateway/http/converse.h"
 
 #include <stdio.h>
 
+#include "gateway/answer/several.h"
 #include "gateway/http/pages.h"
+#include "store/money.h"
 
 #define REQUEST_ARENA_MAX (160u << 20)
 #define HEADER_TEXT 200
@@ -26,10 +28,10 @@ struct conversation {
     struct http_exchange *x;
     const struct dialect *dialect;
     struct request *req;
-    struct reply reply;
+    struct answers answers;
+    bool begun;                           /* the stream: its headers are sent */
     struct buf out;
-    struct answer_stream stream;
-    _Alignas(max_align_t) unsigned char state[DIALECT_STATE_BYTES];   /* of the stream's writer */
+    struct answer_stream *streams;        /* [n_answers] */
 };
 
 static bool client_gone(void *ctx) { return http_client_gone(ctx); }
@@ -44,9 +46,9 @@ static void put_header(struct http_exchange *x, const char *name, const char *va
     http_reply_header(x, name, clean);
 }
 
-static void put_reply_headers(struct conversation *c, bool streamed)
+/* r: the first of several answers; whole: all is known that they cost. */
+static void put_reply_headers(struct conversation *c, const struct reply *r, bool whole)
 {
-    const struct reply *r = &c->reply;
     char text[64];
     put_header(c->x, "x-rung-request-id", c->req->id);
     if (r->tier)
@@ -59,12 +61,14 @@ static void put_reply_headers(struct conversation *c, bool streamed)
         snprintf(text, sizeof text, "%.4f", r->confidence);
         put_header(c->x, "x-rung-confidence", text);
     }
-    if (!streamed) {
-        snprintf(text, sizeof text, "%lld.%012lld", (long long)(r->cost_pico_usd / 1000000000000),
-                 (long long)(r->cost_pico_usd % 1000000000000));
+    if (whole) {
+        int64_t cost = answers_cost_pico_usd(&c->answers);
+        snprintf(text, sizeof text, "%lld.%012lld", (long long)(cost / MONEY_USD), (long long)(cost % MONEY_USD));
         put_header(c->x, "x-rung-cost-usd", text);
     }
 }
+
+/* ---- streams ---- */
 
 static bool flush(struct conversation *c)
 {
@@ -73,44 +77,72 @@ static bool flush(struct conversation *c)
     return ok;
 }
 
-static bool stream_begin(void *ctx, const struct reply *r)
+static bool stream_begin(void *ctx, int index, const struct reply *r)
 {
     struct conversation *c = ctx;
-    (void)r;
-    put_reply_headers(c, true);
-    http_reply_header(c->x, "Cache-Control", "no-cache");
-    http_reply_begin(c->x, 200, c->dialect->stream_type);
-    c->dialect->first(&c->stream, &c->out);
+    if (!c->begun) {
+        c->begun = true;
+        put_reply_headers(c, r, false);
+        http_reply_header(c->x, "Cache-Control", "no-cache");
+        http_reply_begin(c->x, 200, c->dialect->stream_type);
+    }
+    c->dialect->first(&c->streams[index], &c->out);
     return flush(c);
 }
 
-static bool stream_delta(void *ctx, struct str text, bool reasoning, struct str tool_calls,
-                         const struct reply_token *token)
+static bool stream_delta(void *ctx, int index, const struct answer_delta *d)
 {
     struct conversation *c = ctx;
-    struct answer_delta d = {.text = text, .reasoning = reasoning, .tool_calls = tool_calls, .token = token};
-    c->dialect->delta(&c->stream, &d, &c->out);
+    c->dialect->delta(&c->streams[index], d, &c->out);
+    return flush(c);
+}
+
+static bool stream_ended(void *ctx, int index, const struct reply *r)
+{
+    struct conversation *c = ctx;
+    (void)r;
+    if (c->dialect->ended)
+        c->dialect->ended(&c->streams[index], &c->out);
     return flush(c);
 }
 
 static void stream_end(struct conversation *c)
 {
-    const struct reply *r = &c->reply;
-    if (r->outcome == REPLY_OK)
-        c->dialect->last(&c->stream, &c->out);
-    else if (r->outcome == REPLY_ERROR)
-        c->dialect->broken(&c->stream, r->http_status, r->err.msg, &c->out);
+    const struct answers *a = &c->answers;
+    const struct reply *failed = a->failed >= 0 ? &a->replies[a->failed] : NULL;
+    if (!failed)
+        c->dialect->last(&c->streams[0], &c->out);
+    else if (failed->outcome != REPLY_CANCELLED)
+        c->dialect->broken(&c->streams[a->failed], failed->http_status ? failed->http_status : 500, failed->err.msg,
+                           &c->out);
     flush(c);
     http_reply_end(c->x);
 }
 
-static void fail_reply(struct conversation *c)
+static bool open_streams(struct conversation *c, struct err *err)
 {
-    const struct reply *r = &c->reply;
+    const struct answers *a = &c->answers;
+    unsigned char *states = arena_array(c->req->arena, (size_t)a->n, DIALECT_STATE_BYTES);
+    c->streams = arena_array(c->req->arena, (size_t)a->n, sizeof *c->streams);
+    if (!states || !c->streams)
+        return err_nomem(err, "the stream");
+    for (int i = 0; i < a->n; i++)
+        c->streams[i] = (struct answer_stream){.req = &a->asked[i],
+                                               .reply = &a->replies[i],
+                                               .state = states + (size_t)i * DIALECT_STATE_BYTES,
+                                               .index = i,
+                                               .all = a};
+    return true;
+}
+
+/* ---- the reply ---- */
+
+static void fail_reply(struct conversation *c, const struct reply *r)
+{
     char param[64], seconds[24];
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : NULL;
-    put_reply_headers(c, false);
+    put_reply_headers(c, r, true);
     if (r->retry_after_s) {
         snprintf(seconds, sizeof seconds, "%lld", (long long)r->retry_after_s);
         http_reply_header(c->x, "Retry-After", seconds);
@@ -119,23 +151,43 @@ static void fail_reply(struct conversation *c)
               no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
 }
 
-static void answer(struct gateway *g, struct conversation *c)
+static void write_answers(struct conversation *c)
 {
-    struct answer_sink sink = {.ctx = c, .begin = stream_begin, .delta = stream_delta};
-    gateway_answer(g, c->req, c->req->stream ? &sink : NULL, &c->reply);
-    if (c->reply.released) {
+    const struct answers *a = &c->answers;
+    if (c->dialect->write_all)
+        c->dialect->write_all(a, &c->out);
+    else
+        c->dialect->write(&a->asked[0], &a->replies[0], &c->out);
+    put_reply_headers(c, &a->replies[0], true);
+    page_json(c->x, 200, &c->out);
+}
+
+static void reply(struct conversation *c)
+{
+    const struct answers *a = &c->answers;
+    if (c->begun)
         stream_end(c);
-    } else if (c->reply.outcome == REPLY_OK) {
-        c->dialect->write(c->req, &c->reply, &c->out);
-        put_reply_headers(c, false);
-        page_json(c->x, 200, &c->out);
-    } else if (c->reply.outcome == REPLY_CANCELLED) {
+    else if (a->failed < 0)
+        write_answers(c);
+    else if (a->replies[a->failed].outcome == REPLY_CANCELLED)
         /* Who hung up will not read this; who did not was cut because the server is closing. */
         page_fail(c->x, c->dialect->error, 503, "Rung is stopping; ask again in a moment", NULL, NULL);
-    } else {
-        fail_reply(c);
+    else
+        fail_reply(c, &a->replies[a->failed]);
+}
+
+static bool answer(struct gateway *g, struct conversation *c, struct err *err)
+{
+    struct answers_sink sink = {.ctx = c, .begin = stream_begin, .delta = stream_delta, .end = stream_ended};
+    if (!answers_open(g, c->req, c->req->stream ? &sink : NULL, &c->answers, err))
+        return false;
+    bool ok = !c->req->stream || open_streams(c, err);
+    if (ok) {
+        answers_make(&c->answers);
+        reply(c);
     }
-    reply_free(&c->reply);
+    answers_free(&c->answers);
+    return ok;
 }
 
 void converse(struct gateway *g, struct http_exchange *x, const struct dialect *dialect, const struct caller *caller)
@@ -149,12 +201,12 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
                   param_of(err.msg, param, sizeof param), NULL);
     } else {
         struct conversation c = {.x = x, .dialect = dialect, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
-        c.stream = (struct answer_stream){.req = &req, .reply = &c.reply, .state = c.state};
         req.arrived_ns = http_arrived_ns(x);
         req.caller = caller;
         req.gone = client_gone;
         req.gone_ctx = x;
-        answer(g, &c);
+        if (!answer(g, &c, &err))
+            page_fail(x, dialect->error, 503, err.msg, NULL, NULL);
         buf_free(&c.out);
         request_free(&req);
     }
