@@ -1,10 +1,11 @@
 /* Open-loop load on a chat completions URL: requests leave at fixed times whether or not earlier ones are answered, and
  * a latency counts from the time a request was due, so that a server that stalls is charged for those that had to wait.
  *
- * build/bench/gateway PORT MODEL REQUESTS_PER_SECOND SECONDS
+ * build/bench/gateway PORT MODEL REQUESTS_PER_SECOND SECONDS [KEY]
  *
- * Prints one line: rate, requests, errors, p50, p90, p99 and maximum in microseconds. bench/gateway.sh compares two
- * such lines. */
+ * Prints one line: rate, requests, errors, p50, p90, p99 and maximum in microseconds. A rate of 0 is the opposite, to
+ * find the highest there is: CLOSED_CONNECTIONS ask again as soon as they are answered. bench/gateway.sh compares such
+ * lines. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,6 +19,8 @@
 #include "base/clock.h"
 
 #define MAX_CONNECTIONS 512
+#define CLOSED_CONNECTIONS 64
+#define CLOSED_LATENCIES 1000000          /* the last so many are looked at */
 #define DRAIN_NS INT64_C(5000000000)
 #define REPLY_MAX_BYTES ((size_t)1 << 20)
 
@@ -34,6 +37,7 @@ struct load {
     struct connection connections[MAX_CONNECTIONS];
     int n_open;         /* connections[0 .. n_open) have been opened */
     int64_t *latency_ns;
+    int64_t n_latencies;
     int n_done, n_errors, n_busy;
 };
 
@@ -122,7 +126,7 @@ static void receive(struct load *l, struct connection *c)
     c->busy = false;
     l->n_busy--;
     if (str_starts(buf_view(&c->in), STR("HTTP/1.1 200")))
-        l->latency_ns[l->n_done++] = clock_ns() - c->due_ns;
+        l->latency_ns[l->n_done++ % l->n_latencies] = clock_ns() - c->due_ns;
     else
         l->n_errors++;
 }
@@ -152,12 +156,19 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static long long percentile_us(const struct load *l, double share)
+static long long percentile_us(const struct load *l, int n, double share)
 {
-    return l->n_done ? (long long)(l->latency_ns[(int)((l->n_done - 1) * share)] / 1000) : 0;
+    return n ? (long long)(l->latency_ns[(int)((n - 1) * share)] / 1000) : 0;
 }
 
-static void run(struct load *l, int rate, int total)
+static void drain(struct load *l)
+{
+    int64_t drain_ns = clock_ns() + DRAIN_NS;
+    while (l->n_busy > 0 && clock_ns() < drain_ns)
+        poll_until(l, clock_ns() + 1000000);
+}
+
+static void run_open(struct load *l, int rate, int total)
 {
     int64_t start_ns = clock_ns();
     for (int i = 0; i < total; i++) {
@@ -165,23 +176,37 @@ static void run(struct load *l, int rate, int total)
         poll_until(l, due_ns);
         send_request(l, due_ns);
     }
-    int64_t drain_ns = clock_ns() + DRAIN_NS;
-    while (l->n_busy > 0 && clock_ns() < drain_ns)
-        poll_until(l, clock_ns() + 1000000);
-    qsort(l->latency_ns, (size_t)l->n_done, sizeof l->latency_ns[0], by_value);
+    drain(l);
+}
+
+static void run_closed(struct load *l, int seconds)
+{
+    int64_t end_ns = clock_ns() + (int64_t)seconds * 1000000000;
+    while (clock_ns() < end_ns && l->n_errors < CLOSED_CONNECTIONS) {
+        while (l->n_busy < CLOSED_CONNECTIONS && l->n_errors < CLOSED_CONNECTIONS)
+            send_request(l, clock_ns());
+        poll_until(l, clock_ns());
+    }
+    drain(l);
+}
+
+static void print_result(struct load *l, int rate, int total)
+{
+    int n = l->n_done < l->n_latencies ? l->n_done : (int)l->n_latencies;
+    qsort(l->latency_ns, (size_t)n, sizeof l->latency_ns[0], by_value);
     printf("rate=%d requests=%d errors=%d connections=%d p50_us=%lld p90_us=%lld p99_us=%lld max_us=%lld\n", rate,
-           total, l->n_errors + l->n_busy, l->n_open, percentile_us(l, 0.5), percentile_us(l, 0.9),
-           percentile_us(l, 0.99), percentile_us(l, 1));
+           total, l->n_errors + l->n_busy, l->n_open, percentile_us(l, n, 0.5), percentile_us(l, n, 0.9),
+           percentile_us(l, n, 0.99), percentile_us(l, n, 1));
 }
 
 int main(int argc, char **argv)
 {
     static struct load l;
-    if (argc != 5) {
-        fprintf(stderr, "usage: gateway PORT MODEL REQUESTS_PER_SECOND SECONDS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: gateway PORT MODEL REQUESTS_PER_SECOND SECONDS [KEY]\n");
         return 2;
     }
-    int rate = atoi(argv[3]), total = rate * atoi(argv[4]);
+    int rate = atoi(argv[3]), seconds = atoi(argv[4]), total = rate * seconds;
     char body[512];
     int n = snprintf(body, sizeof body,
                      "{\"model\":\"%s\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\","
@@ -190,13 +215,18 @@ int main(int argc, char **argv)
     l.request = BUF_INIT(4096);
     buf_printf(&l.request,
                "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-               "Authorization: Bearer none\r\nContent-Length: %d\r\n\r\n%s", n, body);
-    l.latency_ns = calloc((size_t)total + 1, sizeof l.latency_ns[0]);
-    if (rate <= 0 || total <= 0 || !l.latency_ns || !buf_ok(&l.request)) {
+               "Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", argc == 6 ? argv[5] : "none", n, body);
+    l.n_latencies = rate ? total : CLOSED_LATENCIES;
+    l.latency_ns = calloc((size_t)l.n_latencies + 1, sizeof l.latency_ns[0]);
+    if (rate < 0 || seconds <= 0 || !l.latency_ns || !buf_ok(&l.request)) {
         fprintf(stderr, "gateway: wrong rate or time\n");
         return 2;
     }
-    run(&l, rate, total);
+    if (rate)
+        run_open(&l, rate, total);
+    else
+        run_closed(&l, seconds);
+    print_result(&l, rate ? rate : (int)(l.n_done / seconds), rate ? total : l.n_done);
     for (int i = 0; i < l.n_open; i++)
         buf_free(&l.connections[i].in);
     free(l.latency_ns);

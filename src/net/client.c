@@ -22,6 +22,7 @@
 #define MAX_REQUEST_HEADERS 64
 #define MAX_IDLE_CONNECTIONS 256L
 #define MAX_WAIT_MS 60000
+#define MAX_IDLE_HANDLES 64
 
 /* What a call waits for, and therefore which time-out is running. */
 enum phase { PHASE_CONNECT, PHASE_FIRST_BYTE, PHASE_BODY };
@@ -44,7 +45,9 @@ struct http_call {
     enum phase phase;
     int64_t started_ms, phase_since_ms;      /* in PHASE_BODY: when the last bytes came */
     size_t body_bytes;
-    bool added;
+    bool added, over;
+    bool has_news;                           /* the caller is to be woken */
+    struct http_call *next_news;
     struct err fault;                        /* why a callback stopped the transfer */
     char curl_message[CURL_ERROR_SIZE];
 
@@ -69,8 +72,38 @@ struct http_client {
     pthread_mutex_t lock;
     struct http_call *pending;               /* calls with an errand for the driver: start, unpause or cancel */
     bool stop;
+    CURL *idle[MAX_IDLE_HANDLES];            /* of finished calls: setting one up costs more than a small call */
+    int n_idle;
     struct http_call *active;                /* the driver's own */
+    struct http_call *news;                  /* the driver's own: calls whose callers are to be woken */
 };
+
+/* ---- handles ---- */
+
+static CURL *handle_take(struct http_client *c)
+{
+    CURL *easy = NULL;
+    pthread_mutex_lock(&c->lock);
+    if (c->n_idle)
+        easy = c->idle[--c->n_idle];
+    pthread_mutex_unlock(&c->lock);
+    return easy ? easy : curl_easy_init();
+}
+
+/* Nothing of the call stays in it: neither its headers nor its body. */
+static void handle_give(struct http_client *c, CURL *easy)
+{
+    if (!easy)
+        return;
+    curl_easy_reset(easy);
+    pthread_mutex_lock(&c->lock);
+    bool kept = c->n_idle < MAX_IDLE_HANDLES;
+    if (kept)
+        c->idle[c->n_idle++] = easy;
+    pthread_mutex_unlock(&c->lock);
+    if (!kept)
+        curl_easy_cleanup(easy);
+}
 
 /* ---- lifetime of a call ---- */
 
@@ -83,8 +116,7 @@ static void call_unref(struct http_call *call)
     pthread_mutex_unlock(&c->lock);
     if (!last)
         return;
-    if (call->easy)
-        curl_easy_cleanup(call->easy);
+    handle_give(c, call->easy);
     curl_slist_free_all(call->headers);
     free(call->body);
     buf_free(&call->head);
@@ -104,6 +136,30 @@ static void call_errand(struct http_call *call)
     call->refs++;
     call->next_pending = c->pending;
     c->pending = call;
+}
+
+/* The caller is woken once, after all that libcurl has to do now is done: at once, it would wait for the lock again. The
+ * driver only. */
+static void call_tell(struct http_call *call)
+{
+    struct http_client *c = call->client;
+    if (call->has_news)
+        return;
+    call->has_news = true;
+    call->next_news = c->news;
+    c->news = call;
+}
+
+static void tell_callers(struct http_client *c)
+{
+    while (c->news) {
+        struct http_call *call = c->news;
+        c->news = call->next_news;
+        call->has_news = false;
+        pthread_cond_signal(&call->changed);
+        if (call->over)
+            call_unref(call);
+    }
 }
 
 /* ---- libcurl's callbacks: the driver ---- */
@@ -134,8 +190,8 @@ static void head_complete(struct http_call *call)
     take_content_type(call);
     call->retry_after_s = wait_s;
     call->head_ready = true;
-    pthread_cond_broadcast(&call->changed);
     pthread_mutex_unlock(&call->client->lock);
+    call_tell(call);
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
@@ -173,9 +229,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
         buf_add(&call->arrived, bytes, n);
         if (!buf_check(&call->arrived, "the unread part of a reply", &call->fault))
             ret = 0;
-        pthread_cond_broadcast(&call->changed);
     }
     pthread_mutex_unlock(&call->client->lock);
+    call_tell(call);
     if (ret == n)
         call->body_bytes += n;
     return ret;
@@ -208,16 +264,16 @@ static void call_finish(struct http_call *call, bool ok, const struct err *err)
         if (call->next)
             call->next->prev = call->prev;
     }
-    curl_easy_cleanup(call->easy);
+    handle_give(c, call->easy);
     call->easy = NULL;
     pthread_mutex_lock(&c->lock);
     call->finished = true;
     call->ok = ok;
     if (!ok)
         call->err = *err;
-    pthread_cond_broadcast(&call->changed);
     pthread_mutex_unlock(&c->lock);
-    call_unref(call);
+    call->over = true;
+    call_tell(call);
 }
 
 static void fail_cancelled(struct http_call *call)
@@ -367,10 +423,13 @@ static void *client_main(void *arg)
         int running;
         curl_multi_perform(c->multi, &running);
         run_finished(c);
-        curl_multi_poll(c->multi, NULL, 0, run_deadlines(c), NULL);
+        int wait_ms = run_deadlines(c);
+        tell_callers(c);
+        curl_multi_poll(c->multi, NULL, 0, wait_ms, NULL);
     }
     while (c->active)
         fail_cancelled(c->active);
+    tell_callers(c);
     return NULL;
 }
 
@@ -420,6 +479,8 @@ void http_client_close(struct http_client *c)
     pthread_mutex_unlock(&c->lock);
     curl_multi_wakeup(c->multi);
     pthread_join(c->thread, NULL);
+    while (c->n_idle)
+        curl_easy_cleanup(c->idle[--c->n_idle]);
     curl_multi_cleanup(c->multi);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -531,7 +592,7 @@ bool http_call_start(struct http_client *c, const struct http_call_request *req,
     if (!read_origin(req->url, call->origin, sizeof call->origin, err) || !add_headers(call, req->headers, err))
         goto out;
     call->body = str_dup(req->body);
-    call->easy = curl_easy_init();
+    call->easy = handle_take(c);
     if (!call->body || !call->easy || !set_request(call, req) || !set_conduct(call, req)) {
         err_nomem(err, "a call");
         goto out;

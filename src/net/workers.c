@@ -3,6 +3,7 @@
 #include "net/workers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/queue.h"
@@ -23,7 +24,7 @@ struct workers {
     pthread_mutex_t lock;
     pthread_cond_t ended;
     int threads, max_threads;
-    int unfinished; /* jobs waiting or running */
+    atomic_int unfinished; /* jobs waiting or running */
 };
 
 /* The next job. NULL: this thread ends; the count is taken down under the lock that workers_push decides under, so that
@@ -49,9 +50,7 @@ static void *worker_main(void *arg)
     void *job;
     while ((job = next_job(w))) {
         w->run(job);
-        pthread_mutex_lock(&w->lock);
-        w->unfinished--;
-        pthread_mutex_unlock(&w->lock);
+        atomic_fetch_sub(&w->unfinished, 1);
     }
     return NULL;
 }
