@@ -138,8 +138,8 @@ static void call_errand(struct http_call *call)
     c->pending = call;
 }
 
-/* The caller is woken once, after all that libcurl has to do now is done: at once, it would wait for the lock again. The
- * driver only. */
+/* The caller is woken once, after all that libcurl has to do now is done: at once, it would wait for the lock again.
+ * The driver only. */
 static void call_tell(struct http_call *call)
 {
     struct http_client *c = call->client;
