@@ -63,6 +63,14 @@ static bool open_server(struct serve *s, struct err *err)
     return err->code == ERR_BUSY ? port_taken(c->listen_host, c->listen_port, err) : false;
 }
 
+static void print_pool(const struct config_model *m)
+{
+    printf(" at %s", m->upstreams[0].base_url);
+    if (m->n_upstreams > 1)
+        printf(" and %d more", m->n_upstreams - 1);
+    printf("%s\n", m->price.known || m->own_machine ? "" : " (no price: the bill takes it as free)");
+}
+
 static void print_tiers(const struct gateway *g, const struct config *c)
 {
     for (int t = 0; t < c->n_tiers; t++) {
@@ -72,10 +80,9 @@ static void print_tiers(const struct gateway *g, const struct config *c)
         if (info)
             printf(", here, %lld tokens of context\n", (long long)info->context);
         else if (m->key_missing)
-            printf(" at %s (%s is not set: not used)\n", m->base_url, m->api_key_env);
+            printf(" at %s (%s is not set: not used)\n", m->upstreams[0].base_url, m->api_key_env);
         else
-            printf(" at %s%s\n", m->base_url,
-                   m->price.known || m->own_machine ? "" : " (no price: the bill takes it as free)");
+            print_pool(m);
     }
 }
 

@@ -14,6 +14,8 @@
 #define CONFIG_MAX_ROUTES 64
 #define CONFIG_MAX_ALIASES 64
 #define CONFIG_MAX_LIST 16
+#define CONFIG_MAX_UPSTREAMS 64           /* of one pool */
+#define CONFIG_MAX_FALLBACKS 4
 #define CONFIG_PREFIX_DISK_BYTES 4000000000   /* of `prefix_disk: on` */
 
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
@@ -28,6 +30,33 @@ struct config_cache {
     int64_t kv_bytes;                    /* `kv_memory`; 0: the runtime's choice */
 };
 
+/* How a pool chooses among its upstreams. */
+enum config_balance {
+    BALANCE_LEAST_LOAD,                  /* the fewest calls on their way, by weight */
+    BALANCE_WEIGHTED,                    /* in turns, by weight */
+    BALANCE_PREFIX,                      /* the same conversation goes to the same one, while that is not overloaded */
+    BALANCE_COUNT,
+};
+
+/* One server, or one account at an API, that a model may be asked at. */
+struct config_upstream {
+    const char *name;                    /* unique in its pool; by default the host of base_url */
+    const struct provider *provider;     /* what it speaks: provider/provider.h */
+    const char *base_url;                /* "https://api.openai.com/v1" */
+    const char *model;                   /* the model's name there; Azure: the deployment */
+    const char *api_version;             /* Azure's; NULL: the provider's own default */
+    const char *api_key_env;             /* from `api_key: env:NAME`, or NULL */
+    const char *api_key;                 /* read from the environment at load; NULL when not set */
+    bool key_missing;                    /* a key is configured and its variable is not set: it is never asked */
+    bool own_machine;                    /* `private: true`: on the owner's machines, counts as local for privacy */
+    bool logprobs;                       /* ask it for log-probabilities */
+    const char *region, *retention;      /* as the owner declares them, free texts; NULL: not declared */
+    const char *health;                  /* a path asked for now and then: up or down; NULL: never asked */
+    int weight;                          /* its share */
+    struct price price;                  /* its own, else the model's */
+    int64_t connect_timeout_ms, first_token_timeout_ms, idle_timeout_ms, total_timeout_ms;
+};
+
 struct config_model {
     const char *name;
     /* a local file ... */
@@ -38,18 +67,24 @@ struct config_model {
     struct config_cache cache;
     const char *adapter;                 /* a LoRA adapter beside `file`: its path; NULL: none */
     int base;                            /* with an adapter: the model it stands beside */
-    /* ... or an OpenAI-compatible upstream */
-    const char *base_url;                /* "https://api.openai.com/v1" */
-    const char *upstream_model;
-    const char *api_key_env;             /* from `api_key: env:NAME`, or NULL */
-    const char *api_key;                 /* read from the environment at load; NULL when not set */
-    bool key_missing;                    /* a key is configured and its variable is not set: the model is not usable */
-    bool own_machine;                    /* `private: true`: on the owner's machines, counts as local for privacy */
-    bool logprobs;                       /* ask it for log-probabilities */
+    /* ... or a pool of upstreams that serve the same model; `base_url` is a pool of one */
+    struct config_upstream *upstreams;   /* [n_upstreams], in the configuration's arena */
+    int n_upstreams;                     /* 0: a local file */
+    enum config_balance balance;
+    int retries;                         /* tries of a call beyond the first, as long as nothing was seen */
+    int breaker_failures;                /* in a row, after which an upstream is left alone ... */
+    int64_t breaker_open_ms;             /* ... for so long */
+    bool own_machine;                    /* all of its upstreams are private */
+    bool some_own_machine;               /* at least one is: where private requests may go */
+    bool key_missing;                    /* no upstream has its key: the model is not usable */
+    const char *api_key_env;             /* the first that is not set, for the sentence; or of the first upstream */
+    int fallback[CONFIG_MAX_FALLBACKS];  /* models asked in its stead when the whole pool failed */
+    int n_fallback;
     int64_t context;                     /* tokens; 0: unknown */
-    struct price price;
-    int64_t connect_timeout_ms, first_token_timeout_ms, idle_timeout_ms, total_timeout_ms;
+    struct price price;                  /* of a pool: its dearest upstream's, so that a budget reaches */
 };
+
+static inline bool config_is_upstream(const struct config_model *m) { return m->n_upstreams > 0; }
 
 struct config_tier {
     const char *name;                    /* "local", "mid", "frontier" */

@@ -42,7 +42,7 @@ static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
 static bool open_client(struct gateway *g, struct err *err)
 {
     for (int i = 0; i < g->config->n_models; i++)
-        if (g->config->models[i].base_url)
+        if (config_is_upstream(&g->config->models[i]))
             return http_client_open(&g->http, err);
     return true;
 }
@@ -108,7 +108,7 @@ static unsigned offers_of(const struct gateway *g, int model)
 {
     const struct config_model *m = &g->config->models[model];
     if (!g->local[model])
-        return provider_offers(m);
+        return provider_offers(&m->upstreams[0]);
     return local_model_info(g->local[model])->tools ? LOCAL_OFFERS : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
 }
 

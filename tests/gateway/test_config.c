@@ -2,6 +2,7 @@
 #include "tests/support.h"
 
 #include "gateway/config.h"
+#include "gateway/provider/provider.h"
 #include "gateway/keep_alive.h"
 
 static struct config *parse(const char *yaml)
@@ -66,9 +67,9 @@ static void test_tiers_prices_and_keys(void **state)
     assert_int_equal(c->models[1].price.input, 250000);
     assert_int_equal(c->models[1].price.cached_input, 250000);
     assert_int_equal(c->models[2].price.cached_input, 125000);
-    assert_string_equal(c->models[1].api_key, "sk-1");
+    assert_string_equal(c->models[1].upstreams[0].api_key, "sk-1");
     assert_false(c->models[1].key_missing);
-    assert_string_equal(c->models[2].upstream_model, "big");
+    assert_string_equal(c->models[2].upstreams[0].model, "big");
     assert_int_equal(c->frontier_price.output, 10000000);
     assert_string_equal(c->frontier_name, "big");
     assert_int_equal(c->trait_start[TRAIT_REASONING], 2);
@@ -248,6 +249,75 @@ static void test_mistakes_are_named_with_their_line(void **state)
     expect_error("models: {a: {file: x, price_usd_per_mtok: {input: 1}}}\n", 1, "'output'");
 }
 
+static void test_pool_takes_the_model_s_words_as_defaults(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct config *c;
+    setenv("RUNG_TEST_KEY", "sk-1", 1);
+    unsetenv("RUNG_TEST_OTHER");
+    assert_ok(config_parse(STR("models:\n"
+                               "  big:\n"
+                               "    provider: openai\n"
+                               "    model: m-1\n"
+                               "    api_key: env:RUNG_TEST_KEY\n"
+                               "    price_usd_per_mtok: {input: 1, output: 2}\n"
+                               "    timeouts_ms: {connect: 7}\n"
+                               "    balance: weighted\n"
+                               "    retries: 1\n"
+                               "    breaker: {failures: 3, open_ms: 50}\n"
+                               "    fallback: [spare]\n"
+                               "    upstreams:\n"
+                               "      - {base_url: \"http://a/v1\", weight: 3, region: eu, retention: none}\n"
+                               "      - {base_url: \"https://b:444/\", provider: azure, model: dep, api_key: env:RUNG_TEST_OTHER, private: true,"
+                               " price_usd_per_mtok: {input: 5, output: 1}, timeouts_ms: {idle: 9}, health: /up}\n"
+                               "  spare: {base_url: \"http://c/v1\"}\n"
+                               "tiers: [{name: far, model: big}]\n"),
+                           "t.yaml", &c, &err), err);
+    const struct config_model *m = &c->models[0];
+    const struct config_upstream *a = &m->upstreams[0], *b = &m->upstreams[1];
+    assert_int_equal(m->n_upstreams, 2);
+    assert_int_equal(m->balance, BALANCE_WEIGHTED);
+    assert_int_equal(m->retries, 1);
+    assert_int_equal(m->breaker_failures, 3);
+    assert_int_equal(m->breaker_open_ms, 50);
+    assert_int_equal(m->fallback[0], 1);
+    assert_true(m->some_own_machine && !m->own_machine && !m->key_missing);
+    assert_int_equal(m->price.input, 5000000);
+    assert_int_equal(m->price.output, 2000000);
+    assert_string_equal(a->name, "a");
+    assert_string_equal(a->model, "m-1");
+    assert_string_equal(a->region, "eu");
+    assert_string_equal(a->retention, "none");
+    assert_int_equal(a->weight, 3);
+    assert_int_equal(a->connect_timeout_ms, 7);
+    assert_string_equal(b->name, "b:444");
+    assert_string_equal(b->provider->name, "azure");
+    assert_string_equal(b->model, "dep");
+    assert_string_equal(b->health, "/up");
+    assert_true(b->key_missing && b->own_machine);
+    assert_int_equal(b->connect_timeout_ms, 7);
+    assert_int_equal(b->idle_timeout_ms, 9);
+    assert_int_equal(b->price.input, 5000000);
+    config_free(c);
+}
+
+static void test_what_is_wrong_with_a_pool_is_said(void **state)
+{
+    (void)state;
+    expect_error("models:\n  a: {base_url: \"http://x\", upstreams: [{base_url: \"http://y\"}]}\n", 2, "either");
+    expect_error("models:\n  a: {upstreams: []}\n", 2, "1 to 64");
+    expect_error("models:\n  a: {upstreams: [{model: x}]}\n", 2, "needs 'base_url'");
+    expect_error("models:\n  a: {upstreams: [{base_url: \"http://x\", file: y}]}\n", 2, "unknown key 'file'");
+    expect_error("models:\n  a: {upstreams: [{base_url: \"http://x/1\"}, {base_url: \"http://x/2\"}]}\n", 2, "are called 'x'");
+    expect_error("models:\n  a: {base_url: \"http://x\", provider: aws}\n", 2, "openai, azure");
+    expect_error("models:\n  a: {base_url: \"http://x\", balance: best}\n", 2, "least_load, weighted or prefix");
+    expect_error("models:\n  a: {base_url: \"http://x\", health: up}\n", 2, "path");
+    expect_error("models:\n  a: {base_url: \"http://x\", weight: 0}\n", 2, "weight");
+    expect_error("models:\n  a: {base_url: \"http://x\", fallback: [b]}\n", 2, "no model");
+    expect_error("models:\n  a: {base_url: \"http://x\", fallback: [a]}\n", 2, "itself");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +331,8 @@ int main(void)
         cmocka_unit_test(test_prompts_are_kept_on_disk_where_that_is_asked_for),
         cmocka_unit_test(test_keep_alive_reads_what_people_write),
         cmocka_unit_test(test_mistakes_are_named_with_their_line),
+        cmocka_unit_test(test_pool_takes_the_model_s_words_as_defaults),
+        cmocka_unit_test(test_what_is_wrong_with_a_pool_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,7 +175,7 @@ static void test_private_request_is_stopped_at_the_door(void **state)
     house_open(&h, TIERS, trap.port);
     assert_ok(openai_parse_chat(str_of(ask_starter("x", PRIVATE)), &arena, &req, &err), err);
     release_init(&rel, gateway_config(h.gateway), &req, &reply, NULL, -1);
-    assert_int_equal(upstream_attempt(h.gateway, &req, 1, &rel, &attempt, &err), END_FAILED);
+    assert_int_equal(upstream_attempt(h.gateway, &req, &gateway_config(h.gateway)->models[1].upstreams[0], &rel, &attempt, &err), END_FAILED);
     assert_int_equal(err.code, ERR_INTERNAL);
     assert_int_equal(trap_connections(&trap), 0);
     release_free(&rel);

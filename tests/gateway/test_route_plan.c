@@ -38,7 +38,7 @@ static struct fixture fixture(const char *system, const char *user)
         x.f.tokens[i] = 50;
     x.f.context[0] = 512;
     for (int i = 0; i < 4; i++)
-        x.f.offers[i] = x.c->models[i].base_url ? provider_offers(&x.c->models[i]) : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
+        x.f.offers[i] = x.c->models[i].n_upstreams ? provider_offers(&x.c->models[i].upstreams[0]) : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
     x.f.context[2] = x.f.context[3] = 400000;
     return x;
 }

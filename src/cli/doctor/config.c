@@ -28,13 +28,16 @@ void doctor_check_keys(struct doctor *d, const struct config *c)
     int used = 0;
     for (int i = 0; i < c->n_models; i++) {
         const struct config_model *m = &c->models[i];
-        if (!m->key_missing) {
-            used += m->api_key != NULL;
-            continue;
+        for (int k = 0; k < m->n_upstreams; k++) {
+            const struct config_upstream *u = &m->upstreams[k];
+            used += u->api_key != NULL;
+            if (!u->key_missing)
+                continue;
+            snprintf(todo, sizeof todo, "export %s=... before rung serve, or take the model out", u->api_key_env);
+            doctor_add(d, FINDING_WARNING, "keys", todo, "%s '%s' is not used: its key %s is not set",
+                       m->n_upstreams > 1 ? "upstream" : "model", m->n_upstreams > 1 ? u->name : m->name,
+                       u->api_key_env);
         }
-        snprintf(todo, sizeof todo, "export %s=... before rung serve, or take the model out", m->api_key_env);
-        doctor_add(d, FINDING_WARNING, "keys", todo, "model '%s' is not used: its key %s is not set", m->name,
-                   m->api_key_env);
     }
     if (used)
         doctor_add(d, FINDING_OK, "keys", NULL, "%d upstream key%s set", used, used == 1 ? " is" : "s are");

@@ -3,30 +3,38 @@
 #include <stdio.h>
 
 #include "cli/doctor/doctor.h"
+#include "gateway/provider/provider.h"
 #include "net/client.h"
 
 #define CONNECT_MS 5000
 #define TOTAL_MS 15000
 #define WAIT_MS 20000
 #define URL_BYTES 2048
-#define HEADER_BYTES 4096
 
 /* The status of GET base_url/models; 0 when none came, with the reason. */
-static int ask(struct http_client *http, const struct config_model *m, struct err *err)
+static int ask(struct http_client *http, const struct config_upstream *u, struct err *err)
 {
-    char url[URL_BYTES], key[HEADER_BYTES];
-    const char *headers[2] = {NULL, NULL};
+    struct provider_call asked = {.upstream = u};
+    struct buf own = BUF_INIT(PROVIDER_MAX_KEY);
+    char url[URL_BYTES];
+    const char *headers[PROVIDER_MAX_HEADERS + 1] = {NULL};
+    int n = 0;
     struct http_call *call;
     struct http_event ev;
     int status = 0;
-    snprintf(url, sizeof url, "%s/models", m->base_url);
-    snprintf(key, sizeof key, "Authorization: Bearer %s", m->api_key ? m->api_key : "");
-    if (m->api_key)
-        headers[0] = key;
+    if (!u->provider->headers(&asked, &own, err) || !buf_check(&own, "the headers of the upstream", err)) {
+        buf_free(&own);
+        return 0;
+    }
+    for (size_t at = 0; at < own.n && n < PROVIDER_MAX_HEADERS; at += strlen(own.p + at) + 1)
+        headers[n++] = own.p + at;
+    snprintf(url, sizeof url, "%s/models", u->base_url);
     struct http_call_request req = {
         .method = "GET", .url = url, .headers = headers, .connect_timeout_ms = CONNECT_MS, .total_timeout_ms = TOTAL_MS,
     };
-    if (!http_call_start(http, &req, &call, err))
+    bool started = http_call_start(http, &req, &call, err);
+    buf_free(&own);
+    if (!started)
         return 0;
     while (http_call_next(call, WAIT_MS, &ev)) {
         if (ev.kind == HTTP_HEAD)
@@ -38,23 +46,24 @@ static int ask(struct http_client *http, const struct config_model *m, struct er
     return status;
 }
 
-static void judge(struct doctor *d, const struct config_model *m, int status, const struct err *err)
+static void judge(struct doctor *d, const struct config_model *m, const struct config_upstream *u, int status,
+                  const struct err *err)
 {
     char todo[200];
-    snprintf(todo, sizeof todo, "check the key in %s", m->api_key_env ? m->api_key_env : "'api_key'");
+    snprintf(todo, sizeof todo, "check the key in %s", u->api_key_env ? u->api_key_env : "'api_key'");
     if (status == 0)
         doctor_add_err(d, FINDING_PROBLEM, "upstream", "check 'base_url', the network and the server", err);
     else if (status == 401 || status == 403)
-        doctor_add(d, FINDING_PROBLEM, "upstream", todo, "%s at %s refuses the key (HTTP %d)", m->name, m->base_url,
+        doctor_add(d, FINDING_PROBLEM, "upstream", todo, "%s at %s refuses the key (HTTP %d)", m->name, u->base_url,
                    status);
     else if (status == 404)
         doctor_add(d, FINDING_WARNING, "upstream", "check that 'base_url' ends where the API begins, mostly in /v1",
-                   "%s at %s answers, but lists no models there (HTTP 404)", m->name, m->base_url);
+                   "%s at %s answers, but lists no models there (HTTP 404)", m->name, u->base_url);
     else if (status >= 400)
-        doctor_add(d, FINDING_WARNING, "upstream", "try again later", "%s at %s answers HTTP %d", m->name, m->base_url,
+        doctor_add(d, FINDING_WARNING, "upstream", "try again later", "%s at %s answers HTTP %d", m->name, u->base_url,
                    status);
     else
-        doctor_add(d, FINDING_OK, "upstream", NULL, "%s at %s answers", m->name, m->base_url);
+        doctor_add(d, FINDING_OK, "upstream", NULL, "%s at %s answers", m->name, u->base_url);
 }
 
 void doctor_check_upstreams(struct doctor *d, const struct config *c)
@@ -67,11 +76,14 @@ void doctor_check_upstreams(struct doctor *d, const struct config *c)
     }
     for (int i = 0; i < c->n_models; i++) {
         const struct config_model *m = &c->models[i];
-        if (!m->base_url || m->key_missing)
-            continue;
-        err = ERR_INIT;
-        int status = ask(http, m, &err);
-        judge(d, m, status, &err);
+        for (int k = 0; k < m->n_upstreams; k++) {
+            const struct config_upstream *u = &m->upstreams[k];
+            if (u->key_missing)
+                continue;
+            err = ERR_INIT;
+            int status = ask(http, u, &err);
+            judge(d, m, u, status, &err);
+        }
     }
     http_client_close(http);
 }

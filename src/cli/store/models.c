@@ -79,7 +79,7 @@ static bool look_up(const char *name, const struct config *c, struct cli_model_o
     if (!m->file)
         return err_set(err, ERR_UNSUPPORTED,
                        "the model '%s' is at %s; rung run answers with models of this machine, rung serve with both",
-                       name, m->base_url);
+                       name, m->upstreams[0].base_url);
     if (o->context == 0)
         o->context = m->context;
     if (!o->has_kv_cache)

@@ -45,9 +45,10 @@ bool label_wanted(const struct request *req, enum task_kind kind, const struct s
  * max_tokens would cut it). */
 bool label_attempt(struct gateway *g, const struct request *req, const struct generation_request *gr, int model,
                    struct release *rel, struct attempt *a, enum attempt_end *ret_end, struct err *err);
-/* Refuses a request whose privacy is local unless the model runs on the owner's machine: the one door outwards. */
-enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
-                                  struct attempt *a, struct err *err);
+/* One call. Refuses a request whose privacy is local unless the upstream is the owner's machine: the one door
+ * outwards. */
+enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, const struct config_upstream *u,
+                                  struct release *rel, struct attempt *a, struct err *err);
 /* Walk the plan. The reply is empty but for kind, traits and reason. */
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
               struct reply *reply);

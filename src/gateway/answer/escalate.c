@@ -190,7 +190,7 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, bo
     if (c->g->local[model])
         end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
     else if (account_announce(c->g, c->req, a, model, &c->err))
-        end = upstream_attempt(c->g, c->req, model, &rel, a, &c->err);
+        end = upstream_attempt(c->g, c->req, &c->g->config->models[model].upstreams[0], &rel, a, &c->err);
     else
         a->http_status = c->err.code == ERR_LIMIT ? 429 : 0;
     if (rel.first_ns)

@@ -16,7 +16,7 @@
 
 struct upstream_run {
     const struct request *req;
-    const struct config_model *model;
+    const struct config_upstream *upstream;
     const struct provider *provider;
     struct upstream_reader reader;
     struct sse_parser sse;
@@ -40,13 +40,13 @@ static void list_headers(const struct upstream_run *run, struct str own, const c
 
 static bool start_call(struct gateway *g, struct upstream_run *run, struct http_call **ret, struct err *err)
 {
-    const struct config_model *m = run->model;
+    const struct config_upstream *u = run->upstream;
     const struct provider *provider = run->provider;
     struct provider_call asked = {
         .req = run->req,
         .config = g->config,
-        .model = m,
-        .want_confidence = m->logprobs && run->reader.rel->threshold >= 0,
+        .upstream = u,
+        .want_confidence = u->logprobs && run->reader.rel->threshold >= 0,
         .max_tokens = run->req->max_tokens,
     };
     struct buf url = BUF_INIT(PROVIDER_MAX_URL), own = BUF_INIT(PROVIDER_MAX_KEY), body = BUF_INIT(BODY_MAX_BYTES);
@@ -61,10 +61,10 @@ static bool start_call(struct gateway *g, struct upstream_run *run, struct http_
             .url = url.p,
             .headers = headers,
             .body = buf_view(&body),
-            .connect_timeout_ms = m->connect_timeout_ms,
-            .first_byte_timeout_ms = run->req->stream ? m->first_token_timeout_ms : 0,
-            .idle_timeout_ms = m->idle_timeout_ms,
-            .total_timeout_ms = m->total_timeout_ms,
+            .connect_timeout_ms = u->connect_timeout_ms,
+            .first_byte_timeout_ms = run->req->stream ? u->first_token_timeout_ms : 0,
+            .idle_timeout_ms = u->idle_timeout_ms,
+            .total_timeout_ms = u->total_timeout_ms,
             .max_body_bytes = REPLY_MAX_BYTES,
         };
         ok = http_call_start(g->http, &call, ret, err);
@@ -192,18 +192,17 @@ static enum attempt_end judge(struct upstream_run *run, bool answered)
     return answered && r->verdict == RELEASE_ON ? END_ANSWER : END_FAILED;
 }
 
-enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
-                                  struct attempt *a, struct err *err)
+enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, const struct config_upstream *u,
+                                  struct release *rel, struct attempt *a, struct err *err)
 {
-    const struct config_model *m = &g->config->models[model];
-    if (req->privacy == PRIVACY_LOCAL && !m->own_machine) {
-        err_set(err, ERR_INTERNAL, "a request marked local was about to leave for '%s'; it was stopped", m->name);
+    if (req->privacy == PRIVACY_LOCAL && !u->own_machine) {
+        err_set(err, ERR_INTERNAL, "a request marked local was about to leave for '%s'; it was stopped", u->name);
         return END_FAILED;
     }
     struct upstream_run run = {
         .req = req,
-        .model = m,
-        .provider = provider_of(m),
+        .upstream = u,
+        .provider = u->provider,
         .reader = {.rel = rel, .attempt = a, .err = err, .wrapped = upstream_wraps(req)},
         .body = BUF_INIT(REPLY_MAX_BYTES),
         .started_us = clock_us(),

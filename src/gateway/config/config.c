@@ -200,7 +200,7 @@ static bool check_budget(struct config_reader *r, const struct yaml_node *budget
 {
     for (int i = 0; i < r->c->n_models; i++) {
         const struct config_model *m = &r->c->models[i];
-        if (m->base_url && !m->own_machine && !m->price.known)
+        if (config_is_upstream(m) && !m->own_machine && !m->price.known)
             return yaml_fail(budget, r->name, r->err,
                              "'budget_usd_per_month' needs the price of every upstream; model '%s' has no "
                              "'price_usd_per_mtok'",
@@ -266,7 +266,7 @@ static void default_trait_starts(struct config *c)
 static void default_frontier(struct config *c)
 {
     const struct config_model *last = &c->models[c->tiers[c->n_tiers - 1].model];
-    bool last_is_priced = last->base_url && last->price.known;
+    bool last_is_priced = config_is_upstream(last) && last->price.known;
     if (!c->frontier_price.known)
         c->frontier_price = last_is_priced ? last->price : reference_price;
     c->frontier_name = last_is_priced ? last->name : "the reference price";

@@ -1,5 +1,6 @@
-/* The `models` section: local files and upstreams with their prices and time-outs, and the listening address and keys,
- * which share the rule that a secret is never written into the file but named as env:NAME. */
+/* The `models` section: local files, their adapters, prices, who stands in for whom (pools of upstreams are read in
+ * config_upstreams.c), and the listening address and keys, which share the rule that a secret is never written into the
+ * file but named as env:NAME. */
 #include "gateway/config/config_parse.h"
 #include "gateway/keep_alive.h"
 
@@ -59,7 +60,7 @@ bool config_read_listen(struct config_reader *r, const struct yaml_node *n)
 }
 
 /* "env:NAME" to NAME. A key in clear text is refused: configurations are copied and committed. */
-static bool read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env)
+bool config_read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env)
 {
     const char *text;
     if (!config_read_string(r, n, what, &text))
@@ -79,7 +80,7 @@ bool config_read_secrets(struct config_reader *r, const struct yaml_node *n)
                          CONFIG_MAX_LIST);
     for (int i = 0; i < n->n; i++) {
         const char *env;
-        if (!read_env_name(r, n->items[i], "api_keys", &env))
+        if (!config_read_env_name(r, n->items[i], "api_keys", &env))
             return false;
         const char *value = getenv(env);
         /* An unset variable must not silently open the door that the owner meant to lock. */
@@ -117,55 +118,6 @@ bool config_read_price(struct config_reader *r, const struct yaml_node *n, struc
         p.cached_input = p.input;
     *ret = p;
     return true;
-}
-
-static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
-{
-    static const char *const keys[] = {"connect", "first_token", "idle", "total", NULL};
-    int64_t *const fields[] = {&m->connect_timeout_ms, &m->first_token_timeout_ms, &m->idle_timeout_ms,
-                               &m->total_timeout_ms};
-    if (!yaml_only_keys(n, r->name, keys, r->err))
-        return false;
-    for (int i = 0; keys[i]; i++) {
-        const struct yaml_node *v = yaml_get(n, keys[i]);
-        if (v && !yaml_to_i64(v, r->name, keys[i], 1, 86400000, fields[i], r->err))
-            return false;
-    }
-    return true;
-}
-
-/* A scheme and a host; a name and password in it would be a secret in a file. */
-static bool is_base_url(const char *url)
-{
-    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-    size_t host = strcspn(url + scheme, "/?#");
-    return scheme && host && url[scheme] != ':' && !memchr(url + scheme, '@', host);
-}
-
-static bool read_upstream(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
-{
-    const struct yaml_node *key = yaml_get(n, "api_key"), *name = yaml_get(n, "model"),
-                           *timeouts = yaml_get(n, "timeouts_ms"), *own = yaml_get(n, "private"),
-                           *logprobs = yaml_get(n, "logprobs"), *url = yaml_get(n, "base_url");
-    if (!config_read_string(r, url, "base_url", &m->base_url))
-        return false;
-    if (!is_base_url(m->base_url))
-        return yaml_fail(url, r->name, r->err,
-                         "'base_url' must begin with http:// or https:// and name a host, without a user or password");
-    m->upstream_model = m->name;
-    if (name && !config_read_string(r, name, "model", &m->upstream_model))
-        return false;
-    if (key && !read_env_name(r, key, "api_key", &m->api_key_env))
-        return false;
-    if (m->api_key_env) {
-        const char *value = getenv(m->api_key_env);
-        m->key_missing = !value || !*value;
-        if (!m->key_missing && !(m->api_key = arena_strdup(&r->c->arena, str_of(value))))
-            return err_nomem(r->err, "the configuration");
-    }
-    return (!timeouts || read_timeouts(r, timeouts, m)) &&
-           (!own || yaml_to_bool(own, r->name, "private", &m->own_machine, r->err)) &&
-           (!logprobs || yaml_to_bool(logprobs, r->name, "logprobs", &m->logprobs, r->err));
 }
 
 bool config_parse_size(struct str text, int64_t *ret_bytes)
@@ -282,37 +234,53 @@ static bool read_adapters(struct config_reader *r, const struct yaml_node *n, in
     return true;
 }
 
+/* What both a file and a pool may have, and what each has alone. */
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
     static const char *const file_keys[] = {"file",      "context",  "price_usd_per_mtok", "keep_alive", "kv_cache",
-                                            "kv_memory", "adapters", "speculation",        NULL};
-    static const char *const upstream_keys[] = {"base_url",    "model",   "api_key",  "context", "price_usd_per_mtok",
-                                                "timeouts_ms", "private", "logprobs", NULL};
+                                            "kv_memory", "adapters", "speculation",        "fallback",   NULL};
     struct config *c = r->c;
     struct config_model *m = &c->models[c->n_models];
-    *m = (struct config_model){.connect_timeout_ms = 5000,
-                               .first_token_timeout_ms = 60000,
-                               .idle_timeout_ms = 60000,
-                               .total_timeout_ms = 600000};
+    *m = (struct config_model){0};
     if (!read_name(r, name, &m->name))
         return false;
     if (n->kind != YAML_MAPPING)
-        return yaml_fail(n, r->name, r->err, "model '%s' must be a mapping with 'file' or 'base_url'", m->name);
-    const struct yaml_node *file = yaml_get(n, "file"), *url = yaml_get(n, "base_url"),
-                           *context = yaml_get(n, "context"), *price = yaml_get(n, "price_usd_per_mtok"),
-                           *adapters = yaml_get(n, "adapters");
-    if (!file == !url)
-        return yaml_fail(n, r->name, r->err, "model '%s' needs either 'file' (here) or 'base_url' (elsewhere)",
+        return yaml_fail(n, r->name, r->err, "model '%s' must be a mapping with 'file', 'base_url' or 'upstreams'",
                          m->name);
-    if (!yaml_only_keys(n, r->name, file ? file_keys : upstream_keys, r->err) || (file && !read_file(r, n, m)) ||
-        (url && !read_upstream(r, n, m)) ||
-        (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)) ||
-        (price && !config_read_price(r, price, &m->price)))
+    const struct yaml_node *file = yaml_get(n, "file"), *context = yaml_get(n, "context"),
+                           *price = yaml_get(n, "price_usd_per_mtok"), *adapters = yaml_get(n, "adapters");
+    if (!!file + !!yaml_get(n, "base_url") + !!yaml_get(n, "upstreams") != 1)
+        return yaml_fail(n, r->name, r->err,
+                         "model '%s' needs either 'file' (here), 'base_url' (elsewhere) or 'upstreams' (a pool)",
+                         m->name);
+    if ((price && !config_read_price(r, price, &m->price)) ||
+        (context && !yaml_to_i64(context, r->name, "context", 16, 100000000, &m->context, r->err)))
+        return false;
+    if (file ? !yaml_only_keys(n, r->name, file_keys, r->err) || !read_file(r, n, m) : !config_read_pool(r, n, m))
         return false;
     if (file && !price)
         m->price.known = true; /* what runs here costs nothing a token */
     int base = c->n_models++;
     return !adapters || read_adapters(r, adapters, base);
+}
+
+/* Models that stand in for others may be listed before or after them. */
+static bool read_fallback(struct config_reader *r, const struct yaml_node *n, struct config_model *m)
+{
+    if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_FALLBACKS)
+        return yaml_fail(n, r->name, r->err, "'fallback' must be a list of at most %d models", CONFIG_MAX_FALLBACKS);
+    for (int i = 0; i < n->n; i++) {
+        const char *name;
+        if (!config_read_string(r, n->items[i], "fallback", &name))
+            return false;
+        int model = config_find_model(r->c, str_of(name));
+        if (model < 0)
+            return yaml_fail(n->items[i], r->name, r->err, "'fallback' names '%s', which is no model", name);
+        if (&r->c->models[model] == m)
+            return yaml_fail(n->items[i], r->name, r->err, "model '%s' cannot stand in for itself", name);
+        m->fallback[m->n_fallback++] = model;
+    }
+    return true;
 }
 
 bool config_read_models(struct config_reader *r, const struct yaml_node *n)
@@ -321,6 +289,12 @@ bool config_read_models(struct config_reader *r, const struct yaml_node *n)
         return yaml_fail(n, r->name, r->err, "'models' must be a mapping from names to models");
     for (int i = 0; i < n->n; i++) {
         if (!read_model(r, n->keys[i], n->items[i]))
+            return false;
+    }
+    for (int i = 0; i < n->n; i++) {
+        const struct yaml_node *fallback = yaml_get(n->items[i], "fallback");
+        int model = config_find_model(r->c, n->keys[i]->text);
+        if (fallback && !read_fallback(r, fallback, &r->c->models[model]))
             return false;
     }
     return true;

@@ -21,6 +21,10 @@ bool config_read_tiers(struct config_reader *r, const struct yaml_node *n);
 bool config_read_routes(struct config_reader *r, const struct yaml_node *n);
 bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
 bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
+/* An upstream, or a pool of them, into *m, whose name, price and context are set. */
+bool config_read_pool(struct config_reader *r, const struct yaml_node *n, struct config_model *m);
+/* "env:NAME" to NAME. */
+bool config_read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env);
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
 /* A size such as config_parse_size takes. */
 bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes);

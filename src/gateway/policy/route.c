@@ -35,7 +35,7 @@ static void say(char *text, size_t size, const char *fmt, ...)
 
 static bool stays_here(const struct config_model *m)
 {
-    return m->file || m->own_machine;
+    return m->file || m->some_own_machine;
 }
 
 int64_t route_likely_cost(const struct price *p, const struct request *r, int64_t prompt_tokens)
@@ -66,7 +66,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NO_ROOM;
     if (m->key_missing)
         return NO_KEY;
-    if (m->base_url && route_likely_cost(&m->price, r, f->tokens[model]) > f->budget_left_pico_usd)
+    if (config_is_upstream(m) && route_likely_cost(&m->price, r, f->tokens[model]) > f->budget_left_pico_usd)
         return NO_MONEY;
     return USABLE;
 }
@@ -201,7 +201,7 @@ static int start_tier(const struct config *c, const struct request *r, const str
 static double threshold_of(const struct config *c, const struct plan *p, int tier)
 {
     bool last = tier == c->n_tiers - 1;
-    return last && c->models[c->tiers[tier].model].base_url ? -1 : c->threshold[p->analysis.kind];
+    return last && config_is_upstream(&c->models[c->tiers[tier].model]) ? -1 : c->threshold[p->analysis.kind];
 }
 
 static void add_step(const struct config *c, struct plan *p, int tier, bool fallback)

@@ -64,17 +64,16 @@ static void put_response_format(struct json_writer *w, const struct form *form)
     json_close_object(w);
 }
 
-static bool put_body(const struct provider_call *call, struct buf *out, struct err *err)
+bool openai_put_body(const struct provider_call *call, struct buf *out, struct err *err)
 {
     const struct request *req = call->req;
-    const struct config_model *m = call->model;
     struct json_member members[MAX_MEMBERS];
     int n = 0;
     if (!json_members(req->body, members, MAX_MEMBERS, &n))
         return err_set(err, ERR_LIMIT, "the request body has more than %d fields", MAX_MEMBERS);
     struct json_writer w = JSON_WRITER(out);
     json_open_object(&w);
-    json_put_cstr(&w, "model", m->upstream_model ? m->upstream_model : m->name);
+    json_put_cstr(&w, "model", call->upstream->model);
     if (req->stream) {
         json_put_bool(&w, "stream", true);
         json_put_raw(&w, "stream_options", STR("{\"include_usage\":true}"));
@@ -101,7 +100,7 @@ static bool put_body(const struct provider_call *call, struct buf *out, struct e
 static bool put_url(const struct provider_call *call, struct buf *out, struct err *err)
 {
     (void)err;
-    buf_str(out, provider_base(call->model));
+    buf_str(out, provider_base(call->upstream));
     buf_str(out, STR("/chat/completions"));
     return true;
 }
@@ -109,9 +108,9 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
 static bool put_headers(const struct provider_call *call, struct buf *out, struct err *err)
 {
     (void)err;
-    if (call->model->api_key) {
+    if (call->upstream->api_key) {
         buf_str(out, STR("Authorization: Bearer "));
-        buf_str(out, str_of(call->model->api_key));
+        buf_str(out, str_of(call->upstream->api_key));
         buf_add(out, "", 1);
     }
     return true;
@@ -119,13 +118,10 @@ static bool put_headers(const struct provider_call *call, struct buf *out, struc
 
 const struct provider provider_openai = {
     .name = "openai",
-    .offers = NEEDS_ALL & ~(NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) |
-                            NEED_BIT(NEED_REPETITION_PENALTY) | NEED_BIT(NEED_RAW_PROMPT) |
-                            NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO) |
-                            NEED_BIT(NEED_ANTHROPIC)),
+    .offers = OPENAI_OFFERS,
     .url = put_url,
     .headers = put_headers,
-    .body = put_body,
+    .body = openai_put_body,
     .read_reply = openai_read_reply,
     .read_event = openai_read_event,
 };

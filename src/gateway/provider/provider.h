@@ -17,7 +17,7 @@
 struct provider_call {
     const struct request *req;
     const struct config *config;
-    const struct config_model *model;
+    const struct config_upstream *upstream;
     bool want_confidence;                 /* ask for log-probabilities, whatever the request says */
     int64_t max_tokens;                   /* of the answer; 0: the provider's own limit */
 };
@@ -36,12 +36,15 @@ struct provider {
     bool (*read_event)(void *reader, struct str type, struct str data);   /* of struct upstream_reader */
 };
 
-extern const struct provider provider_openai;
+extern const struct provider provider_openai, provider_azure;
 
-/* Of a model with base_url. */
-const struct provider *provider_of(const struct config_model *m);
-unsigned provider_offers(const struct config_model *m);
+/* By the name that `provider:` says; NULL: there is none. */
+const struct provider *provider_find(struct str name);
+/* "openai, azure ..." */
+const char *provider_list(char *text, size_t size);
+/* What this upstream can do: bits of enum need. */
+unsigned provider_offers(const struct config_upstream *u);
 /* Its base_url without slashes at the end. */
-struct str provider_base(const struct config_model *m);
+struct str provider_base(const struct config_upstream *u);
 
 #endif
