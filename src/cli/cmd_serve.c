@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
 #include "cli/probe.h"
 #include "cli/store/models.h"
-#include "gateway/gateway.h"
+#include "gateway/generations.h"
 #include "store/ledger.h"
 
 #define STOP_GRACE_MS 5000
@@ -18,7 +19,8 @@ static const char help[] =
     "Speaks the OpenAI API. Each request goes to the model it names, or with \"model\": \"auto\" to the cheapest tier\n"
     "that can be trusted with it. Without --config it reads ./rung.yaml, then ~/.config/rung/rung.yaml, else\n"
     "built-in defaults with the embedded starter model. It connects to nothing that is not configured.\n"
-    "Models load when they are asked for, those of the store under their names too; rung ps and rung stop.\n\n"
+    "Models load when they are asked for, those of the store under their names too; rung ps and rung stop.\n"
+    "SIGHUP reads the configuration again; running requests end by the old one.\n\n"
     "  -c, --config FILE     the configuration; rung init writes one\n"
     "  -l, --listen ADDRESS  where to listen, localhost:11434 unless configured; port 0 is any free one\n"
     "      --kv-cache TYPE   how local models keep keys and values: f16, or q8_0 in half of the memory\n"
@@ -31,10 +33,11 @@ static const char help[] =
     "  OPENAI_BASE_URL=http://localhost:11434/v1 OPENAI_API_KEY=any python3 your-program.py\n";
 
 struct serve {
-    struct config *config;
-    struct gateway *gateway;
-    struct http_server *server;
+    const struct cli_model_options *options;
+    const char *listen;              /* in place of the configuration's; NULL: none */
     bool quiet;
+    struct generations *gateway;
+    struct http_server *server;
 };
 
 static bool port_taken(const char *host, uint16_t port, struct err *err)
@@ -45,16 +48,15 @@ static bool port_taken(const char *host, uint16_t port, struct err *err)
                    strchr(host, ':') ? "[::1]" : "127.0.0.1", port == 11434 ? 11435 : port + 1);
 }
 
-static bool open_server(struct serve *s, struct err *err)
+static bool open_server(struct serve *s, const struct config *c, struct err *err)
 {
-    const struct config *c = gateway_config(s->gateway);
     struct http_server_options options = {
         .host = c->listen_host,
         .port = c->listen_port,
         .max_body_bytes = c->max_body_bytes,
         .max_workers = c->max_workers,
         .max_queue = c->max_queue,
-        .handle = gateway_handle,
+        .handle = generations_handle,
         .error_body = gateway_error_body,
         .ctx = s->gateway,
     };
@@ -98,9 +100,9 @@ static void print_example(const struct config *c, const char *url)
     printf("{\"role\": \"user\", \"content\": \"%s\"}]}'\n", starter ? "My new card has not come yet." : "Say hello.");
 }
 
-static void print_start(const struct serve *s)
+static void print_start(const struct serve *s, const struct gateway *g)
 {
-    const struct config *c = gateway_config(s->gateway);
+    const struct config *c = gateway_config(g);
     char url[300], path[4096] = "";
     bool v6 = strchr(c->listen_host, ':') != NULL;
     snprintf(url, sizeof url, "http://%s%s%s:%u/v1", v6 ? "[" : "", c->listen_host, v6 ? "]" : "",
@@ -111,32 +113,22 @@ static void print_start(const struct serve *s)
     for (int i = 0; i < c->n_models; i++)
         printf(", %s", c->models[i].name);
     printf("\n");
-    print_tiers(s->gateway, c);
+    print_tiers(g, c);
     print_example(c, url);
     printf("\nCtrl-C stops.\n");
     fflush(stdout);
 }
 
-/* Signals are taken here and nowhere else; the second one ends the program at once. */
+/* Signals are taken here and nowhere else; the second one ends the program at once. SIGHUP is wanted whatever the
+ * parent made of it. */
 static void block_signals(sigset_t *set)
 {
-    signal(SIGHUP, SIG_IGN);
+    signal(SIGHUP, SIG_DFL);
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, set, NULL);
-}
-
-static void wait_for_signal(const struct serve *s, const sigset_t *set)
-{
-    int got = 0;
-    sigwait(set, &got);
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
-    int running = http_server_inflight(s->server);
-    if (!s->quiet && running)
-        printf("\nstopping; %d running request%s may end within %d seconds\n", running, running == 1 ? "" : "s",
-               STOP_GRACE_MS / 1000);
-    fflush(stdout);
 }
 
 /* What the command line says of keys and values holds for every local model. */
@@ -149,37 +141,99 @@ static void set_caches(struct config *c, const struct cli_model_options *o)
     }
 }
 
-static int serve(const struct cli_model_options *o, const char *listen, bool quiet)
+/* The file, and over it what the command line says. */
+static bool load_config(const struct serve *s, struct config **ret, struct err *err)
 {
-    struct serve s = {.quiet = quiet};
+    struct config *c;
+    if (!config_load(s->options->config_path, &c, err))
+        return false;
+    set_caches(c, s->options);
+    if (s->listen && !config_parse_address(s->listen, &c->arena, &c->listen_host, &c->listen_port)) {
+        config_free(c);
+        return err_nomem(err, "the configuration");
+    }
+    *ret = c;
+    return true;
+}
+
+/* A configuration that is not good changes nothing: the old one goes on. */
+static void reload(struct serve *s)
+{
+    struct err err = ERR_INIT;
+    struct config *c;
+    struct buf notes = BUF_INIT(4096);
+    char text[1024];
+    if (!load_config(s, &c, &err) || !generations_renew(s->gateway, c, &notes, &err)) {
+        log_error("the configuration was not changed: %s", err_format(&err, text, sizeof text));
+    } else {
+        for (char *line = notes.p, *end; line && (end = strchr(line, '\n')); line = end + 1)
+            log_warn("%.*s", (int)(end - line), line);
+        if (!s->quiet)
+            printf("configuration read again\n");
+    }
+    buf_free(&notes);
+    fflush(stdout);
+}
+
+static void wait_for_signal(struct serve *s, const sigset_t *set)
+{
+    int got = 0;
+    while (sigwait(set, &got) == 0 && got == SIGHUP)
+        reload(s);
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    int running = http_server_inflight(s->server);
+    if (!s->quiet && running)
+        printf("\nstopping; %d running request%s may end within %d seconds\n", running, running == 1 ? "" : "s",
+               STOP_GRACE_MS / 1000);
+    fflush(stdout);
+}
+
+static bool start(struct serve *s, struct err *err)
+{
+    struct gateway *g = generations_take(s->gateway);
+    bool ok = open_server(s, gateway_config(g), err);
+    if (ok && !s->quiet)
+        print_start(s, g);
+    gateway_close(g);
+    return ok;
+}
+
+static bool is_address(const char *text)
+{
+    struct arena arena = ARENA_INIT(4096);
+    const char *host;
+    uint16_t port;
+    bool ok = config_parse_address(text, &arena, &host, &port);
+    arena_free(&arena);
+    return ok;
+}
+
+static int serve(struct serve *s)
+{
+    struct config *c;
     struct err err = ERR_INIT;
     sigset_t signals;
     int rc = EXIT_FAILED;
-    if (!config_load(o->config_path, &s.config, &err))
+    if (s->listen && !is_address(s->listen))
+        return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", s->listen);
+    if (!load_config(s, &c, &err))
         return cli_fail(&err);
-    set_caches(s.config, o);
-    if (listen && !config_parse_address(listen, &s.config->arena, &s.config->listen_host, &s.config->listen_port)) {
-        config_free(s.config);
-        return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", listen);
-    }
-    if (!gateway_may_listen(s.config, s.config->listen_host, &err)) {
-        config_free(s.config);
+    if (!gateway_may_listen(c, c->listen_host, &err)) {
+        config_free(c);
         return cli_fail(&err);
     }
     block_signals(&signals);
     struct gateway_options options = {.starter = cli_starter()};
-    if (!gateway_open(s.config, &options, &s.gateway, &err))
+    if (!generations_open(c, &options, &s->gateway, &err))
         return cli_fail(&err);
-    if (open_server(&s, &err)) {
-        if (!quiet)
-            print_start(&s);
-        wait_for_signal(&s, &signals);
-        http_server_close(s.server, STOP_GRACE_MS);
+    if (start(s, &err)) {
+        wait_for_signal(s, &signals);
+        http_server_close(s->server, STOP_GRACE_MS);
         rc = EXIT_OK;
     } else {
         cli_fail(&err);
     }
-    gateway_close(s.gateway);
+    generations_close(s->gateway);
     return rc;
 }
 
@@ -220,5 +274,5 @@ int cmd_serve(int argc, char **argv)
     }
     if (optind < argc)
         return cli_usage("serve", "'%s' is not expected", argv[optind]);
-    return serve(&model, listen, quiet);
+    return serve(&(struct serve){.options = &model, .listen = listen, .quiet = quiet});
 }

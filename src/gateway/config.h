@@ -155,6 +155,8 @@ struct config {
 bool config_load(const char *path, struct config **ret, struct err *err);
 bool config_parse(struct str yaml, const char *name, struct config **ret, struct err *err);
 void config_free(struct config *c);
+/* What cannot change while Rung runs is taken from `old`; what that overrules is told in *notes, a line each. */
+bool config_keep_fixed(struct config *c, const struct config *old, struct buf *notes, struct err *err);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
 struct str config_resolve_alias(const struct config *c, struct str name);   /* the name itself when it is none */
 /* "f16" or "q8_0"; "8GB", "500 MiB". */

@@ -24,9 +24,8 @@ const char *const attempt_outcome_names[] = {
 
 /* ---- opening ---- */
 
-static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
+static bool open_ledger(const struct config *c, bool no_ledger, struct ledger **ret, struct err *err)
 {
-    const struct config *c = g->config;
     char path[4096];
     struct ledger_options options = {.power = c->ledger_power};
     bool off = c->ledger_path && strcmp(c->ledger_path, "off") == 0;
@@ -35,44 +34,113 @@ static bool open_ledger(struct gateway *g, bool no_ledger, struct err *err)
     if (no_ledger || off)
         return true;
     if (c->ledger_path)
-        return ledger_open(c->ledger_path, &options, &g->ledger, err);
-    return ledger_default_path(path, sizeof path, err) && ledger_open(path, &options, &g->ledger, err);
+        return ledger_open(c->ledger_path, &options, ret, err);
+    return ledger_default_path(path, sizeof path, err) && ledger_open(path, &options, ret, err);
 }
 
-static bool open_client(struct gateway *g, struct err *err)
+/* A client's thread is there only where there is somebody to call. */
+static bool want_client(struct commons *common, const struct config *c, struct err *err)
 {
-    for (int i = 0; i < g->config->n_models; i++)
-        if (config_is_upstream(&g->config->models[i]))
-            return http_client_open(&g->http, err);
+    for (int i = 0; i < c->n_models && !common->http; i++)
+        if (config_is_upstream(&c->models[i]) && !http_client_open(&common->http, err))
+            return false;
     return true;
 }
 
-bool gateway_open(struct config *c, const struct gateway_options *o, struct gateway **ret, struct err *err)
+static void commons_close(struct commons *common)
+{
+    if (common->http)
+        http_client_close(common->http);
+    models_close(common->models);
+    ledger_close(common->ledger);
+    sticky_close(common->sticky);
+    free(common);
+}
+
+static bool commons_open(const struct config *c, bool no_ledger, struct commons **ret, struct err *err)
+{
+    struct commons *common = calloc(1, sizeof *common);
+    if (!common)
+        return err_nomem(err, "the gateway");
+    if (!sticky_open(&common->sticky, err) || !open_ledger(c, no_ledger, &common->ledger, err) ||
+        !models_open(c, &common->models, err)) {
+        commons_close(common);
+        return false;
+    }
+    *ret = common;
+    return true;
+}
+
+/* Takes the configuration. */
+static bool generation_open(struct config *c, struct commons *common, struct str starter, struct gateway **ret,
+                            struct err *err)
 {
     struct gateway *g = calloc(1, sizeof *g);
     if (!g) {
         config_free(c);
         return err_nomem(err, "the gateway");
     }
-    g->config = c;
-    if (!sticky_open(&g->sticky, err) || !open_ledger(g, o->no_ledger, err) || !open_client(g, err) ||
-        !models_open(g, o->starter, err)) {
-        gateway_close(g);
+    if (!want_client(common, c, err)) {
+        config_free(c);
+        free(g);
         return false;
     }
+    g->config = c;
+    g->commons = common;
+    g->models = common->models;
+    g->http = common->http;
+    g->ledger = common->ledger;
+    g->sticky = common->sticky;
+    atomic_init(&g->refs, 1);
+    if (!models_enter(g, starter, err)) {
+        config_free(c);
+        free(g);
+        return false;
+    }
+    atomic_fetch_add(&common->generations, 1);
     *ret = g;
     return true;
 }
 
+bool gateway_open(struct config *c, const struct gateway_options *o, struct gateway **ret, struct err *err)
+{
+    struct commons *common = NULL;
+    if (!commons_open(c, o->no_ledger, &common, err)) {
+        config_free(c);
+        return false;
+    }
+    if (!generation_open(c, common, o->starter, ret, err)) {
+        commons_close(common);
+        return false;
+    }
+    return true;
+}
+
+bool gateway_renew(struct gateway *old, struct config *c, const struct gateway_options *o, struct gateway **ret,
+                   struct err *err)
+{
+    bool off = !old->ledger;
+    if (c->has_budget && off) {
+        config_free(c);
+        return err_set(err, ERR_INVALID, "a monthly budget needs the ledger, which was off at the start; restart Rung");
+    }
+    return generation_open(c, old->commons, o->starter, ret, err);
+}
+
+struct gateway *gateway_hold(struct gateway *g)
+{
+    atomic_fetch_add(&g->refs, 1);
+    return g;
+}
+
 void gateway_close(struct gateway *g)
 {
-    if (!g)
+    if (!g || atomic_fetch_sub(&g->refs, 1) != 1)
         return;
-    if (g->http)
-        http_client_close(g->http);
-    models_close(g);
-    ledger_close(g->ledger);
-    sticky_close(g->sticky);
+    struct commons *common = g->commons;
+    models_leave(g);
+    if (atomic_fetch_sub(&common->generations, 1) == 1)
+        commons_close(common);
     config_free(g->config);
     free(g);
 }
@@ -118,6 +186,13 @@ static bool is_asked_first(const struct config *c, struct str asked, int model)
     return str_is(asked, c->models[model].name) || (str_is(asked, "auto") && c->tiers[0].model == model);
 }
 
+/* Where the conversation has climbed to; the tiers may have become fewer since. */
+static int sticky_tier(const struct gateway *g, const struct request *req)
+{
+    int tier = sticky_get(g->sticky, req);
+    return tier < g->config->n_tiers ? tier : g->config->n_tiers - 1;
+}
+
 /* The models that the plan may look at: one that is named, or all of the tiers. Counting is dear for long prompts. */
 static void gather_facts(struct gateway *g, const struct request *req, struct route_facts *ret)
 {
@@ -126,7 +201,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
     struct str asked = config_resolve_alias(c, req->model);
     *ret = (struct route_facts){
         .budget_left_pico_usd = account_budget_left(g),
-        .sticky_tier = sticky_get(g->sticky, req),
+        .sticky_tier = sticky_tier(g, req),
     };
     for (int i = 0; i < c->n_models; i++) {
         bool named = str_is(asked, c->models[i].name), in_tier = false;

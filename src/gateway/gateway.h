@@ -14,8 +14,15 @@ struct gateway_options {
     bool no_ledger;                /* nothing is noted: for plans that are only looked at */
 };
 
-/* Takes the configuration (freed by gateway_close; on failure too). */
+/* Takes the configuration (freed with the gateway; on failure too). */
 bool gateway_open(struct config *c, const struct gateway_options *o, struct gateway **ret, struct err *err);
+/* Another generation of the same gateway: by another configuration (taken), with the runtime, the ledger, connections
+ * and memory of `old`, whose requests go on by theirs. What cannot change while it runs (config_keep_fixed) must be as
+ * in old's. On failure nothing has changed. */
+bool gateway_renew(struct gateway *old, struct config *c, const struct gateway_options *o, struct gateway **ret,
+                   struct err *err);
+/* A hold on a generation, each ended by one gateway_close, as is the one that open and renew give. */
+struct gateway *gateway_hold(struct gateway *g);
 void gateway_close(struct gateway *g);
 const struct config *gateway_config(const struct gateway *g);
 

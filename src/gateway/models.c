@@ -6,13 +6,22 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/answer/answer.h"
 
-/* A model's file as the registry knows it. */
-struct stored {
+#define KEY_MAX_BYTES (1u << 20)
+
+/* A handle of the runtime, and what it was made of. It outlives the configuration that asked for it: another one that
+ * says the same of a model finds it as it is, loaded or not. */
+struct declared {
+    struct declared *next;
     struct models *models;
+    char *key;                           /* everything that the handle depends on */
+    struct local_model *local;
+    int generations;                     /* configurations that name it; 0: only the store does, or nobody any more */
+    bool stored;                         /* `model` is what the registry said of the file */
     struct registry_model model;
 };
 
@@ -21,8 +30,9 @@ struct models {
     pthread_mutex_t registry_lock;       /* one thread at a time in there */
     struct registry *loaders;            /* the loader thread's own: it reads whole files, and nobody waits for that */
     atomic_bool closing;
-    pthread_mutex_t grow_lock;           /* while an entry is added */
-    struct stored *stored[CONFIG_MAX_MODELS];   /* NULL: the embedded model, or an upstream */
+    pthread_mutex_t grow_lock;           /* while an entry is added, and for everything below */
+    struct runtime *runtime;             /* NULL: no local model yet */
+    struct declared *declared;
 };
 
 /* ---- one model ---- */
@@ -35,19 +45,27 @@ static bool embedded_file(struct str starter, const char *name, struct model_fil
     return true;
 }
 
-static bool find_stored(struct models *models, const char *name, struct stored **ret, struct err *err)
+static void declared_free(struct declared *d)
 {
-    struct stored *s = calloc(1, sizeof *s);
-    if (!s)
+    if (d)
+        free(d->key);
+    free(d);
+}
+
+static bool find_stored(struct models *models, const char *name, struct declared **ret, struct err *err)
+{
+    struct declared *d = calloc(1, sizeof *d);
+    if (!d)
         return err_nomem(err, "a model");
-    s->models = models;
+    d->models = models;
+    d->stored = true;
     pthread_mutex_lock(&models->registry_lock);
-    bool ok = registry_find(models->registry, name, &s->model, err);
+    bool ok = registry_find(models->registry, name, &d->model, err);
     pthread_mutex_unlock(&models->registry_lock);
     if (ok)
-        *ret = s;
+        *ret = d;
     else
-        free(s);
+        declared_free(d);
     return ok;
 }
 
@@ -59,55 +77,151 @@ static bool goes_on(void *models, int64_t done, int64_t total)
 }
 
 /* Before each load, on the loader's thread. */
-static bool check_stored(void *stored, struct err *err)
+static bool check_stored(void *declared, struct err *err)
 {
-    struct stored *s = stored;
-    const struct remote_progress progress = {.ctx = s->models, .step = goes_on};
-    return registry_verify(s->models->loaders, &s->model, &progress, err);
+    struct declared *d = declared;
+    const struct remote_progress progress = {.ctx = d->models, .step = goes_on};
+    return registry_verify(d->models->loaders, &d->model, &progress, err);
 }
 
-static bool declare(struct gateway *g, int i, const struct model_file *file, struct err *err)
+/* A file that was written anew is another model, though its name is the same. */
+static void add_file(struct buf *key, const char *path)
+{
+    struct stat st = {0};
+    bool there = stat(path, &st) == 0;
+    buf_printf(key, "%s\n%d %lld %lld %lld.%09ld\n", path, there, (long long)st.st_ino, (long long)st.st_size,
+               (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+/* A base's key names its adapters: they are declared before its first load, or not at all. */
+static char *key_of(const struct config *c, int base, const char *path, const char *digest, const char *adapter)
+{
+    const struct config_model *m = &c->models[base];
+    struct buf key = BUF_INIT(KEY_MAX_BYTES);
+    buf_printf(&key, "%s\n%s\n%lld %lld %d %lld %d\n", m->name, digest, (long long)m->context,
+               (long long)m->keep_alive_ms, m->cache.kv_q8, (long long)m->cache.kv_bytes, m->no_speculation);
+    add_file(&key, path);
+    for (int i = 0; i < c->n_models; i++) {
+        if (!c->models[i].adapter || c->models[i].base != base)
+            continue;
+        buf_printf(&key, "%s\n", c->models[i].name);
+        add_file(&key, c->models[i].adapter);
+    }
+    if (adapter)
+        buf_printf(&key, "adapter %s\n", adapter);
+    return buf_take(&key);
+}
+
+/* The lock is held. */
+static struct declared *find_declared(const struct models *models, const char *key)
+{
+    for (struct declared *d = models->declared; d; d = d->next)
+        if (strcmp(d->key, key) == 0)
+            return d;
+    return NULL;
+}
+
+/* The lock is held. The place of entry i: what is known by its key, else `fresh`, whose handle is made by the caller.
+ * Takes `fresh` and the key. */
+static struct declared *place(struct models *models, char *key, struct declared *fresh)
+{
+    struct declared *d = find_declared(models, key);
+    if (d) {
+        declared_free(fresh);
+        free(key);
+        return d;
+    }
+    fresh->key = key;
+    fresh->models = models;
+    return fresh;
+}
+
+/* The lock is held. */
+static void enlist(struct models *models, struct declared *d)
+{
+    d->next = models->declared;
+    models->declared = d;
+}
+
+/* The lock is held. fresh: what the registry says, or empty; taken. */
+static bool declare(struct gateway *g, int i, const struct model_file *file, struct declared *fresh,
+                    struct declared **ret, struct err *err)
 {
     const struct config_model *m = &g->config->models[i];
-    struct stored *s = g->models->stored[i];
-    struct local_model_options options = {
-        .context = m->context, .keep_alive_ms = m->keep_alive_ms, .kv_q8 = m->cache.kv_q8,
-        .kv_bytes = m->cache.kv_bytes, .no_speculation = m->no_speculation,
-        .check = s ? check_stored : NULL, .check_ctx = s};
-    return runtime_declare(g->runtime, m->name, file, &options, &g->local[i], err) ||
-           err_prefix(err, "model '%s': ", m->name);
+    char *key = key_of(g->config, i, file->path, fresh->model.digest, NULL);
+    if (!key) {
+        declared_free(fresh);
+        return err_nomem(err, "a model");
+    }
+    struct declared *d = place(g->models, key, fresh);
+    if (!d->local) {
+        struct local_model_options options = {
+            .context = m->context, .keep_alive_ms = m->keep_alive_ms, .kv_q8 = m->cache.kv_q8,
+            .kv_bytes = m->cache.kv_bytes, .no_speculation = m->no_speculation,
+            .check = d->stored ? check_stored : NULL, .check_ctx = d};
+        if (!runtime_declare(g->runtime, m->name, file, &options, &d->local, err)) {
+            declared_free(d);
+            return err_prefix(err, "model '%s': ", m->name);
+        }
+        enlist(g->models, d);
+    }
+    *ret = d;
+    return true;
 }
 
-static bool declare_adapter(struct gateway *g, int i, struct err *err)
+/* The lock is held. */
+static bool declare_adapter(struct gateway *g, int i, struct declared **ret, struct err *err)
 {
     const struct config_model *m = &g->config->models[i];
-    return runtime_declare_adapter(g->runtime, m->name, g->local[m->base], m->adapter, &g->local[i], err) ||
-           err_prefix(err, "adapter '%s': ", m->name);
+    const struct local_model_info *base = local_model_info(g->local[m->base]);
+    struct declared *fresh = calloc(1, sizeof *fresh);
+    char *key = fresh ? key_of(g->config, m->base, base->path, "", m->name) : NULL;
+    if (!key) {
+        declared_free(fresh);
+        return err_nomem(err, "an adapter");
+    }
+    struct declared *d = place(g->models, key, fresh);
+    if (!d->local) {
+        if (!runtime_declare_adapter(g->runtime, m->name, g->local[m->base], m->adapter, &d->local, err)) {
+            declared_free(d);
+            return err_prefix(err, "adapter '%s': ", m->name);
+        }
+        enlist(g->models, d);
+    }
+    *ret = d;
+    return true;
 }
 
-/* `file:` is a path, or a name of the store. */
-static bool declare_configured(struct gateway *g, int i, struct str starter, struct err *err)
+/* The lock is held. `file:` is a path, or a name of the store. */
+static bool declare_configured(struct gateway *g, int i, struct str starter, struct declared **ret, struct err *err)
 {
     const struct config_model *m = &g->config->models[i];
     struct model_name name;
     struct model_file file = {0};
+    struct declared *fresh = NULL;
     if (m->adapter)
-        return declare_adapter(g, i, err);
-    if (strcmp(m->file, "starter") == 0)
-        return embedded_file(starter, m->name, &file, err) && declare(g, i, &file, err);
+        return declare_adapter(g, i, ret, err);
+    if (strcmp(m->file, "starter") == 0) {
+        fresh = calloc(1, sizeof *fresh);
+        if (!fresh)
+            return err_nomem(err, "a model");
+        if (embedded_file(starter, m->name, &file, err))
+            return declare(g, i, &file, fresh, ret, err);
+        declared_free(fresh);
+        return false;
+    }
     bool named = model_name_parse(m->file_as_given, &name, NULL) && name.source != SOURCE_FILE;
     bool there = access(m->file, F_OK) == 0;
-    if (!find_stored(g->models, named && !there ? m->file_as_given : m->file, &g->models->stored[i], err))
+    if (!find_stored(g->models, named && !there ? m->file_as_given : m->file, &fresh, err))
         return err_prefix(err, "model '%s': ", m->name);
-    file.path = g->models->stored[i]->model.path;
-    return declare(g, i, &file, err);
+    file.path = fresh->model.path;
+    return declare(g, i, &file, fresh, ret, err);
 }
 
 /* ---- the start and the end ---- */
 
-static bool remember_on_disk(struct gateway *g, struct err *err)
+static bool remember_on_disk(const struct config *c, struct runtime *runtime, struct err *err)
 {
-    const struct config *c = g->config;
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char folder[REGISTRY_MAX_PATH];
     bool own = cache && *cache;
@@ -119,21 +233,28 @@ static bool remember_on_disk(struct gateway *g, struct err *err)
         snprintf(folder, sizeof folder, "%s%s/rung/prefixes", own ? cache : home, own ? "" : "/.cache");
     else
         return err_set(err, ERR_INVALID, "'prefix_disk' needs a folder: set 'prefix_folder', or HOME");
-    return runtime_remember_on_disk(g->runtime, folder, c->prefix_disk_bytes, err);
+    return runtime_remember_on_disk(runtime, folder, c->prefix_disk_bytes, err);
 }
 
-static bool open_runtime(struct gateway *g, struct err *err)
+/* The lock is held. One runtime for all generations, made when the first of them has a model. */
+static bool want_runtime(struct gateway *g, struct err *err)
 {
+    struct models *models = g->models;
     struct runtime_limits limits = {
         .memory_bytes = g->config->memory_bytes, .load_timeout_ms = g->config->load_timeout_ms};
-    if (!runtime_open(g->config->threads, &g->runtime, err))
-        return false;
-    runtime_limit(g->runtime, &limits);
-    if (remember_on_disk(g, err))
-        return true;
-    runtime_close(g->runtime);
-    g->runtime = NULL;
-    return false;
+    if (!models->runtime) {
+        struct runtime *runtime;
+        if (!runtime_open(g->config->threads, &runtime, err))
+            return false;
+        runtime_limit(runtime, &limits);
+        if (!remember_on_disk(g->config, runtime, err)) {
+            runtime_close(runtime);
+            return false;
+        }
+        models->runtime = runtime;
+    }
+    g->runtime = models->runtime;
+    return true;
 }
 
 /* The lowest tier is asked first: whoever asks soon finds it there. */
@@ -144,72 +265,104 @@ static void preload(struct gateway *g)
         local_model_preload(g->local[model]);
 }
 
-static bool open_registry(struct gateway *g, struct err *err)
+bool models_open(const struct config *c, struct models **ret, struct err *err)
 {
-    const char *path = g->config->path, *slash = strrchr(path, '/');
+    const char *slash = strrchr(c->path, '/');
     char folder[REGISTRY_MAX_PATH];
-    g->models = calloc(1, sizeof *g->models);
-    if (!g->models)
+    struct models *models = calloc(1, sizeof *models);
+    if (!models)
         return err_nomem(err, "the models");
-    pthread_mutex_init(&g->models->registry_lock, NULL);
-    pthread_mutex_init(&g->models->grow_lock, NULL);
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
-    return registry_open(folder[0] ? folder : NULL, &g->models->registry, err) &&
-           registry_open(folder[0] ? folder : NULL, &g->models->loaders, err);
+    pthread_mutex_init(&models->registry_lock, NULL);
+    pthread_mutex_init(&models->grow_lock, NULL);
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - c->path) : 0, c->path);
+    if (!registry_open(folder[0] ? folder : NULL, &models->registry, err) ||
+        !registry_open(folder[0] ? folder : NULL, &models->loaders, err)) {
+        models_close(models);
+        return false;
+    }
+    *ret = models;
+    return true;
 }
 
-bool models_open(struct gateway *g, struct str starter, struct err *err)
+void models_close(struct models *models)
+{
+    if (!models)
+        return;
+    atomic_store(&models->closing, true);
+    runtime_close(models->runtime);
+    registry_close(models->registry);
+    registry_close(models->loaders);
+    for (struct declared *d = models->declared, *next; d; d = next) {
+        next = d->next;
+        declared_free(d);
+    }
+    pthread_mutex_destroy(&models->registry_lock);
+    pthread_mutex_destroy(&models->grow_lock);
+    free(models);
+}
+
+bool models_enter(struct gateway *g, struct str starter, struct err *err)
 {
     const struct config *c = g->config;
-    bool ok = open_registry(g, err);
-    for (int i = 0; ok && i < c->n_models; i++)
-        if (c->models[i].file)
-            ok = (g->runtime || open_runtime(g, err)) && declare_configured(g, i, starter, err);
+    bool ok = true;
+    pthread_mutex_lock(&g->models->grow_lock);
+    g->runtime = g->models->runtime;
+    for (int i = 0; ok && i < c->n_models; i++) {
+        struct declared *d;
+        if (!c->models[i].file)
+            continue;
+        ok = want_runtime(g, err) && declare_configured(g, i, starter, &d, err);
+        if (ok) {
+            d->generations++;
+            g->local[i] = d->local;
+            g->n_declared = i + 1;
+        }
+    }
+    pthread_mutex_unlock(&g->models->grow_lock);
     if (ok)
         preload(g);
     else
-        models_close(g);
+        models_leave(g);
     return ok;
 }
 
-void models_close(struct gateway *g)
+void models_leave(struct gateway *g)
 {
-    if (!g->models)
-        return;
-    atomic_store(&g->models->closing, true);
-    runtime_close(g->runtime);
-    registry_close(g->models->registry);
-    registry_close(g->models->loaders);
-    for (int i = 0; i < CONFIG_MAX_MODELS; i++)
-        free(g->models->stored[i]);
-    pthread_mutex_destroy(&g->models->registry_lock);
-    pthread_mutex_destroy(&g->models->grow_lock);
-    free(g->models);
-    g->models = NULL;
-    g->runtime = NULL;
+    pthread_mutex_lock(&g->models->grow_lock);
+    for (int i = 0; i < g->n_declared; i++)
+        for (struct declared *d = g->models->declared; d && g->local[i]; d = d->next)
+            if (d->local == g->local[i] && --d->generations == 0)
+                local_model_unload(d->local);
+    g->n_declared = 0;
+    pthread_mutex_unlock(&g->models->grow_lock);
 }
 
 /* ---- the store's ---- */
 
-/* The entry is whole before it is counted: others read without a lock. */
-static int add_entry(struct gateway *g, struct stored *s, struct err *err)
+/* The lock is held. The entry is whole before it is counted: others read without a lock. Takes `fresh`. */
+static int add_entry(struct gateway *g, struct declared *fresh, struct err *err)
 {
     struct config *c = g->config;
-    struct model_file file = {.path = s->model.path};
+    struct model_file file = {.path = fresh->model.path};
+    struct declared *d;
     int i = c->n_models;
     if (i == CONFIG_MAX_MODELS) {
+        declared_free(fresh);
         err_set(err, ERR_LIMIT, "%d models were asked for already; start Rung again", i);
         return -1;
     }
-    const char *name = s->model.name;
-    c->models[i] = (struct config_model){.name = name, .file = s->model.path, .file_as_given = name,
+    c->models[i] = (struct config_model){.name = fresh->model.name, .file = fresh->model.path,
                                          .keep_alive_ms = RUNTIME_KEEP_ALIVE_MS, .cache = c->cache,
                                          .price.known = true};
-    g->models->stored[i] = s;
-    if ((!g->runtime && !open_runtime(g, err)) || !declare(g, i, &file, err)) {
-        g->models->stored[i] = NULL;
+    if (!want_runtime(g, err)) {
+        declared_free(fresh);
         return -1;
     }
+    if (!declare(g, i, &file, fresh, &d, err))
+        return -1;
+    c->models[i].name = c->models[i].file_as_given = d->model.name;
+    c->models[i].file = d->model.path;
+    g->local[i] = d->local;
     c->n_models++;
     return i;
 }
@@ -225,7 +378,7 @@ static bool may_be_asked_for(const char *text, struct err *err)
 int models_find(struct gateway *g, struct str name, struct err *err)
 {
     char text[MODEL_NAME_MAX];
-    struct stored *s = NULL;
+    struct declared *s = NULL;
     int i = config_find_model(g->config, name);
     if (i >= 0)
         return i;
@@ -233,7 +386,7 @@ int models_find(struct gateway *g, struct str name, struct err *err)
     if (!may_be_asked_for(text, err) || !find_stored(g->models, text, &s, err))
         return -1;
     if (s->model.owner == OWNER_FILE) {
-        free(s);
+        declared_free(s);
         err_set(err, ERR_NOT_FOUND, "'%.80s' is a file, not a model's name", text);
         return -1;
     }
@@ -241,8 +394,8 @@ int models_find(struct gateway *g, struct str name, struct err *err)
     int known = config_find_model(g->config, str_of(s->model.name));
     i = known >= 0 ? known : add_entry(g, s, err);
     pthread_mutex_unlock(&g->models->grow_lock);
-    if (i < 0 || known >= 0)
-        free(s);
+    if (known >= 0)
+        declared_free(s);
     return i;
 }
 

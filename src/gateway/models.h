@@ -10,10 +10,15 @@
 
 struct models;
 
-/* Declares every model of the configuration with a file; the first tier's starts loading in the background. starter:
- * the embedded model. On failure nothing is left open. */
-bool models_open(struct gateway *g, struct str starter, struct err *err);
-void models_close(struct gateway *g);   /* before the configuration is freed */
+/* The registry's side, and the runtime once there is a local model: one for all generations of a gateway. */
+bool models_open(const struct config *c, struct models **ret, struct err *err);
+void models_close(struct models *models);   /* NULL allowed; behind the last generation */
+/* Declares every model of the generation's configuration with a file, or finds it declared by an earlier one, and then
+ * as it is, loaded or not; the first tier's starts loading in the background. starter: the embedded model. On failure
+ * it has left again. */
+bool models_enter(struct gateway *g, struct str starter, struct err *err);
+/* What no other generation names is dropped. */
+void models_leave(struct gateway *g);
 /* The configuration's index of a model by its name, aliases not followed. One of the store gets its entry now. -1:
  * there is none (ERR_NOT_FOUND), or it must not be used, and *err says why. A path is no name here: requests do not
  * choose files. */

@@ -3,6 +3,8 @@
 #ifndef RUNG_GATEWAY_ANSWER_ANSWER_H
 #define RUNG_GATEWAY_ANSWER_ANSWER_H
 
+#include <stdatomic.h>
+
 #include "gateway/answer/release.h"
 #include "gateway/answer/sticky.h"
 #include "gateway/gateway.h"
@@ -13,13 +15,27 @@
 #define ANSWER_MAX_BYTES (16u << 20)      /* of text, and of reasoning */
 #define ANSWER_POLL_MS 10                 /* how often a waiting attempt asks whether the client is gone */
 
-struct gateway {
-    struct config *config;
-    struct runtime *runtime;              /* NULL: no local model */
-    struct local_model *local[CONFIG_MAX_MODELS];   /* NULL for upstreams */
-    struct models *models;                /* the store's side of them */
+/* What all generations of a gateway share: what costs to open, and what is remembered. */
+struct commons {
+    atomic_int generations;               /* the last one to end closes */
+    struct models *models;
     struct http_client *http;             /* NULL: no upstream is configured */
     struct ledger *ledger;                /* NULL: none is kept */
+    struct sticky *sticky;
+};
+
+/* One generation: a configuration, and what follows from it. */
+struct gateway {
+    atomic_int refs;                      /* requests that run by it, and whoever opened it */
+    struct config *config;
+    struct local_model *local[CONFIG_MAX_MODELS];   /* NULL for upstreams */
+    int n_declared;                       /* entries of them that the configuration named */
+    struct commons *commons;
+    /* views of the commons */
+    struct runtime *runtime;              /* NULL: no local model */
+    struct models *models;
+    struct http_client *http;
+    struct ledger *ledger;
     struct sticky *sticky;
 };
 
