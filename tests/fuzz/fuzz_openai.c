@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/answer/several.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/gateway.h"
 #include "gateway/provider/openai.h"
@@ -30,7 +31,7 @@ static void as_upstream(struct str bytes, const struct config *c, bool streamed)
 {
     const struct str choices[] = {STR("a"), STR("b")};
     struct form form = {.field = "choices", .rule = {.kind = RULE_CHOICES, .choices = choices, .n_choices = 2}};
-    const struct request req = {.logprobs = true, .top_logprobs = 3, .form = &form};
+    struct request req = {.logprobs = true, .top_logprobs = 3, .form = &form};
     struct reply reply = {.confidence = -1, .text = BUF_INIT(1u << 20), .reasoning = BUF_INIT(1u << 20), .arena = ARENA_INIT(64u << 20)};
     struct attempt attempt = {0};
     struct release rel;
@@ -43,7 +44,8 @@ static void as_upstream(struct str bytes, const struct config *c, bool streamed)
     if (ok) {
         json_t *value = NULL;
         release_end(&rel);
-        openai_chat.write(&req, &reply, &out);
+        const struct answers all = {.req = &req, .n = 1, .asked = &req, .replies = &reply, .failed = -1};
+        openai_chat.write_all(&all, &out);
         if (!json_parse_object(buf_view(&out), "reply", &value, &err))
             __builtin_trap();             /* whatever an upstream says, the client gets JSON */
         json_decref(value);

@@ -162,7 +162,9 @@ static void test_parse_refuses_documented_fields_it_does_not_honour(void **state
         snprintf(body, sizeof body, "%s,\"%s\":{}}", HEAD, fields[i]);
         refused(body, fields[i]);
     }
-    refused(HEAD ",\"n\":2}", "n");
+    refused(HEAD ",\"n\":0}", "n");
+    refused(HEAD ",\"n\":17}", "n");
+    refused(HEAD ",\"n\":\"2\"}", "n");
     refused(HEAD ",\"store\":true}", "store");
     refused(HEAD ",\"service_tier\":\"flex\"}", "service_tier");
     refused(HEAD ",\"modalities\":[\"text\",\"audio\"]}", "modalities");

@@ -42,7 +42,7 @@ struct answers {
     struct reply one_reply;
 };
 
-/* Sets req->n_answers requests (0 counts as 1) beside empty replies, in the request's memory. sink NULL: not a stream. */
+/* Sets req->n_answers requests (0 counts as 1) beside empty replies, in the request's memory; sink NULL: no stream. */
 bool answers_open(struct gateway *g, struct request *req, const struct answers_sink *sink, struct answers *ret,
                   struct err *err);
 /* Answers them all; *a stays where it was opened. */

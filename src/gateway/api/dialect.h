@@ -37,7 +37,7 @@ struct dialect {
     /* As openai_parse_chat: body and arena outlive *ret, which request_free gives back; a sentence about a field begins
      * with its name in single quotes. */
     bool (*parse)(struct str body, struct arena *arena, struct request *ret, struct err *err);
-    /* The whole answer, not streamed. */
+    /* The whole answer, not streamed; NULL where there is write_all. */
     void (*write)(const struct request *req, const struct reply *reply, struct buf *out);
     /* The same of several, for dialects whose questions may have them (request.n_answers); NULL: never. */
     void (*write_all)(const struct answers *all, struct buf *out);

@@ -6,15 +6,17 @@
 
 #define MAX_MEMBERS 64
 
-static bool is_ours(struct str key, bool rewrite_logprobs)
+static bool is_ours(struct str key, const struct provider_call *call)
 {
-    static const char *const ours[] = {"model",      "stream", "stream_options", "metadata",
+    static const char *const ours[] = {"model",      "stream", "stream_options", "metadata", "n",
                                        "keep_alive", "format", "choices",        "property_order", "context_length"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (str_is(key, ours[i]))
             return true;
     }
-    return rewrite_logprobs && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
+    if (str_is(key, "seed"))
+        return call->req->sampler.choice > 0;
+    return call->want_confidence && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
 }
 
 static void put_choices(struct json_writer *w, const struct rule_spec *rule)
@@ -84,10 +86,13 @@ bool openai_put_body(const struct provider_call *call, struct buf *out, struct e
         if (top)
             json_put_i64(&w, "top_logprobs", top);
     }
+    /* Each of several answers is asked for by itself; one seed for all would give one answer again and again. */
+    if (req->sampler.choice > 0 && req->needs & NEED_BIT(NEED_SEED))
+        json_put_i64(&w, "seed", (int64_t)(req->sampler.seed + req->sampler.choice));
     if (req->form && (strcmp(req->form->field, "format") == 0 || strcmp(req->form->field, "choices") == 0))
         put_response_format(&w, req->form);
     for (int i = 0; i < n; i++) {
-        if (is_ours(members[i].key, call->want_confidence) || str_is(members[i].value, "null"))
+        if (is_ours(members[i].key, call) || str_is(members[i].value, "null"))
             continue;
         char key[64];
         snprintf(key, sizeof key, STR_FMT, STR_ARG(members[i].key));

@@ -3,6 +3,7 @@
 #ifndef RUNG_GATEWAY_API_OPENAI_H
 #define RUNG_GATEWAY_API_OPENAI_H
 
+#include "data/json.h"
 #include "gateway/api/dialect.h"
 
 /* Body of POST /v1/chat/completions. body and arena must outlive *ret, which request_free gives back. A sentence about
@@ -17,5 +18,8 @@ bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, 
 void openai_write_error(int status, const char *message, const char *param, const char *code, struct buf *out);
 /* The `rung` object alone (also printed by `rung route --json`). */
 void openai_write_rung(const struct request *req, const struct reply *reply, struct buf *out);
+/* The same as the member "rung". all: the answers that reply is the first of, whose attempts and costs it then tells;
+ * NULL: it tells its own. */
+void openai_put_rung(struct json_writer *w, const struct reply *reply, const struct answers *all);
 
 #endif

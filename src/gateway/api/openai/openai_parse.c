@@ -13,6 +13,7 @@
 #define MAX_METADATA_VALUE 512
 #define MAX_TOKENS_LIMIT (1ll << 31)
 #define MAX_SEEN_FIELDS 64
+#define MAX_CHOICES 16
 
 bool openai_text(struct openai_parse *p, const char *field, const json_t *value, struct str *ret)
 {
@@ -97,8 +98,9 @@ static bool parse_integer(struct openai_parse *p, const char *field, const json_
             return false;
         p->r->top_logprobs = (int)v;
     } else if (strcmp(field, "n") == 0) {
-        return (json_is_integer(value) && json_integer_value(value) == 1) ||
-               err_set(p->err, ERR_INVALID, "'n' must be 1: a request gets one answer");
+        if (!json_get_i64(p->body, field, 1, MAX_CHOICES, &v, p->err))
+            return false;
+        p->r->n_answers = (int)v;
     } else {
         if (!json_get_i64(p->body, field, 1, MAX_TOKENS_LIMIT, &v, p->err))
             return false;

@@ -1,25 +1,11 @@
-/* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error, and the `rung` object that says
- * what happened. Nothing is decided here. */
+/* struct reply to the OpenAI dialect: a whole object, the chunks of a stream, an error; of several answers one choice
+ * each. Nothing is decided here. */
 #include "data/json.h"
+#include "gateway/answer/several.h"
 #include "gateway/api/openai/openai.h"
 #include "net/sse.h"
 
 #define CHUNK_MAX_BYTES (16u << 20)
-
-static void put_usd(struct json_writer *w, const char *key, int64_t pico_usd)
-{
-    json_put_f64(w, key, (double)pico_usd / 1e12);
-}
-
-/* A confidence that is not there is null. */
-static void put_score(struct json_writer *w, const char *key, double score)
-{
-    json_key(w, key);
-    if (score < 0)
-        json_null_value(w);
-    else
-        json_f64(w, score);
-}
 
 static void write_usage(struct json_writer *w, const struct token_usage *u)
 {
@@ -77,80 +63,6 @@ static void write_logprobs(struct json_writer *w, const struct reply_token *toke
     json_close_object(w);
 }
 
-static void write_attempt(struct json_writer *w, const struct attempt *a)
-{
-    json_open_object(w);
-    json_put_cstr(w, "tier", a->tier);
-    json_put_cstr(w, "model", a->model);
-    json_put_cstr(w, "outcome", attempt_outcome_names[a->outcome]);
-    put_score(w, "confidence", a->confidence);
-    json_put_i64(w, "prompt_tokens", a->usage.prompt);
-    json_put_i64(w, "cached_tokens", a->usage.cached);
-    json_put_i64(w, "completion_tokens", a->usage.completion);
-    json_put_i64(w, "reasoning_tokens", a->usage.reasoning);
-    put_usd(w, "cost_usd", a->cost_pico_usd);
-    json_put_f64(w, "ttft_ms", (double)a->ttft_us / 1000);
-    json_put_f64(w, "total_ms", (double)a->total_us / 1000);
-    if (a->error[0])
-        json_put_cstr(w, "error", a->error);
-    json_close_object(w);
-}
-
-static void write_choices(struct json_writer *w, const struct reply *reply)
-{
-    json_key(w, "choices");
-    json_open_array(w);
-    for (int i = 0; i < reply->n_choices; i++) {
-        json_open_object(w);
-        json_put_str(w, "choice", reply->choices[i].text);
-        json_put_f64(w, "probability", reply->choices[i].probability);
-        json_close_object(w);
-    }
-    json_close_array(w);
-    json_put_f64(w, "choices_residual", reply->choices_residual);
-}
-
-static void write_rung(struct json_writer *w, const struct reply *reply)
-{
-    json_open_object(w);
-    json_put_cstr(w, "tier", reply->tier);
-    json_put_cstr(w, "model", reply->model);
-    json_put_cstr(w, "kind", kind_names[reply->kind]);
-    json_key(w, "traits");
-    json_open_array(w);
-    for (int t = 0; t < TRAIT_COUNT; t++) {
-        if (reply->traits & TRAIT_BIT(t))
-            json_cstr(w, trait_names[t]);
-    }
-    json_close_array(w);
-    put_score(w, "confidence", reply->confidence);
-    if (reply->form != FORM_FREE)
-        json_put_bool(w, "valid", reply->form == FORM_VALID);
-    if (reply->n_choices)
-        write_choices(w, reply);
-    json_put_cstr(w, "reason", reply->reason);
-    json_put_cstr(w, "escalation", reply->escalation);
-    json_put_cstr(w, "unanswered", reply->unanswered);
-    json_key(w, "attempts");
-    json_open_array(w);
-    for (int i = 0; i < reply->n_attempts; i++)
-        write_attempt(w, &reply->attempts[i]);
-    json_close_array(w);
-    put_usd(w, "cost_usd", reply->cost_pico_usd);
-    put_usd(w, "frontier_cost_usd", reply->frontier_pico_usd);
-    json_put_f64(w, "hold_ms", (double)reply->hold_us / 1000);
-    json_put_f64(w, "ttft_ms", (double)reply->ttft_us / 1000);
-    json_put_f64(w, "total_ms", (double)reply->total_us / 1000);
-    json_close_object(w);
-}
-
-void openai_write_rung(const struct request *req, const struct reply *reply, struct buf *out)
-{
-    (void)req;
-    struct json_writer w = JSON_WRITER(out);
-    write_rung(&w, reply);
-}
-
 static void write_head(struct json_writer *w, const struct request *req, const struct reply *reply, const char *object)
 {
     json_put_cstr(w, "id", req->id);
@@ -176,27 +88,36 @@ static void write_message(struct json_writer *w, const struct reply *reply)
     json_close_object(w);
 }
 
-static void write_chat(const struct request *req, const struct reply *reply, struct buf *out)
+static void write_choice(struct json_writer *w, const struct request *req, const struct reply *reply, int index,
+                         bool several)
+{
+    json_open_object(w);
+    json_put_i64(w, "index", index);
+    write_message(w, reply);
+    if (req->logprobs)
+        write_logprobs(w, reply->tokens, reply->n_tokens, req->top_logprobs);
+    else
+        json_put_cstr(w, "logprobs", NULL);
+    json_put_cstr(w, "finish_reason", reply->finish_reason);
+    if (several)
+        openai_put_rung(w, reply, NULL);
+    json_close_object(w);
+}
+
+static void write_chat(const struct answers *all, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
+    struct token_usage usage = answers_usage(all);
     json_open_object(&w);
-    write_head(&w, req, reply, "chat.completion");
+    write_head(&w, all->req, &all->replies[0], "chat.completion");
     json_key(&w, "choices");
     json_open_array(&w);
-    json_open_object(&w);
-    json_put_i64(&w, "index", 0);
-    write_message(&w, reply);
-    if (req->logprobs)
-        write_logprobs(&w, reply->tokens, reply->n_tokens, req->top_logprobs);
-    else
-        json_put_cstr(&w, "logprobs", NULL);
-    json_put_cstr(&w, "finish_reason", reply->finish_reason);
-    json_close_object(&w);
+    for (int i = 0; i < all->n; i++)
+        write_choice(&w, &all->asked[i], &all->replies[i], i, all->n > 1);
     json_close_array(&w);
     json_key(&w, "usage");
-    write_usage(&w, &reply->usage);
-    json_key(&w, "rung");
-    write_rung(&w, reply);
+    write_usage(&w, &usage);
+    openai_put_rung(&w, &all->replies[0], all);
     json_close_object(&w);
 }
 
@@ -220,10 +141,10 @@ static void end_chunk(struct json_writer *w, struct buf *out)
     buf_free(w->out);
 }
 
-static void open_choice(struct json_writer *w)
+static void open_choice(struct json_writer *w, int index)
 {
     json_open_object(w);
-    json_put_i64(w, "index", 0);
+    json_put_i64(w, "index", index);
     json_key(w, "delta");
     json_open_object(w);
 }
@@ -240,8 +161,8 @@ static void close_choice(struct json_writer *w, const struct request *req, const
 static void chunk_first(const struct answer_stream *s, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(s->req, s->reply, &json);
-    open_choice(&w);
+    struct json_writer w = begin_chunk(s->all->req, s->reply, &json);
+    open_choice(&w, s->index);
     json_put_cstr(&w, "role", "assistant");
     json_put_cstr(&w, "content", "");
     json_close_object(&w);
@@ -252,8 +173,8 @@ static void chunk_first(const struct answer_stream *s, struct buf *out)
 static void chunk_delta(const struct answer_stream *s, const struct answer_delta *d, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(s->req, s->reply, &json);
-    open_choice(&w);
+    struct json_writer w = begin_chunk(s->all->req, s->reply, &json);
+    open_choice(&w, s->index);
     if (d->text.n || !d->tool_calls.n)
         json_put_str(&w, d->reasoning ? "reasoning_content" : "content", d->text);
     if (d->tool_calls.n)
@@ -265,23 +186,47 @@ static void chunk_delta(const struct answer_stream *s, const struct answer_delta
     end_chunk(&w, out);
 }
 
-/* Finish reason, usage if asked, rung, [DONE]. */
+static void put_finish(struct json_writer *w, const struct answer_stream *s)
+{
+    open_choice(w, s->index);
+    json_close_object(w);
+    if (s->all->n > 1)
+        openai_put_rung(w, s->reply, NULL);
+    close_choice(w, s->req, s->reply->finish_reason);
+}
+
+/* The finish reason; the only answer's comes with what is last. */
+static void chunk_ended(const struct answer_stream *s, struct buf *out)
+{
+    struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
+    if (s->all->n == 1)
+        return;
+    struct json_writer w = begin_chunk(s->all->req, s->reply, &json);
+    put_finish(&w, s);
+    end_chunk(&w, out);
+}
+
+/* The only answer's finish reason, usage if asked, rung, [DONE]. */
 static void chunk_last(const struct answer_stream *s, struct buf *out)
 {
     struct buf json = BUF_INIT(CHUNK_MAX_BYTES);
-    struct json_writer w = begin_chunk(s->req, s->reply, &json);
-    open_choice(&w);
-    json_close_object(&w);
-    close_choice(&w, s->req, s->reply->finish_reason);
-    if (s->req->include_usage) {
+    struct json_writer w = begin_chunk(s->all->req, s->reply, &json);
+    struct token_usage usage = answers_usage(s->all);
+    bool finish = s->all->n == 1;
+    if (finish)
+        put_finish(&w, s);
+    if (finish && s->req->include_usage) {
         end_chunk(&w, out);
-        w = begin_chunk(s->req, s->reply, &json);
-        json_close_array(&w);
-        json_key(&w, "usage");
-        write_usage(&w, &s->reply->usage);
+        w = begin_chunk(s->all->req, s->reply, &json);
+        finish = false;
     }
-    json_key(&w, "rung");
-    write_rung(&w, s->reply);
+    if (!finish)
+        json_close_array(&w);
+    if (s->req->include_usage) {
+        json_key(&w, "usage");
+        write_usage(&w, &usage);
+    }
+    openai_put_rung(&w, s->reply, s->all);
     end_chunk(&w, out);
     sse_write(out, NULL, STR("[DONE]"));
 }
@@ -329,9 +274,10 @@ const struct dialect openai_chat = {
     .name = "openai",
     .stream_type = "text/event-stream; charset=utf-8",
     .parse = openai_parse_chat,
-    .write = write_chat,
+    .write_all = write_chat,
     .first = chunk_first,
     .delta = chunk_delta,
+    .ended = chunk_ended,
     .last = chunk_last,
     .broken = chunk_broken,
     .error = openai_write_error,
