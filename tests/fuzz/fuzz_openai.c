@@ -16,8 +16,8 @@ static void as_request(struct str bytes, struct arena *arena, const struct confi
     struct err err = ERR_INIT;
     if (!openai_parse_chat(bytes, arena, &req, &err))
         return;
-    const struct config_model m = {.name = "m"};
-    const struct provider_call call = {.req = &req, .config = c, .model = &m, .want_confidence = true};
+    const struct config_upstream m = {.name = "m"};
+    const struct provider_call call = {.req = &req, .config = c, .upstream = &m, .want_confidence = true};
     struct buf out = BUF_INIT(64u << 20);
     json_t *value = NULL;
     if (provider_openai.body(&call, &out, &err) && buf_ok(&out) && !json_parse_object(buf_view(&out), "body", &value, &err))

@@ -119,8 +119,8 @@ static void test_several_answers_with_one_seed_ask_with_different_ones(void **st
     struct request req;
     struct err err = ERR_INIT;
     const struct config config = {0};
-    const struct config_model model = {.name = "m"};
-    struct provider_call call = {.req = &req, .config = &config, .model = &model};
+    const struct config_upstream model = {.name = "m"};
+    struct provider_call call = {.req = &req, .config = &config, .upstream = &model};
     assert_ok(openai_parse_chat(STR(ASK("big", "\"n\":2,\"seed\":5")), &arena, &req, &err), err);
     for (req.sampler.choice = 0; req.sampler.choice < 2; req.sampler.choice++) {
         struct buf body = BUF_INIT(4096);
