@@ -20,7 +20,7 @@
 
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
 struct price {
-    int64_t input, cached_input, output;
+    int64_t input, cached_input, cached_write, output, reasoning;
     bool known;
 };
 
@@ -134,6 +134,7 @@ struct config {
     enum privacy privacy;                /* of requests that do not say */
     bool has_budget;                     /* a budget of 0 spends nothing */
     int64_t budget_pico_usd_per_month;
+    int64_t max_tokens;                  /* of an answer whose request says none, where a budget applies */
     struct price frontier_price;         /* the bill's "before": the last tier's price, else `reference_price` */
     const char *frontier_name;
     double reasoning_factor;

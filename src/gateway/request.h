@@ -150,8 +150,9 @@ enum attempt_outcome {
 extern const char *const attempt_outcome_names[];
 
 struct token_usage {
-    int64_t prompt, cached, completion, reasoning;   /* cached is part of prompt, reasoning part of completion */
-    int64_t cache_write;                 /* part of prompt: what was put into the upstream's cache, at its price */
+    int64_t prompt, completion;
+    int64_t cached, cache_write;         /* parts of prompt: read from the upstream's cache, written to it */
+    int64_t reasoning;                   /* part of completion */
 };
 
 struct attempt {
@@ -159,6 +160,8 @@ struct attempt {
     bool local;
     enum attempt_outcome outcome;
     struct token_usage usage;
+    int64_t max_tokens;                  /* of the answer, as the call says it; 0: no limit */
+    int64_t bound_pico_usd;              /* the most it can cost, set aside before it was made */
     int64_t cost_pico_usd;
     int64_t ttft_us, total_us;
     double confidence;                   /* -1: none */

@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&config, 0, sizeof config);
-    config.frontier_price = (struct price){.input = 10, .cached_input = 1, .output = 100, .known = true};
+    config.frontier_price = (struct price){.input = 10, .cached_input = 1, .cached_write = 10, .output = 100, .reasoning = 100, .known = true};
     config.reasoning_factor = 1;
     return 0;
 }
@@ -24,7 +24,7 @@ static int setup(void **state)
 static void test_account_cached_input_has_its_own_price(void **state)
 {
     (void)state;
-    struct price p = {.input = 10, .cached_input = 1, .output = 100};
+    struct price p = {.input = 10, .cached_input = 1, .output = 100, .reasoning = 100};
     assert_int_equal(account_cost(&p, &(struct token_usage){.prompt = 7, .cached = 3, .completion = 2}), 4 * 10 + 3 * 1 + 2 * 100);
 }
 

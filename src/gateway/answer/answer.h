@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "gateway/account/account.h"
 #include "gateway/answer/release.h"
 #include "gateway/answer/sticky.h"
 #include "gateway/gateway.h"
@@ -68,18 +69,6 @@ enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, 
 /* Walk the plan. The reply is empty but for kind, traits and reason. */
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
               struct reply *reply);
-
-/* ---- money and the ledger (account.c) ---- */
-int64_t account_cost(const struct price *p, const struct token_usage *u);
-/* Fills cost_pico_usd (what was possibly billed stands apart, as in the bill) and frontier_pico_usd. */
-void account_total(const struct config *c, struct reply *reply);
-int64_t account_budget_left(const struct gateway *g);
-/* The open row, committed before anything is sent. */
-bool account_begin(struct gateway *g, const struct request *req, const struct reply *reply, struct err *err);
-/* Before an upstream call: announced, and its likely cost set aside; ERR_LIMIT when the budget does not reach. */
-bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model,
-                      struct err *err);
-void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
 
 /* What a verdict on a complete answer, or on one that is no longer wanted, means for the attempt. */
 static inline enum attempt_end answer_end(enum release_verdict verdict)

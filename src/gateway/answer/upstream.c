@@ -47,7 +47,7 @@ static bool start_call(struct gateway *g, struct upstream_run *run, struct http_
         .config = g->config,
         .upstream = u,
         .want_confidence = u->logprobs && run->reader.rel->threshold >= 0,
-        .max_tokens = run->req->max_tokens,
+        .max_tokens = run->reader.attempt->max_tokens,
     };
     struct buf url = BUF_INIT(PROVIDER_MAX_URL), own = BUF_INIT(PROVIDER_MAX_KEY), body = BUF_INIT(BODY_MAX_BYTES);
     const char *headers[PROVIDER_MAX_HEADERS + 1];

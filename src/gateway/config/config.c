@@ -15,7 +15,8 @@
 
 /* GPT-5's list price when it came out; only a yardstick for the bill where no frontier tier is configured. */
 static const struct price reference_price = {
-    .input = 1250000, .cached_input = 125000, .output = 10000000, .known = true};
+    .input = 1250000, .cached_input = 125000, .cached_write = 1250000, .output = 10000000, .reasoning = 10000000,
+    .known = true};
 
 static const char *const top_keys[] = {
     "listen",
@@ -30,6 +31,7 @@ static const char *const top_keys[] = {
     "hold_ms",
     "privacy",
     "budget_usd_per_month",
+    "budget_max_tokens",
     "reference_price_usd_per_mtok",
     "reasoning_factor",
     "ledger",
@@ -77,6 +79,7 @@ static struct config *config_new(const char *name)
     c->hold_whole[KIND_CLASSIFY] = c->hold_whole[KIND_EXTRACT] = c->hold_whole[KIND_ROUTE] = true;
     c->hold_ms = 1500;
     c->reasoning_factor = 1;
+    c->max_tokens = 4096;
     c->max_body_bytes = 32u << 20;
     c->max_queue = 512;
     c->max_workers = 256;
@@ -214,11 +217,13 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
     struct config *c = r->c;
     const struct yaml_node *hold = yaml_get(root, "hold_ms"), *budget = yaml_get(root, "budget_usd_per_month"),
                            *factor = yaml_get(root, "reasoning_factor"), *threads = yaml_get(root, "threads"),
-                           *memory = yaml_get(root, "memory"), *load = yaml_get(root, "load_timeout_ms");
+                           *memory = yaml_get(root, "memory"), *load = yaml_get(root, "load_timeout_ms"),
+                           *most = yaml_get(root, "budget_max_tokens");
     double budget_usd = 0;
     int64_t n_threads = 0;
     if ((hold && !yaml_to_i64(hold, r->name, "hold_ms", 0, 600000, &c->hold_ms, r->err)) ||
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
+        (most && !yaml_to_i64(most, r->name, "budget_max_tokens", 1, 10000000, &c->max_tokens, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
         (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)) ||
         (memory && !config_read_size(r, memory, "memory", &c->memory_bytes)) ||

@@ -107,15 +107,18 @@ static bool read_dollars(struct config_reader *r, const struct yaml_node *prices
 
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)
 {
-    static const char *const keys[] = {"input", "cached_input", "output", NULL};
-    struct price p = {.cached_input = -1, .known = true};
+    static const char *const keys[] = {"input", "cached_input", "cached_write", "output", "reasoning", NULL};
+    struct price p = {.cached_input = -1, .cached_write = -1, .reasoning = -1, .known = true};
     if (!yaml_only_keys(n, r->name, keys, r->err) || !read_dollars(r, n, "input", &p.input) ||
-        !read_dollars(r, n, "cached_input", &p.cached_input) || !read_dollars(r, n, "output", &p.output))
+        !read_dollars(r, n, "cached_input", &p.cached_input) ||
+        !read_dollars(r, n, "cached_write", &p.cached_write) || !read_dollars(r, n, "output", &p.output) ||
+        !read_dollars(r, n, "reasoning", &p.reasoning))
         return false;
     if (!yaml_get(n, "input") || !yaml_get(n, "output"))
         return yaml_fail(n, r->name, r->err, "a price needs 'input' and 'output', in USD per million tokens");
-    if (p.cached_input < 0)
-        p.cached_input = p.input;
+    p.cached_input = p.cached_input < 0 ? p.input : p.cached_input;
+    p.cached_write = p.cached_write < 0 ? p.input : p.cached_write;
+    p.reasoning = p.reasoning < 0 ? p.output : p.reasoning;
     *ret = p;
     return true;
 }

@@ -65,6 +65,7 @@ const char config_template_yaml[] =
     "\n"
     "privacy: any                   # local: nothing ever leaves, whatever a request says\n"
     "# budget_usd_per_month: 25     # beyond it: the local answer, marked\n"
+    "# budget_max_tokens: 4096      # of an answer whose request gives no max_tokens, where a budget applies\n"
     "# aliases: {gpt-4o: auto}      # old model names that existing code asks for\n"
     "\n"
     "# ledger: {path: ~/.local/share/rung/ledger.db, durability: process}\n"

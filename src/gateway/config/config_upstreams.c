@@ -207,7 +207,9 @@ static void sum_up(struct config_model *m)
         m->price.known &= u->price.known || u->own_machine;
         m->price.input = dearer(m->price.input, u->price.input);
         m->price.cached_input = dearer(m->price.cached_input, u->price.cached_input);
+        m->price.cached_write = dearer(m->price.cached_write, u->price.cached_write);
         m->price.output = dearer(m->price.output, u->price.output);
+        m->price.reasoning = dearer(m->price.reasoning, u->price.reasoning);
     }
 }
 

@@ -7,11 +7,10 @@
 #include <stdio.h>
 
 #include "data/json.h"
-#include "store/money.h"
+#include "gateway/account/account.h"
 
 /* Room an answer needs beside the prompt before a model counts as fitting. */
 #define ANSWER_ROOM_TOKENS 16
-#define ASSUMED_OUTPUT_TOKENS 1024 /* set aside for a call whose answer has no limit */
 
 enum usable {
     USABLE,
@@ -38,12 +37,6 @@ static bool stays_here(const struct config_model *m)
     return m->file || m->some_own_machine;
 }
 
-int64_t route_likely_cost(const struct price *p, const struct request *r, int64_t prompt_tokens)
-{
-    int64_t output = r->max_tokens ? r->max_tokens : ASSUMED_OUTPUT_TOKENS;
-    return money_add(money_times(p->input, prompt_tokens), money_times(p->output, output));
-}
-
 /* The first field that asks for what a model cannot do. */
 static const char *missing_field(const struct request *r, unsigned offers)
 {
@@ -66,7 +59,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NO_ROOM;
     if (m->key_missing)
         return NO_KEY;
-    if (config_is_upstream(m) && route_likely_cost(&m->price, r, f->tokens[model]) > f->budget_left_pico_usd)
+    if (config_is_upstream(m) && f->budget_left_pico_usd < INT64_MAX &&
+        account_bound(c, &m->price, m->context, r, true).pico_usd > f->budget_left_pico_usd)
         return NO_MONEY;
     return USABLE;
 }

@@ -39,9 +39,6 @@ struct plan {
     char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
 };
 
-/* What a call costs at most, as far as that can be known before it is made: without max_tokens, 1,024 tokens of answer
- * are assumed. Stops at INT64_MAX. */
-int64_t route_likely_cost(const struct price *p, const struct request *r, int64_t prompt_tokens);
 void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret);
 
 #endif

@@ -66,6 +66,13 @@ static void put_response_format(struct json_writer *w, const struct form *form)
     json_close_object(w);
 }
 
+/* OpenAI's own models that think refuse the old name; other servers may not know the new one. */
+static const char *max_tokens_field(const struct config_upstream *u)
+{
+    return strstr(u->base_url, "openai.com") || strstr(u->base_url, "azure.com") ? "max_completion_tokens"
+                                                                                 : "max_tokens";
+}
+
 bool openai_put_body(const struct provider_call *call, struct buf *out, struct err *err)
 {
     const struct request *req = call->req;
@@ -91,6 +98,8 @@ bool openai_put_body(const struct provider_call *call, struct buf *out, struct e
         json_put_i64(&w, "seed", (int64_t)(req->sampler.seed + req->sampler.choice));
     if (req->form && (strcmp(req->form->field, "format") == 0 || strcmp(req->form->field, "choices") == 0))
         put_response_format(&w, req->form);
+    if (call->max_tokens && !req->max_tokens)
+        json_put_i64(&w, max_tokens_field(call->upstream), call->max_tokens);
     for (int i = 0; i < n; i++) {
         if (is_ours(members[i].key, call) || str_is(members[i].value, "null"))
             continue;

@@ -1,17 +1,10 @@
-/* What a request cost, what it would have cost at the frontier, and its row in the ledger. */
-#include <math.h>
+/* The row of a request in the ledger: begun, its upstream calls announced, settled. */
 #include <stdio.h>
 
 #include "base/log.h"
+#include "gateway/account/account.h"
 #include "gateway/answer/answer.h"
 #include "store/money.h"
-
-int64_t account_cost(const struct price *p, const struct token_usage *u)
-{
-    int64_t cost = money_times(p->input, u->prompt - u->cached);
-    cost = money_add(cost, money_times(p->cached_input, u->cached));
-    return money_add(cost, money_times(p->output, u->completion));
-}
 
 /* The attempt whose tokens the frontier would have been charged for: the last of an upstream, else the last there is.
  */
@@ -28,16 +21,6 @@ static const struct attempt *measured_attempt(const struct reply *reply)
     return best;
 }
 
-static int64_t frontier_cost(const struct config *c, const struct attempt *a)
-{
-    struct token_usage u = {.prompt = a->usage.prompt, .completion = a->usage.completion};
-    if (a->local)
-        u.completion = llround((double)(a->usage.completion - a->usage.reasoning) * c->reasoning_factor);
-    else
-        u.cached = a->usage.cached;
-    return account_cost(&c->frontier_price, &u);
-}
-
 void account_total(const struct config *c, struct reply *reply)
 {
     const struct attempt *a = measured_attempt(reply);
@@ -47,7 +30,7 @@ void account_total(const struct config *c, struct reply *reply)
             reply->cost_pico_usd = money_add(reply->cost_pico_usd, reply->attempts[i].cost_pico_usd);
     }
     bool counts = reply->outcome == REPLY_OK || reply->outcome == REPLY_CANCELLED;
-    reply->frontier_pico_usd = a && counts ? frontier_cost(c, a) : 0;
+    reply->frontier_pico_usd = a && counts ? account_frontier_cost(c, a) : 0;
 }
 
 int64_t account_budget_left(const struct gateway *g)
@@ -78,12 +61,15 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
            err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
 }
 
-bool account_announce(struct gateway *g, const struct request *req, const struct attempt *a, int model, struct err *err)
+bool account_announce(struct gateway *g, const struct request *req, struct attempt *a, int model, struct err *err)
 {
     const struct config *c = g->config;
-    int64_t likely = route_likely_cost(&c->models[model].price, req, kind_estimate_tokens(req));
+    const struct config_model *m = &c->models[model];
+    struct account_bound bound = account_bound(c, &m->price, m->context, req, c->has_budget);
     int64_t budget = c->has_budget ? c->budget_pico_usd_per_month : LEDGER_NO_BUDGET;
-    return !g->ledger || ledger_attempt(g->ledger, req->id, a->tier, a->model, likely, budget, err);
+    a->max_tokens = bound.max_tokens;
+    a->bound_pico_usd = bound.pico_usd;
+    return !g->ledger || ledger_attempt(g->ledger, req->id, a->tier, a->model, bound.pico_usd, budget, err);
 }
 
 static enum ledger_outcome row_outcome(const struct reply *reply)
@@ -122,7 +108,9 @@ static void fill_attempt(const struct attempt *a, struct ledger_attempt *ret)
         .completion = a->usage.completion - a->usage.reasoning,
         .reasoning = a->usage.reasoning,
     };
-    ret->cost_pico_usd = a->cost_pico_usd;
+    /* Of what broke off nobody knows how much was written after the last byte that came. */
+    bool unknown = a->outcome == ATTEMPT_POSSIBLY_BILLED && a->bound_pico_usd > a->cost_pico_usd;
+    ret->cost_pico_usd = unknown ? a->bound_pico_usd : a->cost_pico_usd;
     ret->ttft_us = a->ttft_us ? a->ttft_us : -1;
     ret->total_us = a->total_us;
     ret->confidence = a->confidence;

@@ -1,0 +1,44 @@
+/* Money, and the rows that prove it: what an attempt cost, what a call may cost at most, and the ledger's row of a
+ * request from its beginning to its end.
+ *
+ * Invariants: every token is charged once, at one price; nothing is sent upstream before its row is committed and,
+ * where there is a budget, before the most that the call can cost is set aside (account_bound); what was set aside is
+ * replaced by what it cost when the row settles. Thread-safe. */
+#ifndef RUNG_GATEWAY_ACCOUNT_ACCOUNT_H
+#define RUNG_GATEWAY_ACCOUNT_ACCOUNT_H
+
+#include "gateway/config.h"
+
+struct gateway;
+
+/* ---- prices (price.c) ---- */
+/* prompt = cached + cache_write + the rest, completion = reasoning + the rest: each part at its own price. */
+int64_t account_cost(const struct price *p, const struct token_usage *u);
+/* What the frontier tier would have charged for the attempt's tokens. */
+int64_t account_frontier_cost(const struct config *c, const struct attempt *a);
+
+/* ---- what a call costs at most (bound.c) ---- */
+struct account_bound {
+    int64_t prompt_tokens;                /* it cannot have more, whatever the tokenizer */
+    int64_t max_tokens;                   /* of the answer, to be sent with the call; 0: no limit is put on it */
+    int64_t tokens;                       /* of prompt and answer together */
+    int64_t pico_usd;
+};
+/* Of a call at these prices to a model with this context (0: unknown). limited: some budget or limit of tokens applies,
+ * so that an answer whose request gives no max_tokens gets one. */
+struct account_bound account_bound(const struct config *c, const struct price *p, int64_t context,
+                                   const struct request *req, bool limited);
+
+/* ---- rows (account.c) ---- */
+/* Fills cost_pico_usd (what was possibly billed stands apart, as in the bill) and frontier_pico_usd. */
+void account_total(const struct config *c, struct reply *reply);
+/* Of the month's budget for all; INT64_MAX where there is none. */
+int64_t account_budget_left(const struct gateway *g);
+/* The open row, committed before anything is sent. */
+bool account_begin(struct gateway *g, const struct request *req, const struct reply *reply, struct err *err);
+/* Before an upstream call: announced, and the most it can cost set aside; ERR_LIMIT when a budget does not reach. Sets
+ * a->max_tokens and a->bound_pico_usd. */
+bool account_announce(struct gateway *g, const struct request *req, struct attempt *a, int model, struct err *err);
+void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
+
+#endif

@@ -1,0 +1,58 @@
+/* What a call costs at most, known before it is made, so that no budget is passed however many are on their way.
+ *
+ * A token of text stands for one byte at least, so the bytes of the received body are more than the prompt's tokens:
+ * the names of its fields outnumber the marks that a template sets between messages. Beside them stand what a template
+ * says by itself (a system prompt of the model's maker, instructions on tools) and images, whose tokens come from their
+ * size: an image's bytes are not counted, but the most that an API is known to charge for one. Of a file or of sound
+ * only the model's context says how much it can be. */
+#include "data/json.h"
+#include "gateway/account/account.h"
+#include "store/money.h"
+
+#define TEMPLATE_TOKENS 512               /* of a template's own words */
+#define TOOLS_TOKENS 1024                 /* of its words about tools */
+#define IMAGE_TOKENS 50000                /* of one image: the dearest API charges 48,169 */
+#define UNKNOWN_TOKENS 1000000            /* of a prompt with files, for a model whose context is not known */
+
+/* Images in the messages, and the bytes they take in the body. */
+static int64_t count_images(const struct request *req, int64_t *ret_bytes)
+{
+    const json_t *message, *part;
+    size_t i, j;
+    int64_t n = 0;
+    *ret_bytes = 0;
+    json_array_foreach(json_object_get(req->json, "messages"), i, message) {
+        json_array_foreach(json_object_get(message, "content"), j, part) {
+            const json_t *image = json_object_get(part, "image_url");
+            if (!image)
+                continue;
+            n++;
+            *ret_bytes += (int64_t)json_string_length(json_object_get(image, "url"));
+        }
+    }
+    return n;
+}
+
+static int64_t most_prompt_tokens(const struct request *req, int64_t context)
+{
+    int64_t bytes, images = count_images(req, &bytes);
+    if (req->needs & (NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)))
+        return context ? context : UNKNOWN_TOKENS;
+    int64_t words = TEMPLATE_TOKENS + (req->needs & NEED_BIT(NEED_TOOLS) ? TOOLS_TOKENS : 0);
+    return words + (int64_t)req->body.n - bytes + images * IMAGE_TOKENS;
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+struct account_bound account_bound(const struct config *c, const struct price *p, int64_t context,
+                                   const struct request *req, bool limited)
+{
+    struct account_bound b = {.prompt_tokens = most_prompt_tokens(req, context), .max_tokens = req->max_tokens};
+    if (!b.max_tokens && limited)
+        b.max_tokens = c->max_tokens;
+    b.tokens = b.prompt_tokens + (b.max_tokens ? b.max_tokens : c->max_tokens);
+    int64_t input = larger(larger(p->input, p->cached_input), p->cached_write);
+    b.pico_usd = money_add(money_times(input, b.prompt_tokens),
+                           money_times(larger(p->output, p->reasoning), b.tokens - b.prompt_tokens));
+    return b;
+}
