@@ -77,6 +77,7 @@ bool session_restore(struct session *s, struct str bytes, struct err *err);
 enum want_kind {
     WANT_SAMPLE,      /* a token, with its record */
     WANT_LOGPROBS,    /* log-probabilities of given ids */
+    WANT_RECORD,      /* the record of a given id, as if it had been sampled freely */
     WANT_HIDDEN,      /* the hidden state after the last norm, [n_embd] */
     WANT_LOGITS,      /* raw logits, [n_vocab]: for conformance tools */
 };
@@ -95,6 +96,10 @@ struct want {
             int n;
             float *ret;                       /* [n] */
         } logprobs;
+        struct {
+            int32_t id;
+            struct token_record *ret;
+        } record;
         float *ret_hidden;
         float *ret_logits;
     };

@@ -18,11 +18,11 @@ static bool check_want(const struct engine *e, int i, const struct want *w, stru
 {
     if (w->kind == WANT_SAMPLE)
         return sampler_check(w->sample.sampler, e->model.h.n_vocab, err) || err_prefix(err, "item %d: ", i);
-    if (w->kind != WANT_LOGPROBS)
-        return true;
-    for (int j = 0; j < w->logprobs.n; j++)
-        if (w->logprobs.ids[j] < 0 || w->logprobs.ids[j] >= e->model.h.n_vocab)
-            return bad_id(e, i, "wanted token", w->logprobs.ids[j], err);
+    const int32_t *ids = w->kind == WANT_RECORD ? &w->record.id : w->logprobs.ids;
+    int n = w->kind == WANT_RECORD ? 1 : w->kind == WANT_LOGPROBS ? w->logprobs.n : 0;
+    for (int j = 0; j < n; j++)
+        if (ids[j] < 0 || ids[j] >= e->model.h.n_vocab)
+            return bad_id(e, i, "wanted token", ids[j], err);
     return true;
 }
 
@@ -249,6 +249,17 @@ static bool want_logprobs(const struct logits_row *row, const struct want *w, st
     return true;
 }
 
+static bool want_record(const struct logits_row *row, const struct want *w, struct err *err)
+{
+    struct logits_norm norm;
+    if (!logits_normalise(row, &norm, err))
+        return false;
+    *w->record.ret = (struct token_record){.id = w->record.id, .admitted = 1};
+    w->record.ret->logprob = logits_logprob(&norm, row->x[w->record.id]);
+    record_fill(row, &norm, w->record.ret);
+    return true;
+}
+
 static bool give_want(const struct reduction *r, int64_t row, const struct want *w, int thread, struct err *err)
 {
     const struct hparams *h = &r->e->model.h;
@@ -264,6 +275,8 @@ static bool give_want(const struct reduction *r, int64_t row, const struct want 
                             w->sample.ret, err);
     case WANT_LOGPROBS:
         return want_logprobs(&logits, w, err);
+    case WANT_RECORD:
+        return want_record(&logits, w, err);
     case WANT_HIDDEN:
         memcpy(w->ret_hidden, r->hidden + row * h->n_embd, (size_t)h->n_embd * sizeof(float));
         return true;

@@ -28,6 +28,7 @@ static void take_facts(struct local_model *m, const struct local_model *base)
     m->reasoning = base->reasoning;
     m->calls = base->calls;
     m->folds_results = base->folds_results;
+    m->infill = base->infill;
     m->info = base->info;
     m->info.name = m->name;
     m->info.path = m->path;

@@ -25,10 +25,26 @@ struct chat_message {
     struct str tool_call_id, name;   /* of a tool's result */
 };
 
+/* What is read of a prompt's own positions. Positions that are read are computed, whatever is known of earlier
+ * prompts. */
+enum prompt_reading {
+    READ_NOTHING,
+    READ_RECORDS,                    /* of each token, behind those before it: generation_prompt_records */
+    READ_MEAN, READ_LAST,            /* hidden states, for runtime/embed.h */
+};
+
 struct generation_request {
     const struct chat_message *messages;
     int n_messages;
-    struct str prompt;               /* when n_messages is 0: raw text, no template, plain tokens */
+    /* when n_messages is 0: */
+    struct str prompt;               /* raw text, no template, plain tokens */
+    const int32_t *prompt_tokens;    /* [n_prompt_tokens] in its place: these, and nothing is put before them */
+    int64_t n_prompt_tokens;
+    bool has_suffix;                 /* the answer fills what is missing between the text of prompt and this */
+    struct str suffix;
+    enum prompt_reading reading;
+    bool no_answer;                  /* the prompt is read, and nothing is sampled */
+    int64_t context;                 /* most tokens of prompt and answer; 0: what the model holds */
     struct sampler sampler;          /* history is the runtime's business */
     int64_t max_tokens;              /* 0: until the context is full */
     const struct str *stop;          /* texts at which it ends; not part of the answer */
@@ -84,7 +100,8 @@ struct generation;
 /* Waits until the model is loaded, as local_model_acquire does and with its errors, and keeps it loaded until
  * generation_close. ERR_LIMIT with "the prompt has N tokens, the context of MODEL holds M" when it does not fit;
  * ERR_INVALID when the template refuses, and for tools or a history of calls that make no sense (runtime/history.h);
- * ERR_UNSUPPORTED where there are tools or calls and the template knows none; for a rule what rule_compile says. */
+ * ERR_UNSUPPORTED where there are tools or calls and the template knows none, or a suffix and the vocabulary has no
+ * tokens for it; for a rule what rule_compile says. */
 bool generation_start(struct runtime *rt, struct local_model *m, const struct generation_request *req,
                       struct generation **ret, struct err *err);
 /* true and *ret_event; false when timeout_ms passed without one (< 0: wait for ever). After GEN_DONE no more events
@@ -92,6 +109,10 @@ bool generation_start(struct runtime *rt, struct local_model *m, const struct ge
 bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event *ret_event);
 void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
 void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
+/* With READ_RECORDS, once an event has come: a record for each token of the prompt, *ret_n of them, but for one that
+ * the tokenizer put before a text. The log-probability of a token that nothing stands before is not a number. Good until
+ * generation_close. */
+const struct token_record *generation_prompt_records(const struct generation *g, int64_t *ret_n);
 /* Tokens the prompt of these messages would have, template included; no generation. ERR_BUSY: it is not loaded. */
 bool generation_count_prompt(struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
                              struct err *err);

@@ -48,6 +48,7 @@ static void generation_free(struct generation *g)
     answer_close(&g->answer);
     binding_close(&g->binding);
     token_ids_free(&g->ids);
+    reading_close(&g->reading);
     buf_free(&g->text);
     buf_free(&g->shown);
     call_queue_close(&g->calls);
@@ -91,17 +92,17 @@ static bool copy_sampler(struct generation *g, const struct sampler *s, struct e
 }
 
 /* How many tokens may be written: what was asked for, and what the context leaves. */
-static bool choose_length(struct generation *g, int64_t wanted, struct err *err)
+static bool choose_length(struct generation *g, const struct generation_request *req, struct err *err)
 {
     const struct local_model_info *info = &g->model->info;
+    bool asked = req->context > 0 && req->context < info->context;
+    int64_t context = asked ? req->context : info->context, room = context - g->n_prompt;
     if (g->n_prompt == 0)
         return err_set(err, ERR_INVALID, "the prompt is empty");
-    if (g->n_prompt >= info->context)
-        return err_set(err, ERR_LIMIT, "the prompt has %lld tokens, the context of %s holds %lld",
-                       (long long)g->n_prompt,
-                       info->name, (long long)info->context);
-    int64_t room = info->context - g->n_prompt;
-    g->max_tokens = wanted > 0 && wanted < room ? wanted : room;
+    if (room < !req->no_answer)
+        return err_set(err, ERR_LIMIT, "the prompt has %lld tokens, the context of %s holds %lld%s",
+                       (long long)g->n_prompt, info->name, (long long)context, asked ? ", as was asked for" : "");
+    g->max_tokens = req->no_answer ? 0 : req->max_tokens > 0 && req->max_tokens < room ? req->max_tokens : room;
     return true;
 }
 
@@ -151,6 +152,9 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
         return false;
     g->n_prompt = g->usage.prompt_tokens = g->ids.n;
     g->prefix_key = (struct prefix_key){.adapter = m->adapter, .salt = siphash(m->rt->secret, req->owner)};
+    g->n_lead = req->n_messages == 0 && !req->prompt_tokens && g->n_prompt > 0 && tokenizer_adds_bos(m->tokenizer) &&
+                g->ids.p[0] == tokenizer_bos(m->tokenizer);
+    g->no_answer = req->no_answer;
     g->off_disk = req->off_disk;
     g->gone = req->gone;
     g->gone_ctx = req->gone_ctx;
@@ -159,7 +163,7 @@ static bool prepare(struct generation *g, const struct generation_request *req, 
         .tokenizer = m->tokenizer, .at_start = at_start, .reasoning = req->n_messages > 0 ? m->reasoning : NULL,
         .inside = inside, .calls = m->calls, .tools = req->tools, .id_seed = id_seed(g, req->sampler.seed),
         .stop = req->stop, .n_stop = req->n_stop};
-    return choose_length(g, req->max_tokens, err) && copy_sampler(g, &req->sampler, err) &&
+    return choose_length(g, req, err) && reading_open(g, req->reading, err) && copy_sampler(g, &req->sampler, err) &&
            answer_open(&g->answer, &spec, err) && start_rule(g, req, at_start, err);
 }
 
@@ -197,6 +201,12 @@ bool generation_count_prompt(struct local_model *m, const struct generation_requ
     token_ids_free(&ids);
     local_model_release(m);
     return ok;
+}
+
+const struct token_record *generation_prompt_records(const struct generation *g, int64_t *ret_n)
+{
+    *ret_n = g->n_prompt - g->n_lead;
+    return g->reading.records + g->n_lead;
 }
 
 /* Waits for an event or the end, until deadline_ns (< 0: for ever); g->lock is held. */

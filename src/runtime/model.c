@@ -57,6 +57,7 @@ void runtime_free(struct runtime *rt)
     prefix_disk_close(rt->prefix_disk);
     pool_close(rt->pool);
     free(rt->turn.masks);
+    free(rt->turn.hidden);
     pthread_cond_destroy(&rt->wake);
     pthread_cond_destroy(&rt->load_wake);
     pthread_cond_destroy(&rt->model_changed);
@@ -288,6 +289,18 @@ static bool ask_engine(struct local_model *m, const struct gguf *g, struct err *
     return ok;
 }
 
+/* As the file says it (1: mean, 3: last), else the mean: that needs no token which a text was trained to end with. */
+static bool read_pooling(const struct gguf *g, const char *architecture, enum pooling *ret, struct err *err)
+{
+    char key[96];
+    uint32_t type = 0;
+    snprintf(key, sizeof key, "%s.pooling_type", architecture);
+    if (!gguf_get_u32(g, key, &type, err))
+        return false;
+    *ret = type <= 1 ? POOLING_MEAN : type == 3 ? POOLING_LAST : POOLING_OTHER;
+    return true;
+}
+
 bool model_read_header(struct local_model *m, const struct gguf *g, const struct local_model_options *options,
                        struct err *err)
 {
@@ -303,6 +316,9 @@ bool model_read_header(struct local_model *m, const struct gguf *g, const struct
     m->info.display_name = m->display_name;
     if (!gguf_get_str(g, TEMPLATE_KEY, &source, err) || !choose_cache(m, g, options, err))
         return false;
+    if (!infill_find(g, &m->infill, err) || !read_pooling(g, m->info.engine.architecture, &m->info.pooling, err))
+        return false;
+    m->info.fills_in = m->infill.middle >= 0;
     prompt_read_template(m, source);
     speculator_open(&m->speculator, options->no_speculation ? SPECULATE_OFF : SPECULATE_WHERE_IT_PAYS);
     return true;

@@ -149,12 +149,31 @@ static bool lead_with_bos(const struct local_model *m, struct token_ids *ids, st
     return true;
 }
 
+/* Raw text, or tokens as they are. */
+static bool build_raw(const struct local_model *m, const struct generation_request *req, struct token_ids *ids,
+                      struct err *err)
+{
+    for (int64_t i = 0; i < req->n_prompt_tokens; i++) {
+        int32_t id = req->prompt_tokens[i];
+        if (id < 0 || id >= tokenizer_count(m->tokenizer))
+            return err_set(err, ERR_INVALID, "token %lld of the prompt is %d; %s has the tokens 0 to %d", (long long)i,
+                           id, m->name, tokenizer_count(m->tokenizer) - 1);
+        if (!token_ids_add(ids, id, err))
+            return false;
+    }
+    if (req->prompt_tokens)
+        return true;
+    bool ok = req->has_suffix ? infill_build(m, req->prompt, req->suffix, ids, err)
+                              : tokenizer_encode(m->tokenizer, req->prompt, TOKENIZE_PLAIN, ids, err);
+    return ok && lead_with_bos(m, ids, err);
+}
+
 bool prompt_build(const struct local_model *m, const struct generation_request *req, struct token_ids *ids,
                   bool *ret_reasoning, struct err *err)
 {
     *ret_reasoning = false;
     if (req->n_messages == 0)
-        return tokenizer_encode(m->tokenizer, req->prompt, TOKENIZE_PLAIN, ids, err) && lead_with_bos(m, ids, err);
+        return build_raw(m, req, ids, err);
     if (!messages_check(m, req, err))
         return false;
     struct buf text = BUF_INIT(TEMPLATE_MAX_OUTPUT_BYTES);

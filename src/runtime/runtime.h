@@ -69,6 +69,8 @@ bool runtime_declare_adapter(struct runtime *rt, const char *name, struct local_
 bool runtime_load(struct runtime *rt, const char *name, struct filemap *map, const struct local_model_options *options,
                   struct local_model **ret, struct err *err);
 
+enum pooling { POOLING_MEAN, POOLING_LAST, POOLING_OTHER /* none that this engine has */ };
+
 struct local_model_info {            /* from the declaration on, unchanging */
     const char *name, *path;
     const char *display_name;        /* general.name, or "" */
@@ -77,6 +79,8 @@ struct local_model_info {            /* from the declaration on, unchanging */
     bool has_template;
     bool thinks;                     /* answers have a reasoning section that Rung tells apart */
     bool tools;                      /* the template shows tools, and Rung knows how answers call them */
+    bool fills_in;                   /* the vocabulary has tokens for a prompt with a suffix */
+    enum pooling pooling;            /* what makes a vector of a text */
     bool calls_in_json;              /* and their arguments are JSON: a rule says of them what their schemas say */
 };
 const struct local_model_info *local_model_info(const struct local_model *m);

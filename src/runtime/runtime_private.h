@@ -9,6 +9,8 @@
 #include "runtime/constrain/binding.h"
 #include "runtime/constrain/store.h"
 #include "runtime/generate.h"
+#include "runtime/reading/infill.h"
+#include "runtime/reading/reading.h"
 #include "runtime/schedule/pace.h"
 #include "runtime/schedule/prefix.h"
 #include "runtime/schedule/speculate.h"
@@ -57,6 +59,7 @@ struct local_model {
     struct prefix_cache *prefixes;   /* the engine thread's; a base model's own, NULL in adapters */
     const struct reasoning_format *reasoning;   /* how answers mark their reasoning; NULL: they do not */
     const struct toolcall_syntax *calls;        /* how answers call tools; NULL: they do not */
+    struct infill_tokens infill;                /* of a prompt with a suffix; middle < 0: there are none */
     bool folds_results;                         /* the template reads results in the message of their calls */
 
     /* from the declaration on, unchanging */
@@ -82,7 +85,7 @@ struct local_model {
     int64_t expires_ms, used_ms; /* monotonic; while nobody uses it */
 };
 
-#define TURN_MAX_WANTS (ENGINE_MAX_STEP_ITEMS + SPECULATE_MAX_STEP)
+#define TURN_MAX_WANTS (ENGINE_MAX_STEP_ITEMS + SPECULATE_MAX_STEP + ENGINE_MAX_STEP_TOKENS)
 
 /* The masks of one generation's samples in a turn, made on any thread of the pool. */
 struct mask_job {
@@ -99,11 +102,14 @@ struct turn {
     struct want wants[TURN_MAX_WANTS];          /* those of an item side by side */
     struct sampler samplers[TURN_MAX_WANTS];
     struct token_record records[TURN_MAX_WANTS];
+    int n_read[ENGINE_MAX_STEP_ITEMS];          /* of an item's wants, the first ones: positions of the prompt */
     int n, n_wants;
     int64_t n_writing, n_prompt;   /* tokens */
     struct mask_job mask_jobs[ENGINE_MAX_STEP_ITEMS];
     uint64_t *masks;               /* kept from turn to turn, and only ever growing */
     size_t cap_masks;              /* words */
+    float *hidden;                 /* states that are read, likewise */
+    size_t n_hidden, cap_hidden;
 };
 
 struct runtime {
@@ -169,6 +175,7 @@ struct generation {
     struct call_deltas shown_calls;
     bool done;
     int64_t n_prompt;
+    int64_t n_lead;                    /* of them, those that the tokenizer put before a text */
     int64_t start_us;
     struct prefix_key prefix_key;
     bool off_disk;
@@ -181,6 +188,8 @@ struct generation {
     int64_t n_untold;                  /* of them, those at the answer's start, until the first one is sampled */
     int64_t n_turn;                    /* tokens it takes in the turn that is being planned */
     struct speculation speculation;
+    struct reading reading;
+    bool no_answer;
     int64_t keep_at;                   /* so far other prompts share this one: its state there is worth remembering */
     int64_t max_tokens;
     struct sampler sampler;

@@ -123,7 +123,7 @@ static bool admit(struct runtime *rt, struct local_model *m, struct generation *
     struct err err = ERR_INIT;
     struct prefix_resumed from;
     bool alone = !oldest_running(rt, m);
-    if (!prefix_resume(m->prefixes, &g->prefix_key, g->ids.p, g->ids.n, &from, &err)) {
+    if (!prefix_resume(m->prefixes, &g->prefix_key, g->ids.p, reading_resumable(g) + 1, &from, &err)) {
         scheduler_drop(rt, g, FINISH_ERROR, &err);
         return true;
     }

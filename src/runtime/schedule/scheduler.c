@@ -24,7 +24,7 @@ void scheduler_drop(struct runtime *rt, struct generation *g, enum finish_reason
     int i = 0;
     while (rt->live[i] != g)
         i++;
-    if (g->session && reason != FINISH_ERROR)
+    if (g->session && reason != FINISH_ERROR && !g->no_answer)   /* no prompt of this will ever be gone on with */
         admission_remember(g);
     session_close(g->session);
     g->session = NULL;

@@ -12,7 +12,7 @@
 /* Of g's tokens, how many the other begins with too; one is left to sample after. */
 static int64_t shared_tokens(const struct generation *g, const struct generation *other)
 {
-    int64_t n = 0, most = g->ids.n - 1 < other->ids.n ? g->ids.n - 1 : other->ids.n;
+    int64_t n = 0, most = reading_resumable(g) < other->ids.n ? reading_resumable(g) : other->ids.n;
     if (g->prefix_key.adapter != other->prefix_key.adapter || g->prefix_key.salt != other->prefix_key.salt)
         return 0;
     while (n < most && g->ids.p[n] == other->ids.p[n])

@@ -158,12 +158,14 @@ static void want_sample(struct turn *t, const struct generation *g, int at, int 
 static void turn_add(struct turn *t, struct generation *g, int64_t n)
 {
     int i = t->n++, drafted = g->speculation.take;
-    bool samples = g->n_fed + n == g->ids.n;
+    bool samples = g->n_fed + n == g->ids.n && !g->no_answer;
     t->generations[i] = g;
     t->items[i] = (struct step_item){.session = g->session, .tokens = g->ids.p + g->n_fed, .n = (int)n + drafted,
-                                     .wants = &t->wants[t->n_wants], .n_wants = samples ? 1 + drafted : 0};
-    for (int j = 0; j < t->items[i].n_wants; j++)
+                                     .wants = &t->wants[t->n_wants]};
+    t->n_read[i] = reading_want(t, g, n);
+    for (int j = 0; samples && j < 1 + drafted; j++)
         want_sample(t, g, (int)n - 1 + j, j);
+    t->items[i].n_wants = t->n_read[i] + (samples ? 1 + drafted : 0);
     *(generation_writes(g) ? &t->n_writing : &t->n_prompt) += t->items[i].n;
 }
 
@@ -171,6 +173,7 @@ static void turn_add(struct turn *t, struct generation *g, int64_t n)
 static void turn_fill(struct runtime *rt, const struct local_model *m, struct turn *t)
 {
     t->n = t->n_wants = 0;
+    t->n_hidden = 0;
     t->n_writing = t->n_prompt = 0;
     for (int prompts = 0; prompts < 2; prompts++)
         for (int i = 0; i < rt->n_live; i++)
@@ -190,14 +193,14 @@ static int drafts_that_came(const struct generation *g, int64_t known, int came)
 
 /* The samples in order, each as long as what was drafted before it came true, by a sample or by force; returns how many
  * drafted tokens did. *ret_goes_on is false, with the reason, when g ends. */
-static int take_samples(struct generation *g, const struct step_item *item, bool *ret_goes_on,
+static int take_samples(struct generation *g, const struct want *samples, bool *ret_goes_on,
                         enum finish_reason *ret_reason, struct err *err)
 {
     int64_t known = g->ids.n;
     int came = 0;
     *ret_goes_on = true;
     while (*ret_goes_on && known + came == g->ids.n) {
-        *ret_goes_on = generation_take(g, item->wants[came].sample.ret, ret_reason, err);
+        *ret_goes_on = generation_take(g, samples[came].sample.ret, ret_reason, err);
         if (*ret_goes_on)
             came = drafts_that_came(g, known, came);
     }
@@ -210,13 +213,17 @@ static void turn_settle(struct runtime *rt, struct turn *t, int i)
     struct generation *g = t->generations[i];
     const struct step_item *item = &t->items[i];
     struct err err = ERR_INIT;
-    enum finish_reason reason;
-    bool read_prompt = !generation_writes(g), samples = item->n_wants > 0, goes_on = true;
+    enum finish_reason reason = FINISH_LENGTH;
+    int n_read = t->n_read[i];
+    bool read_prompt = !generation_writes(g), samples = item->n_wants > n_read, goes_on = true;
     bool first = samples && g->usage.completion_tokens == 0;
     g->n_fed += item->n;
-    if (read_prompt && (g->n_fed == g->ids.n || g->n_fed == g->keep_at))
+    reading_take(g, item->wants, n_read);
+    if (g->no_answer)
+        goes_on = g->n_fed < g->ids.n;
+    else if (read_prompt && (g->n_fed == g->ids.n || g->n_fed == g->keep_at))
         admission_remember(g);
-    int wrong = samples ? g->speculation.take - take_samples(g, item, &goes_on, &reason, &err) : 0;
+    int wrong = samples ? g->speculation.take - take_samples(g, item->wants + n_read, &goes_on, &reason, &err) : 0;
     g->n_fed -= wrong;
     if (wrong > 0 && !session_truncate(g->session, g->n_fed, &err)) {
         reason = FINISH_ERROR;
@@ -251,6 +258,7 @@ void turn_run(struct runtime *rt, struct local_model *m)
         return;
     turn_draft(rt, m, admission_make_room(rt, m));
     masks_make(rt, m);
+    readings_make(rt, m);
     turn_fill(rt, m, t);
     if (t->n == 0)
         return;
