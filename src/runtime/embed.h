@@ -12,8 +12,8 @@ struct embed_request {
     struct str text;
     const int32_t *tokens;           /* [n_tokens] in its place; NULL: text */
     int64_t n_tokens;
-    /* What is longer than the context is cut at its end, but for the token that the tokenizer puts there; else it is an
-     * error. */
+    /* What is longer than the context is cut at its end, but for the token that the tokenizer puts there; else it is
+     * an error. */
     bool truncate;
     bool (*gone)(void *ctx);         /* as in struct generation_request */
     void *gone_ctx;
@@ -21,8 +21,8 @@ struct embed_request {
 };
 
 /* ret_vector[engine.n_embd of the model's info], *ret_tokens of the text. Pooled as the model's file says
- * (info.pooling). Errors as generation_start has them; ERR_UNSUPPORTED for a pooling that is not known here; ERR_CORRUPT where the
- * states are not finite. */
+ * (info.pooling). Errors as generation_start has them; ERR_UNSUPPORTED for a pooling that is not known here;
+ * ERR_CORRUPT where the states are not finite. */
 bool embed(struct runtime *rt, struct local_model *m, const struct embed_request *r, float *ret_vector,
            int64_t *ret_tokens, struct err *err);
 

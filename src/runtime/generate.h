@@ -110,8 +110,8 @@ bool generation_next(struct generation *g, int64_t timeout_ms, struct gen_event 
 void generation_cancel(struct generation *g);    /* any thread; GEN_DONE follows */
 void generation_close(struct generation *g);     /* cancels and frees; the owner's thread */
 /* With READ_RECORDS, once an event has come: a record for each token of the prompt, *ret_n of them, but for one that
- * the tokenizer put before a text. The log-probability of a token that nothing stands before is not a number. Good until
- * generation_close. */
+ * the tokenizer put before a text. The log-probability of a token that nothing stands before is not a number. Good
+ * until generation_close. */
 const struct token_record *generation_prompt_records(const struct generation *g, int64_t *ret_n);
 /* Tokens the prompt of these messages would have, template included; no generation. ERR_BUSY: it is not loaded. */
 bool generation_count_prompt(struct local_model *m, const struct generation_request *req, int64_t *ret_tokens,
