@@ -16,12 +16,23 @@
 #define CONFIG_MAX_LIST 16
 #define CONFIG_MAX_UPSTREAMS 64           /* of one pool */
 #define CONFIG_MAX_FALLBACKS 4
+#define CONFIG_PRICES_DIGEST 12            /* hexadecimal digits shown of a price file's SHA-256 */
 #define CONFIG_PREFIX_DISK_BYTES 4000000000   /* of `prefix_disk: on` */
 
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
 struct price {
     int64_t input, cached_input, cached_write, output, reasoning;
     bool known;
+    /* Of the price file: which price holds depends on the day and on how long the prompt is (account_price_at); the
+     * fields above are today's of a short one. */
+    const struct price_step *steps;
+    int n_steps;                         /* 0: the fields above hold always */
+};
+
+struct price_step {
+    int64_t from_ms;                     /* since 1970: the first moment it holds */
+    int64_t above_tokens;                /* of the prompt; 0: any */
+    struct price price;
 };
 
 /* How a local model keeps keys and values, as struct local_model_options says it. */
@@ -135,6 +146,9 @@ struct config {
     bool has_budget;                     /* a budget of 0 spends nothing */
     int64_t budget_pico_usd_per_month;
     int64_t max_tokens;                  /* of an answer whose request says none, where a budget applies */
+    const struct price_sheet *prices;    /* of the price file; NULL: none */
+    const char *prices_path;             /* NULL: none */
+    char prices_digest[CONFIG_PRICES_DIGEST + 1];
     struct price frontier_price;         /* the bill's "before": the last tier's price, else `reference_price` */
     const char *frontier_name;
     double reasoning_factor;
@@ -160,6 +174,8 @@ void config_free(struct config *c);
 bool config_keep_fixed(struct config *c, const struct config *old, struct buf *notes, struct err *err);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
 struct str config_resolve_alias(const struct config *c, struct str name);   /* the name itself when it is none */
+/* A price file's text: its entries are given to upstreams that are read later. For config_load and the fuzzer. */
+bool config_parse_prices(struct config *c, struct str text, const char *name, struct err *err);
 /* "f16" or "q8_0"; "8GB", "500 MiB". */
 bool config_parse_kv_cache(struct str text, bool *ret_q8);
 bool config_parse_size(struct str text, int64_t *ret_bytes);

@@ -65,7 +65,7 @@ bool account_announce(struct gateway *g, const struct request *req, struct attem
 {
     const struct config *c = g->config;
     const struct config_model *m = &c->models[model];
-    struct account_bound bound = account_bound(c, &m->price, m->context, req, c->has_budget);
+    struct account_bound bound = account_bound(c, m, req, c->has_budget);
     int64_t budget = c->has_budget ? c->budget_pico_usd_per_month : LEDGER_NO_BUDGET;
     a->max_tokens = bound.max_tokens;
     a->bound_pico_usd = bound.pico_usd;

@@ -12,8 +12,12 @@
 struct gateway;
 
 /* ---- prices (price.c) ---- */
-/* prompt = cached + cache_write + the rest, completion = reasoning + the rest: each part at its own price. */
-int64_t account_cost(const struct price *p, const struct token_usage *u);
+/* At today's price. prompt = cached + cache_write + the rest, completion = reasoning + the rest: each part at its own
+ * price. */
+int64_t account_cost(const struct price *list, const struct token_usage *u);
+/* The price that holds at that moment for a prompt of so many tokens: of the latest day that has come, the highest step
+ * that the prompt passes. Not `known` where no day has come yet. */
+struct price account_price_at(const struct price *p, int64_t wall_ms, int64_t prompt_tokens);
 /* What the frontier tier would have charged for the attempt's tokens. */
 int64_t account_frontier_cost(const struct config *c, const struct attempt *a);
 
@@ -24,10 +28,10 @@ struct account_bound {
     int64_t tokens;                       /* of prompt and answer together */
     int64_t pico_usd;
 };
-/* Of a call at these prices to a model with this context (0: unknown). limited: some budget or limit of tokens applies,
- * so that an answer whose request gives no max_tokens gets one. */
-struct account_bound account_bound(const struct config *c, const struct price *p, int64_t context,
-                                   const struct request *req, bool limited);
+/* Of a call to whichever of the model's upstreams is the dearest. limited: some budget or limit of tokens applies, so
+ * that an answer whose request gives no max_tokens gets one. */
+struct account_bound account_bound(const struct config *c, const struct config_model *m, const struct request *req,
+                                   bool limited);
 
 /* ---- rows (account.c) ---- */
 /* Fills cost_pico_usd (what was possibly billed stands apart, as in the bill) and frontier_pico_usd. */

@@ -5,6 +5,7 @@
  * says by itself (a system prompt of the model's maker, instructions on tools) and images, whose tokens come from their
  * size: an image's bytes are not counted, but the most that an API is known to charge for one. Of a file or of sound
  * only the model's context says how much it can be. */
+#include "base/clock.h"
 #include "data/json.h"
 #include "gateway/account/account.h"
 #include "store/money.h"
@@ -12,6 +13,7 @@
 #define TEMPLATE_TOKENS 512               /* of a template's own words */
 #define TOOLS_TOKENS 1024                 /* of its words about tools */
 #define IMAGE_TOKENS 50000                /* of one image: the dearest API charges 48,169 */
+#define DAY_MS INT64_C(86400000)
 #define UNKNOWN_TOKENS 1000000            /* of a prompt with files, for a model whose context is not known */
 
 /* Images in the messages, and the bytes they take in the body. */
@@ -44,15 +46,45 @@ static int64_t most_prompt_tokens(const struct request *req, int64_t context)
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-struct account_bound account_bound(const struct config *c, const struct price *p, int64_t context,
-                                   const struct request *req, bool limited)
+static int64_t most_cost(const struct price *p, int64_t prompt, int64_t answer)
 {
-    struct account_bound b = {.prompt_tokens = most_prompt_tokens(req, context), .max_tokens = req->max_tokens};
+    int64_t input = larger(larger(p->input, p->cached_input), p->cached_write);
+    return money_add(money_times(input, prompt), money_times(larger(p->output, p->reasoning), answer));
+}
+
+/* A call may end at tomorrow's price; a day's price that a later one has replaced holds no more. */
+static bool may_hold(const struct price *p, const struct price_step *s, int64_t prompt_tokens)
+{
+    int64_t now_ms = clock_wall_ms();
+    if (s->from_ms > now_ms + DAY_MS || prompt_tokens <= s->above_tokens)
+        return false;
+    for (int i = 0; i < p->n_steps; i++) {
+        if (p->steps[i].from_ms > s->from_ms && p->steps[i].from_ms <= now_ms)
+            return false;
+    }
+    return true;
+}
+
+static int64_t most_at(const struct price *p, int64_t prompt, int64_t answer)
+{
+    int64_t most = p->n_steps ? 0 : most_cost(p, prompt, answer);
+    for (int i = 0; i < p->n_steps; i++) {
+        if (may_hold(p, &p->steps[i], prompt))
+            most = larger(most, most_cost(&p->steps[i].price, prompt, answer));
+    }
+    return most;
+}
+
+struct account_bound account_bound(const struct config *c, const struct config_model *m, const struct request *req,
+                                   bool limited)
+{
+    struct account_bound b = {.prompt_tokens = most_prompt_tokens(req, m->context), .max_tokens = req->max_tokens};
     if (!b.max_tokens && limited)
         b.max_tokens = c->max_tokens;
-    b.tokens = b.prompt_tokens + (b.max_tokens ? b.max_tokens : c->max_tokens);
-    int64_t input = larger(larger(p->input, p->cached_input), p->cached_write);
-    b.pico_usd = money_add(money_times(input, b.prompt_tokens),
-                           money_times(larger(p->output, p->reasoning), b.tokens - b.prompt_tokens));
+    int64_t answer = b.max_tokens ? b.max_tokens : c->max_tokens;
+    b.tokens = b.prompt_tokens + answer;
+    b.pico_usd = most_at(&m->price, b.prompt_tokens, answer);
+    for (int i = 0; i < m->n_upstreams; i++)
+        b.pico_usd = larger(b.pico_usd, most_at(&m->upstreams[i].price, b.prompt_tokens, answer));
     return b;
 }

@@ -1,11 +1,29 @@
-/* What tokens cost. */
+/* What tokens cost: which price holds, and what it makes of them. */
 #include <math.h>
 
+#include "base/clock.h"
 #include "gateway/account/account.h"
 #include "store/money.h"
 
-int64_t account_cost(const struct price *p, const struct token_usage *u)
+struct price account_price_at(const struct price *p, int64_t wall_ms, int64_t prompt_tokens)
 {
+    const struct price_step *best = NULL;
+    if (!p->n_steps)
+        return *p;
+    for (int i = 0; i < p->n_steps; i++) {
+        const struct price_step *s = &p->steps[i];
+        if (s->from_ms > wall_ms || (s->above_tokens && prompt_tokens <= s->above_tokens))
+            continue;
+        bool later = !best || s->from_ms > best->from_ms;
+        if (later || (s->from_ms == best->from_ms && s->above_tokens > best->above_tokens))
+            best = s;
+    }
+    return best ? best->price : (struct price){.known = false};
+}
+
+int64_t account_cost(const struct price *list, const struct token_usage *u)
+{
+    struct price now = account_price_at(list, clock_wall_ms(), u->prompt), *p = &now;
     int64_t cost = money_times(p->input, u->prompt - u->cached - u->cache_write);
     cost = money_add(cost, money_times(p->cached_input, u->cached));
     cost = money_add(cost, money_times(p->cached_write, u->cache_write));

@@ -30,6 +30,7 @@ static const char *const top_keys[] = {
     "confidence",
     "hold_ms",
     "privacy",
+    "prices",
     "budget_usd_per_month",
     "budget_max_tokens",
     "reference_price_usd_per_mtok",
@@ -206,7 +207,7 @@ static bool check_budget(struct config_reader *r, const struct yaml_node *budget
         if (config_is_upstream(m) && !m->own_machine && !m->price.known)
             return yaml_fail(budget, r->name, r->err,
                              "'budget_usd_per_month' needs the price of every upstream; model '%s' has no "
-                             "'price_usd_per_mtok'",
+                             "'price_usd_per_mtok' and 'prices' has none for it today",
                              m->name);
     }
     return true;
@@ -289,6 +290,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
          !config_read_strings(r, n, "allowed_hosts", c->allowed_hosts, &c->n_allowed_hosts)) ||
         ((n = yaml_get(root, "allowed_origins")) &&
          !config_read_strings(r, n, "allowed_origins", c->allowed_origins, &c->n_allowed_origins)) ||
+        ((n = yaml_get(root, "prices")) && !config_read_price_file(r, n)) ||
         ((n = yaml_get(root, "models")) && !config_read_models(r, n)) ||
         ((n = yaml_get(root, "tiers")) && !config_read_tiers(r, n)))
         return false;

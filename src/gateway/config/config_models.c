@@ -105,12 +105,10 @@ static bool read_dollars(struct config_reader *r, const struct yaml_node *prices
     return money_price_of(usd_per_mtok, ret, r->err);
 }
 
-bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)
+bool config_read_prices(struct config_reader *r, const struct yaml_node *n, const char *cached, struct price *ret)
 {
-    static const char *const keys[] = {"input", "cached_input", "cached_write", "output", "reasoning", NULL};
     struct price p = {.cached_input = -1, .cached_write = -1, .reasoning = -1, .known = true};
-    if (!yaml_only_keys(n, r->name, keys, r->err) || !read_dollars(r, n, "input", &p.input) ||
-        !read_dollars(r, n, "cached_input", &p.cached_input) ||
+    if (!read_dollars(r, n, "input", &p.input) || !read_dollars(r, n, cached, &p.cached_input) ||
         !read_dollars(r, n, "cached_write", &p.cached_write) || !read_dollars(r, n, "output", &p.output) ||
         !read_dollars(r, n, "reasoning", &p.reasoning))
         return false;
@@ -121,6 +119,12 @@ bool config_read_price(struct config_reader *r, const struct yaml_node *n, struc
     p.reasoning = p.reasoning < 0 ? p.output : p.reasoning;
     *ret = p;
     return true;
+}
+
+bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)
+{
+    static const char *const keys[] = {"input", "cached_input", "cached_write", "output", "reasoning", NULL};
+    return yaml_only_keys(n, r->name, keys, r->err) && config_read_prices(r, n, "cached_input", ret);
 }
 
 bool config_parse_size(struct str text, int64_t *ret_bytes)

@@ -26,6 +26,12 @@ bool config_read_pool(struct config_reader *r, const struct yaml_node *n, struct
 /* "env:NAME" to NAME. */
 bool config_read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env);
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
+/* The same without a look at which keys there are; what is read from a cache has the name `cached`. */
+bool config_read_prices(struct config_reader *r, const struct yaml_node *n, const char *cached, struct price *ret);
+/* `prices`: the file it names. */
+bool config_read_price_file(struct config_reader *r, const struct yaml_node *n);
+/* What the price file says of an upstream that has no price yet; that it says nothing is no error. */
+bool config_find_price(struct config_reader *r, struct config_upstream *u);
 /* A size such as config_parse_size takes. */
 bool config_read_size(struct config_reader *r, const struct yaml_node *n, const char *what, int64_t *ret_bytes);
 

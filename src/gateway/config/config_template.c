@@ -64,6 +64,7 @@ const char config_template_yaml[] =
     "hold_ms: 1500                  # how long a streamed answer may be held back while its confidence is read\n"
     "\n"
     "privacy: any                   # local: nothing ever leaves, whatever a request says\n"
+    "# prices: prices.yaml          # prices of upstreams by model and day; docs/configuration.md\n"
     "# budget_usd_per_month: 25     # beyond it: the local answer, marked\n"
     "# budget_max_tokens: 4096      # of an answer whose request gives no max_tokens, where a budget applies\n"
     "# aliases: {gpt-4o: auto}      # old model names that existing code asks for\n"

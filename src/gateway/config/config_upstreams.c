@@ -237,6 +237,10 @@ bool config_read_pool(struct config_reader *r, const struct yaml_node *n, struct
             return err_nomem(r->err, "the configuration");
         m->upstreams[m->n_upstreams++] = usual;
     }
+    for (int i = 0; i < m->n_upstreams; i++) {
+        if (!config_find_price(r, &m->upstreams[i]))
+            return false;
+    }
     sum_up(m);
     return true;
 }

@@ -60,7 +60,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
     if (m->key_missing)
         return NO_KEY;
     if (config_is_upstream(m) && f->budget_left_pico_usd < INT64_MAX &&
-        account_bound(c, &m->price, m->context, r, true).pico_usd > f->budget_left_pico_usd)
+        account_bound(c, m, r, true).pico_usd > f->budget_left_pico_usd)
         return NO_MONEY;
     return USABLE;
 }
