@@ -108,13 +108,25 @@ int config_find_model(const struct config *c, struct str name)
     return -1;
 }
 
+/* NAME:latest is NAME to Ollama's clients, which add it by themselves. */
+static struct str without_latest(const struct config *c, struct str name)
+{
+    static const char tag[] = ":latest";
+    struct str bare = {name.p, str_ends(name, str_of(tag)) ? name.n - strlen(tag) : name.n};
+    bool known = str_is(bare, "auto") || config_find_model(c, bare) >= 0;
+    for (int i = 0; i < c->n_aliases; i++)
+        known |= str_is(bare, c->aliases[i].from);
+    return known && config_find_model(c, name) < 0 ? bare : name;
+}
+
 struct str config_resolve_alias(const struct config *c, struct str name)
 {
+    struct str asked = without_latest(c, name);
     for (int i = 0; i < c->n_aliases; i++) {
-        if (str_is(name, c->aliases[i].from))
+        if (str_is(asked, c->aliases[i].from))
             return str_of(c->aliases[i].to);
     }
-    return name;
+    return asked;
 }
 
 static bool read_confidence(struct config_reader *r, const struct yaml_node *n)

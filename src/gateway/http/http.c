@@ -48,7 +48,9 @@ static const struct path {
     {"/", .open = true, .page = page_root},
     {"/api/ps", .error = ollama_write_error, .page = page_ps},
     {"/api/tags", .error = ollama_write_error, .page = page_tags},
-    {"/api/generate", .post = true, .error = ollama_write_error, .page = page_generate},
+    {"/api/version", .error = ollama_write_error, .page = page_version},
+    {"/api/chat", .post = true, .error = ollama_write_error, .page = page_ollama_chat},
+    {"/api/generate", .post = true, .error = ollama_write_error, .page = page_ollama_generate},
 };
 
 static const struct path *find_path(struct str path)
@@ -67,7 +69,9 @@ void gateway_handle(void *gateway, struct http_exchange *x)
     bool get = str_is(method, "GET") || str_is(method, "HEAD"), options = str_is(method, "OPTIONS");
     bool model = str_starts(name, str_of(model_prefix));
     const struct path *path = find_path(name);
-    write_error error = path && path->error ? path->error : openai_write_error;
+    write_error error = path && path->error                 ? path->error
+                        : str_starts(name, STR("/api/")) ? ollama_write_error
+                                                         : openai_write_error;
     struct caller caller = {.key = presented_key(x)};
     if (!admit(gateway_config(g), x, !options && !(path && path->open), error))
         return;

@@ -195,12 +195,12 @@ out:
     return ok;
 }
 
-/* The calls of a stream, put together for the check of their form. */
+/* The calls of a stream, put together: for the check of their form, and for dialects that say them whole. */
 static bool gather_calls(struct upstream_reader *r, const json_t *delta)
 {
     const json_t *calls = json_object_get(delta, "tool_calls");
     struct str ignored;
-    for (size_t i = 0; r->rel->req->form && i < json_array_size(calls); i++) {
+    for (size_t i = 0; i < json_array_size(calls); i++) {
         const json_t *call = json_array_get(calls, i), *function = json_object_get(call, "function");
         const json_t *index = json_object_get(call, "index");
         int64_t at = json_is_integer(index) ? json_integer_value(index) : (int64_t)i;

@@ -1,15 +1,24 @@
-/* The Ollama dialect: its pages about models. (Source: Ollama API reference.) */
+/* The Ollama dialect: its questions, and its pages about models. A question is translated into a chat-completions body
+ * and read by that parser; fields and options that are not honoured are refused by name. (Source: Ollama API
+ * reference.) */
 #ifndef RUNG_GATEWAY_API_OLLAMA_OLLAMA_H
 #define RUNG_GATEWAY_API_OLLAMA_OLLAMA_H
 
+#include "gateway/api/dialect.h"
 #include "gateway/gateway.h"
 
 /* {"error": message}: its clients read a plain text. */
 void ollama_write_error(int status, const char *message, const char *param, const char *code, struct buf *out);
 
-void page_tags(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /api/tags */
-void page_ps(struct gateway *g, struct http_exchange *x, const struct caller *caller);     /* GET /api/ps */
-/* POST /api/generate without a prompt: loads the model, or drops it where keep_alive is 0. */
-void page_generate(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+extern const struct dialect ollama_chat;       /* POST /api/chat */
+extern const struct dialect ollama_generate;   /* POST /api/generate */
+
+/* The same paths: what asks nothing (no messages, no prompt) loads the model, or drops it where keep_alive is 0. */
+void page_ollama_chat(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+void page_ollama_generate(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+
+void page_tags(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* GET /api/tags */
+void page_ps(struct gateway *g, struct http_exchange *x, const struct caller *caller);        /* GET /api/ps */
+void page_version(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /api/version */
 
 #endif

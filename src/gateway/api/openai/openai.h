@@ -16,6 +16,8 @@ bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, 
 
 /* {"error": {"message", "type", "param", "code"}} */
 void openai_write_error(int status, const char *message, const char *param, const char *code, struct buf *out);
+/* {"token", "logprob", "bytes", "top_logprobs"} */
+void openai_write_token(struct json_writer *w, const struct reply_token *t, int top);
 /* The `rung` object alone (also printed by `rung route --json`). */
 void openai_write_rung(const struct request *req, const struct reply *reply, struct buf *out);
 /* The same as the member "rung". all: the answers that reply is the first of, whose attempts and costs it then tells;

@@ -35,7 +35,7 @@ static void write_token_text(struct json_writer *w, struct str piece, double log
     json_close_array(w);
 }
 
-static void write_token(struct json_writer *w, const struct reply_token *t, int top)
+void openai_write_token(struct json_writer *w, const struct reply_token *t, int top)
 {
     json_open_object(w);
     write_token_text(w, t->piece, t->record.logprob);
@@ -57,7 +57,7 @@ static void write_logprobs(struct json_writer *w, const struct reply_token *toke
     json_key(w, "content");
     json_open_array(w);
     for (int64_t i = 0; i < n; i++)
-        write_token(w, &tokens[i], top);
+        openai_write_token(w, &tokens[i], top);
     json_close_array(w);
     json_put_cstr(w, "refusal", NULL);
     json_close_object(w);

@@ -1,0 +1,32 @@
+/* Between the files of the Ollama dialect: the state of one translation. Only ollama_*.c use it. */
+#ifndef RUNG_GATEWAY_API_OLLAMA_INTERNAL_H
+#define RUNG_GATEWAY_API_OLLAMA_INTERNAL_H
+
+#include "data/json.h"
+#include "gateway/api/ollama/ollama.h"
+
+struct ollama_parse {
+    json_t *out;                  /* the chat-completions body */
+    struct err *err;
+    const json_t *prompt, *system, *images;   /* of /api/generate */
+    bool has_last_n;              /* options.repeat_last_n says which tokens penalties look at */
+    int64_t last_n;
+    char image_field[96];         /* the first that holds images; empty: none does */
+};
+
+/* Both as struct dialect's parse. */
+bool ollama_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err);
+bool ollama_parse_generate(struct str body, struct arena *arena, struct request *ret, struct err *err);
+
+/* Sets a member of the body; takes the value. */
+bool ollama_put(struct ollama_parse *p, const char *key, json_t *value);
+/* "'FIELD' must be WHAT, not a string". */
+bool ollama_bad_type(struct ollama_parse *p, const char *field, const char *what, const json_t *value);
+
+bool ollama_take_options(struct ollama_parse *p, const char *field, const json_t *value);
+bool ollama_take_messages(struct ollama_parse *p, const char *field, const json_t *value);
+/* A user's message with these images (NULL: none) as the API's parts. *ret is the caller's. */
+bool ollama_content(struct ollama_parse *p, const char *message, const json_t *text, const json_t *images,
+                    json_t **ret);
+
+#endif
