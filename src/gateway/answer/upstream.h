@@ -41,6 +41,8 @@ void upstream_usage(struct upstream_reader *r, struct token_usage usage);
 bool upstream_give(struct upstream_reader *r, const struct release_piece *piece);
 /* What of calls became certain, gathered for the end and passed on to a stream. */
 bool upstream_give_calls(struct upstream_reader *r, const struct tool_call_delta *deltas, int n);
+/* What signs the reasoning given so far, or, hidden, stands for reasoning that is not shown; empty: nothing. */
+bool upstream_thought(struct upstream_reader *r, struct str signature, bool hidden);
 /* The answer is complete: its calls become a list, its choice is taken out of its object (where it is in none, the text
  * stays as it came). */
 bool upstream_finish(struct upstream_reader *r);

@@ -1,6 +1,7 @@
 /* OpenAI's API, and servers that speak it: the members of the received body go out as the bytes that came in, but for
  * those that are Rung's (a form that API has no field for goes out as the response_format that means the same). */
 #include "gateway/provider/openai.h"
+#include "gateway/provider/parts.h"
 
 #include <stdio.h>
 
@@ -19,25 +20,6 @@ static bool is_ours(struct str key, const struct provider_call *call)
     return call->want_confidence && (str_is(key, "logprobs") || str_is(key, "top_logprobs"));
 }
 
-static void put_choices(struct json_writer *w, const struct rule_spec *rule)
-{
-    json_put_cstr(w, "type", "object");
-    json_put_raw(w, "required", STR("[\"" UPSTREAM_CHOICE "\"]"));
-    json_put_bool(w, "additionalProperties", false);
-    json_key(w, "properties");
-    json_open_object(w);
-    json_key(w, UPSTREAM_CHOICE);
-    json_open_object(w);
-    json_put_cstr(w, "type", "string");
-    json_key(w, "enum");
-    json_open_array(w);
-    for (int i = 0; i < rule->n_choices; i++)
-        json_str(w, rule->choices[i]);
-    json_close_array(w);
-    json_close_object(w);
-    json_close_object(w);
-}
-
 /* `format` and `choices` in that API's words. */
 static void put_response_format(struct json_writer *w, const struct form *form)
 {
@@ -54,13 +36,7 @@ static void put_response_format(struct json_writer *w, const struct form *form)
         if (choices)
             json_put_bool(w, "strict", true);
         json_key(w, "schema");
-        if (choices) {
-            json_open_object(w);
-            put_choices(w, &form->rule);
-            json_close_object(w);
-        } else {
-            json_value(w, form->rule.schema);
-        }
+        parts_schema(w, form);
         json_close_object(w);
     }
     json_close_object(w);

@@ -8,7 +8,8 @@
     (NEED_BIT(NEED_GRAMMAR) | NEED_BIT(NEED_TOP_K) | NEED_BIT(NEED_MIN_P) | NEED_BIT(NEED_REPETITION_PENALTY) | \
      NEED_BIT(NEED_RAW_PROMPT) | NEED_BIT(NEED_PROMPT_TOKENS) | NEED_BIT(NEED_SUFFIX) | NEED_BIT(NEED_ECHO))
 
-static const struct provider *const providers[] = {&provider_openai, &provider_azure};
+static const struct provider *const providers[] = {&provider_openai, &provider_azure, &provider_anthropic,
+                                                 &provider_gemini};
 #define N_PROVIDERS (sizeof providers / sizeof *providers)
 
 const struct provider *provider_find(struct str name)

@@ -36,7 +36,7 @@ struct provider {
     bool (*read_event)(void *reader, struct str type, struct str data);   /* of struct upstream_reader */
 };
 
-extern const struct provider provider_openai, provider_azure;
+extern const struct provider provider_openai, provider_azure, provider_anthropic, provider_gemini;
 
 /* By the name that `provider:` says; NULL: there is none. */
 const struct provider *provider_find(struct str name);

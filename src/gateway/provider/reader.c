@@ -5,6 +5,7 @@
 #include "gateway/answer/upstream.h"
 
 #define MAX_COUNT 10000000ll              /* tokens of one call; a usage beyond it is not believed */
+#define MAX_THOUGHTS 1024
 
 struct str upstream_text(const json_t *value)
 {
@@ -35,6 +36,27 @@ bool upstream_give_calls(struct upstream_reader *r, const struct tool_call_delta
     struct str delta;
     return tool_calls_add(&r->calls, deltas, n, &delta, r->err) &&
            upstream_give(r, &(struct release_piece){.tool_calls = r->rel->sink ? delta : STR("")});
+}
+
+bool upstream_thought(struct upstream_reader *r, struct str signature, bool hidden)
+{
+    struct reply *reply = r->rel->reply;
+    struct reply_thought **end = &reply->thoughts, *thought;
+    int n = 0;
+    if (signature.n == 0)
+        return true;
+    for (; *end; end = &(*end)->next)
+        n++;
+    if (n == MAX_THOUGHTS)
+        return err_set(r->err, ERR_LIMIT, "its answer has more than %d signed thoughts", MAX_THOUGHTS);
+    thought = arena_new(&reply->arena, struct reply_thought);
+    if (!thought)
+        return err_nomem(r->err, "its answer");
+    thought->end = reply->reasoning.n;
+    thought->hidden = hidden;
+    thought->signature = arena_str(&reply->arena, signature);
+    *end = thought;
+    return thought->signature.p || err_nomem(r->err, "its answer");
 }
 
 static bool unwrap_choice(struct upstream_reader *r)
