@@ -35,6 +35,10 @@ static inline bool upstream_wraps(const struct request *req)
 struct str upstream_text(const json_t *value);
 /* A count of tokens; -1: none, or none to believe. */
 int64_t upstream_count(const json_t *object, const char *key);
+/* A log-probability within its bounds; the least for what is none. */
+float upstream_logprob(const json_t *value);
+/* Entropy over the entries given and the remainder as one more, as the engine's own records have it. */
+float upstream_entropy(const struct token_record *t);
 /* What the call used; the parts are clamped by the caller. */
 void upstream_usage(struct upstream_reader *r, struct token_usage usage);
 /* A piece of the answer. false: the verdict is set, and the stream ends. */

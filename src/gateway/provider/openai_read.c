@@ -1,7 +1,6 @@
 /* Reading what an OpenAI-compatible server sends: a whole object, the events of a stream, an error. Texts, token
  * records, tool calls and usage go to the release and the attempt. Everything is optional and nothing is believed:
  * types are checked, counts clamped. */
-#include <math.h>
 #include <stdio.h>
 
 #include "gateway/provider/openai.h"
@@ -38,40 +37,20 @@ static const char *finish_name(struct str name)
     return "stop";
 }
 
-/* Entropy over the entries given and the remainder as one more, as the engine's own records have it. */
-static float entropy_of(const struct token_record *t)
-{
-    double rest = 1, sum = 0;
-    for (int i = 0; i < t->n_top; i++) {
-        double p = exp(t->top[i].logprob);
-        rest -= p;
-        sum -= p > 0 ? p * log(p) : 0;
-    }
-    if (rest > 1e-9)
-        sum -= rest * log(rest);
-    return sum > 0 ? (float)sum : 0;
-}
-
-static float logprob_of(const json_t *token)
-{
-    const json_t *value = json_object_get(token, "logprob");
-    double v = json_is_number(value) ? json_number_value(value) : -100;
-    return (float)(v > 0 ? 0 : v < -100 ? -100 : v);
-}
-
 /* One entry of logprobs.content; text is what it adds to the answer, empty when that comes by itself. */
 static bool give_token(struct upstream_reader *r, const json_t *token, struct str text)
 {
     struct str tops[RECORD_TOP];
-    struct token_record record = {.id = -1, .logprob = logprob_of(token), .admitted = 1};
+    struct token_record record = {.id = -1, .admitted = 1};
+    record.logprob = upstream_logprob(json_object_get(token, "logprob"));
     const json_t *top = json_object_get(token, "top_logprobs");
     for (size_t i = 0; i < json_array_size(top) && record.n_top < RECORD_TOP; i++) {
         const json_t *entry = json_array_get(top, i);
         record.top[record.n_top].id = -1;
-        record.top[record.n_top].logprob = logprob_of(entry);
+        record.top[record.n_top].logprob = upstream_logprob(json_object_get(entry, "logprob"));
         tops[record.n_top++] = upstream_text(json_object_get(entry, "token"));
     }
-    record.entropy = entropy_of(&record);
+    record.entropy = upstream_entropy(&record);
     struct release_piece piece = {
         .text = text,
         .record = &record,

@@ -1,5 +1,6 @@
 /* What the readers of all providers share: values of doubtful JSON, pieces to the release, calls put together, an
  * error's sentence. */
+#include <math.h>
 #include <stdio.h>
 
 #include "gateway/answer/upstream.h"
@@ -16,6 +17,25 @@ int64_t upstream_count(const json_t *object, const char *key)
 {
     double v = json_number_value(json_object_get(object, key));
     return json_is_number(json_object_get(object, key)) && v >= 0 && v <= MAX_COUNT ? (int64_t)v : -1;
+}
+
+float upstream_logprob(const json_t *value)
+{
+    double v = json_is_number(value) ? json_number_value(value) : -100;
+    return (float)(v > 0 ? 0 : v < -100 ? -100 : v);
+}
+
+float upstream_entropy(const struct token_record *t)
+{
+    double rest = 1, sum = 0;
+    for (int i = 0; i < t->n_top; i++) {
+        double p = exp(t->top[i].logprob);
+        rest -= p;
+        sum -= p > 0 ? p * log(p) : 0;
+    }
+    if (rest > 1e-9)
+        sum -= rest * log(rest);
+    return sum > 0 ? (float)sum : 0;
 }
 
 void upstream_usage(struct upstream_reader *r, struct token_usage usage)
