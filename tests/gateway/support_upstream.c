@@ -19,6 +19,11 @@ static void note_request(struct stand_in *s, struct http_exchange *x, struct sta
     pthread_mutex_lock(&s->lock);
     s->n_requests++;
     snprintf(s->body, sizeof s->body, STR_FMT, STR_ARG(body));
+    struct str path = http_path(x), own_key = http_header(x, "x-api-key");
+    if (!own_key.n)
+        own_key = http_header(x, "x-goog-api-key");
+    snprintf(s->path, sizeof s->path, STR_FMT, STR_ARG(path));
+    snprintf(s->api_key, sizeof s->api_key, STR_FMT, (int)own_key.n, own_key.p ? own_key.p : "");
     snprintf(s->authorization, sizeof s->authorization, STR_FMT, (int)key.n, key.p ? key.p : "");
     *ret = s->script;
     pthread_mutex_unlock(&s->lock);
@@ -37,11 +42,11 @@ static void send_parts(struct http_exchange *x, const struct stand_in_script *sc
 {
     const char *at = script->body;
     while (at && *at) {
-        size_t n = strcspn(at, "|");
+        size_t n = script->by_bytes ? 1 : strcspn(at, "|");
         pause_ms(script->pause_ms);
         if (!http_reply_write(x, (struct str){at, n}))
             return;
-        at += n + (at[n] == '|');
+        at += n + (!script->by_bytes && at[n] == '|');
     }
 }
 

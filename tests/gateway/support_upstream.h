@@ -18,6 +18,7 @@ struct stand_in_script {
     bool streamed;
     bool hang_first, hang_last;    /* wait until the client is gone, before or after the parts */
     int pause_ms;                  /* before each part */
+    bool by_bytes;                 /* the body is sent byte by byte, whatever it holds */
 };
 
 struct stand_in {
@@ -28,6 +29,7 @@ struct stand_in {
     int n_requests, n_gone;        /* n_gone: clients that hung up on a hanging script */
     char body[STAND_IN_MAX_BODY];  /* of the last request */
     char authorization[256];
+    char path[256], api_key[256];  /* api_key: of x-api-key or x-goog-api-key */
 };
 
 void stand_in_open(struct stand_in *s);
