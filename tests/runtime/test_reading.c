@@ -183,7 +183,10 @@ static void test_records_of_a_long_prompt_do_not_depend_on_the_company(void **st
 
 /* ---- vectors ---- */
 
-static struct embed_request embedding_of(struct str text) { return (struct embed_request){.text = text}; }
+static struct embed_request embedding_of(const struct embed_text *text)
+{
+    return (struct embed_request){.texts = text, .n = 1};
+}
 
 static int64_t n_embd(void) { return local_model_info(starter.model)->engine.n_embd; }
 
@@ -207,7 +210,7 @@ static void test_a_vector_is_the_mean_of_the_states_at_length_one(void **state)
     struct pool *pool;
     int64_t n;
     encode(STR(QUESTION), &ids);
-    struct embed_request req = embedding_of(STR(QUESTION));
+    struct embed_request req = embedding_of(&(struct embed_text){STR(QUESTION)});
     float *v = vector_of(&starter, &req, &n), *states = calloc((size_t)(ids.n * n_embd()), sizeof *states);
     struct want wants[64];
     assert_int_equal(n, ids.n);
@@ -250,7 +253,7 @@ struct embedder {
 static void *run_embedder(void *embedder)
 {
     struct embedder *one = embedder;
-    struct embed_request req = embedding_of(str_of(long_words));
+    struct embed_request req = embedding_of(&(struct embed_text){str_of(long_words)});
     one->vector = vector_of(&wide, &req, &one->n);
     return NULL;
 }
@@ -278,6 +281,34 @@ static void test_a_vector_does_not_depend_on_the_company(void **state)
     free(alone.vector);
 }
 
+static void test_many_texts_have_the_vectors_each_has_alone(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct embed_text texts[40];
+    char words[40][32];
+    int64_t n, sum = 0, all;
+    for (int i = 0; i < 40; i++) {
+        snprintf(words[i], sizeof words[i], "a table for %d, please", i);
+        texts[i] = (struct embed_text){str_of(words[i])};
+    }
+    struct embed_request req = {.texts = texts, .n = 40};
+    float *vectors = calloc((size_t)(40 * n_embd()), sizeof *vectors);
+    assert_ok(embed(starter.rt, starter.model, &req, vectors, &all, &err), err);
+    for (int i = 0; i < 40; i++) {
+        struct embed_request one = embedding_of(&texts[i]);
+        float *v = vector_of(&starter, &one, &n);
+        assert_memory_equal(v, vectors + i * n_embd(), (size_t)n_embd() * sizeof *v);
+        sum += n;
+        free(v);
+    }
+    assert_int_equal(all, sum);
+    texts[7].text = STR("");
+    assert_false(embed(starter.rt, starter.model, &req, vectors, &all, &err));
+    assert_string_equal(err.msg, "text 7: the text is empty");
+    free(vectors);
+}
+
 static void test_a_text_past_the_context_is_cut_only_when_asked(void **state)
 {
     (void)state;
@@ -287,7 +318,7 @@ static void test_a_text_past_the_context_is_cut_only_when_asked(void **state)
     struct token_ids ids = {0};
     int64_t n;
     assert_ok(variant_open(&small, "small", &v, &(struct local_model_options){.context = TIGHT_CONTEXT}, &err), err);
-    struct embed_request req = embedding_of(str_of(long_words));
+    struct embed_request req = embedding_of(&(struct embed_text){str_of(long_words)});
     float *vector = calloc((size_t)n_embd(), sizeof *vector);
     assert_false(embed(small.rt, small.model, &req, vector, &n, &err));
     assert_int_equal(err.code, ERR_LIMIT);
@@ -296,7 +327,8 @@ static void test_a_text_past_the_context_is_cut_only_when_asked(void **state)
     assert_ok(embed(small.rt, small.model, &req, vector, &n, &err), err);
     assert_int_equal(n, TIGHT_CONTEXT);
     encode(str_of(long_words), &ids);
-    struct embed_request beginning = {.tokens = ids.p, .n_tokens = TIGHT_CONTEXT};
+    struct embed_text tokens = {.tokens = ids.p, .n_tokens = TIGHT_CONTEXT};
+    struct embed_request beginning = embedding_of(&tokens);
     float *same = vector_of(&starter, &beginning, &n);
     assert_memory_equal(vector, same, (size_t)n_embd() * sizeof(float));
     token_ids_free(&ids);
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_records_of_a_long_prompt_do_not_depend_on_the_company),
         cmocka_unit_test(test_a_vector_is_the_mean_of_the_states_at_length_one),
         cmocka_unit_test(test_a_vector_does_not_depend_on_the_company),
+        cmocka_unit_test(test_many_texts_have_the_vectors_each_has_alone),
         cmocka_unit_test(test_a_text_past_the_context_is_cut_only_when_asked),
         cmocka_unit_test(test_readers_that_are_preempted_read_the_same),
         cmocka_unit_test(test_a_prompt_in_tokens_is_answered_as_its_text),

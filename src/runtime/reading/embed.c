@@ -1,10 +1,12 @@
-/* A text to a vector: its tokens become a generation that reads its prompt and answers nothing, so that it waits,
- * shares steps and memory, and is preempted like any other. */
+/* Texts to vectors: each becomes a generation that reads its prompt and answers nothing, so that it waits, shares steps
+ * and memory, and is preempted like any other. */
 #include "runtime/embed.h"
 
 #include <math.h>
 
 #include "runtime/runtime_private.h"
+
+#define EMBED_AT_ONCE 16   /* texts of one request in the engine's hands: enough to fill its steps with short ones */
 
 static bool add_end(const struct local_model *m, struct token_ids *ids, struct err *err)
 {
@@ -24,16 +26,17 @@ static void cut(const struct local_model *m, struct token_ids *ids)
     ids->n = most;
 }
 
-static bool encode(const struct local_model *m, const struct embed_request *r, struct token_ids *ids, struct err *err)
+static bool encode(const struct local_model *m, const struct embed_text *text, bool truncate, struct token_ids *ids,
+                   struct err *err)
 {
     struct generation_request prompt = {
-        .prompt = r->text, .prompt_tokens = r->tokens, .n_prompt_tokens = r->n_tokens};
+        .prompt = text->text, .prompt_tokens = text->tokens, .n_prompt_tokens = text->n_tokens};
     bool reasoning;
-    if (!prompt_build(m, &prompt, ids, &reasoning, err) || (!r->tokens && !add_end(m, ids, err)))
+    if (!prompt_build(m, &prompt, ids, &reasoning, err) || (!text->tokens && !add_end(m, ids, err)))
         return false;
-    if (r->truncate)
+    if (truncate)
         cut(m, ids);
-    return true;
+    return ids->n > 0 || err_set(err, ERR_INVALID, "the text is empty");
 }
 
 static bool scale(const struct generation *g, float *ret, struct err *err)
@@ -51,12 +54,12 @@ static bool scale(const struct generation *g, float *ret, struct err *err)
     return true;
 }
 
-static bool read_states(struct runtime *rt, struct local_model *m, const struct embed_request *r,
-                        const struct token_ids *ids, float *ret, struct err *err)
+/* A generation that reads one text; *ret_tokens: how long it is. */
+static bool start(struct runtime *rt, struct local_model *m, const struct embed_request *r, int i,
+                  struct generation **ret, int64_t *ret_tokens, struct err *err)
 {
+    struct token_ids ids = {0};
     struct generation_request req = {
-        .prompt_tokens = ids->p,
-        .n_prompt_tokens = ids->n,
         .sampler = SAMPLER_GREEDY,
         .reading = m->info.pooling == POOLING_LAST ? READ_LAST : READ_MEAN,
         .no_answer = true,
@@ -65,34 +68,61 @@ static bool read_states(struct runtime *rt, struct local_model *m, const struct 
         .gone_ctx = r->gone_ctx,
         .load = r->load,
     };
-    struct generation *g;
+    bool ok = encode(m, &r->texts[i], r->truncate, &ids, err);
+    req.prompt_tokens = ids.p;
+    req.n_prompt_tokens = *ret_tokens = ids.n;
+    ok = ok && generation_start(rt, m, &req, ret, err);
+    token_ids_free(&ids);
+    return ok || (r->n == 1 ? false : err_prefix(err, "text %d: ", i));
+}
+
+static bool finish(struct generation *g, float *ret, struct err *err)
+{
     struct gen_event done;
-    if (!generation_start(rt, m, &req, &g, err))
-        return false;
     generation_next(g, -1, &done);
-    bool ok = done.finish == FINISH_LENGTH ? scale(g, ret, err)
-              : done.finish == FINISH_ERROR ? err_set(err, done.err.code, "%s", done.err.msg)
-                                            : err_set(err, ERR_CANCELLED, "nobody waits for the vector any more");
-    generation_close(g);
+    if (done.finish == FINISH_LENGTH)
+        return scale(g, ret, err);
+    if (done.finish == FINISH_CANCELLED)
+        return err_set(err, ERR_CANCELLED, "nobody waits for the vector any more");
+    if (err)
+        *err = done.err;
+    return false;
+}
+
+static bool embed_all(struct runtime *rt, struct local_model *m, const struct embed_request *r, float *ret_vectors,
+                      int64_t *ret_tokens, struct err *err)
+{
+    struct generation *live[EMBED_AT_ONCE] = {NULL};
+    int64_t tokens = 0, sum = 0;
+    int started = 0, finished = 0;
+    bool ok = true;
+    while (ok && finished < r->n) {
+        if (started < r->n && started - finished < EMBED_AT_ONCE) {
+            ok = start(rt, m, r, started, &live[started % EMBED_AT_ONCE], &tokens, err);
+            started += ok;
+            sum += tokens;
+            continue;
+        }
+        struct generation *g = live[finished % EMBED_AT_ONCE];
+        ok = finish(g, ret_vectors + finished * m->info.engine.n_embd, err);
+        generation_close(g);
+        finished++;
+    }
+    for (; finished < started; finished++)
+        generation_close(live[finished % EMBED_AT_ONCE]);
+    *ret_tokens = sum;
     return ok;
 }
 
-bool embed(struct runtime *rt, struct local_model *m, const struct embed_request *r, float *ret_vector,
+bool embed(struct runtime *rt, struct local_model *m, const struct embed_request *r, float *ret_vectors,
            int64_t *ret_tokens, struct err *err)
 {
-    struct token_ids ids = {0};
     if (m->info.pooling == POOLING_OTHER)
-        return err_set(err, ERR_UNSUPPORTED, "%s pools its states in a way that Rung does not know; it knows mean and "
-                       "last", m->name);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s pools its states in a way that Rung does not know; it knows the mean and the last", m->name);
     if (!local_model_acquire(m, &r->load, err))
         return false;
-    bool ok = encode(m, r, &ids, err);
-    if (ok && ids.n == 0)
-        ok = err_set(err, ERR_INVALID, "the text is empty");
-    ok = ok && read_states(rt, m, r, &ids, ret_vector, err);
-    if (ok)
-        *ret_tokens = ids.n;
-    token_ids_free(&ids);
+    bool ok = embed_all(rt, m, r, ret_vectors, ret_tokens, err);
     local_model_release(m);
     return ok;
 }
