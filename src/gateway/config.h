@@ -97,6 +97,9 @@ struct config_model {
 
 static inline bool config_is_upstream(const struct config_model *m) { return m->n_upstreams > 0; }
 
+/* From this machine, or with a key; with a key wherever it comes from; nobody. */
+enum config_metrics { METRICS_LOOPBACK, METRICS_KEY, METRICS_OFF };
+
 struct config_tier {
     const char *name;                    /* "local", "mid", "frontier" */
     int model;                           /* index in models */
@@ -124,6 +127,7 @@ struct config {
     int n_api_keys;
     const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
+    enum config_metrics metrics;         /* who may read GET /metrics */
 
     /* Grows after the start too, when a model of the store is asked for: an entry is whole before it is counted. */
     struct config_model models[CONFIG_MAX_MODELS];

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "gateway/answer/answer.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/models.h"
 #include "gateway/provider/provider.h"
 
@@ -54,6 +55,7 @@ static void commons_close(struct commons *common)
     models_close(common->models);
     ledger_close(common->ledger);
     sticky_close(common->sticky);
+    metrics_close(common->metrics);
     free(common);
 }
 
@@ -62,7 +64,8 @@ static bool commons_open(const struct config *c, bool no_ledger, struct commons 
     struct commons *common = calloc(1, sizeof *common);
     if (!common)
         return err_nomem(err, "the gateway");
-    if (!sticky_open(&common->sticky, err) || !open_ledger(c, no_ledger, &common->ledger, err) ||
+    if (!metrics_open(&common->metrics, err) || !sticky_open(&common->sticky, err) ||
+        !open_ledger(c, no_ledger, &common->ledger, err) ||
         !models_open(c, &common->models, err)) {
         commons_close(common);
         return false;
@@ -258,7 +261,7 @@ static void start_reply(const struct plan *plan, struct reply *r)
     memcpy(r->reason, plan->reason, sizeof r->reason);
 }
 
-void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
+static void answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
 {
     struct plan plan;
     gateway_plan(g, req, &plan);
@@ -278,6 +281,12 @@ void gateway_answer(struct gateway *g, struct request *req, const struct answer_
     ret->total_us = (clock_ns() - req->arrived_ns) / 1000;
     account_total(g->config, ret);
     account_settle(g, req, ret);
+}
+
+void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
+{
+    answer(g, req, sink, ret);
+    metrics_answer(g->commons->metrics, req, ret);
 }
 
 void reply_free(struct reply *r)

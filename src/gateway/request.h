@@ -61,6 +61,7 @@ enum need {
 /* Who asks. */
 struct caller {
     struct str key;                      /* the API key that was presented, or empty: prompts of others stay unknown */
+    const char *endpoint;                /* which path of this program's was asked; a constant */
 };
 
 /* ---- the request; everything lives in its arena or in the body it was parsed from ---- */

@@ -2,6 +2,8 @@
  * thread, whole or as a bounded stream; accepting, reading and refusing requests is server.c's. */
 #include "net/exchange.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #define REPLY_BUFFER_BYTES ((size_t)256 << 10) /* written and not yet sent; a writer waits beyond it */
@@ -56,10 +58,20 @@ static enum MHD_Result copy_header(void *ctx, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
+static bool is_loopback(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info ? info->client_addr : NULL;
+    if (a && a->sa_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24) == 127;
+    return a && a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
 bool exchange_take_head(struct http_exchange *x, const char *method, const char *path)
 {
     x->method = arena_strdup(&x->arena, str_of(method));
     x->path = arena_strdup(&x->arena, str_of(path));
+    x->loopback = is_loopback(x->conn);
     int n = MHD_get_connection_values_n(x->conn, MHD_HEADER_KIND, NULL, NULL);
     x->headers = arena_array(&x->arena, (size_t)(n > 0 ? n : 1), sizeof x->headers[0]);
     if (!x->method || !x->path || !x->headers)
@@ -95,6 +107,10 @@ int64_t http_arrived_ns(const struct http_exchange *x)
 {
     return x->arrived_ns;
 }
+
+bool http_client_is_loopback(const struct http_exchange *x) { return x->loopback; }
+
+int http_reply_status(const struct http_exchange *x) { return x->begun ? x->status : 0; }
 
 bool http_client_gone(struct http_exchange *x)
 {

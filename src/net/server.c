@@ -102,6 +102,8 @@ int http_server_inflight(struct http_server *s)
     return n;
 }
 
+int http_server_load(const struct http_exchange *x) { return http_server_inflight(x->server); }
+
 static void on_hangup(void *ctx)
 {
     exchange_cut(ctx);

@@ -48,6 +48,8 @@ struct str http_path(const struct http_exchange *x);              /* without the
 struct str http_header(const struct http_exchange *x, const char *name);   /* empty when absent; p NULL */
 struct str http_body(const struct http_exchange *x);
 int64_t http_arrived_ns(const struct http_exchange *x);           /* clock_ns when its last byte had arrived */
+bool http_client_is_loopback(const struct http_exchange *x);      /* it connects from this machine */
+int http_server_load(const struct http_exchange *x);              /* requests that are running or wait for a worker */
 bool http_client_gone(struct http_exchange *x);                   /* it hung up; cheap enough to ask at every token */
 
 /* ---- the reply ---- */
@@ -59,5 +61,6 @@ void http_reply(struct http_exchange *x, int status, const char *content_type, s
 void http_reply_begin(struct http_exchange *x, int status, const char *content_type);
 bool http_reply_write(struct http_exchange *x, struct str bytes);
 void http_reply_end(struct http_exchange *x);
+int http_reply_status(const struct http_exchange *x);             /* of what the handler replied; 0: nothing yet */
 
 #endif

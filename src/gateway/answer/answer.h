@@ -23,6 +23,7 @@ struct commons {
     struct http_client *http;             /* NULL: no upstream is configured */
     struct ledger *ledger;                /* NULL: none is kept */
     struct sticky *sticky;
+    struct metrics *metrics;
 };
 
 /* One generation: a configuration, and what follows from it. */
@@ -30,6 +31,7 @@ struct gateway {
     atomic_int refs;                      /* requests that run by it, and whoever opened it */
     struct config *config;
     struct local_model *local[CONFIG_MAX_MODELS];   /* NULL for upstreams */
+    atomic_bool warm;                     /* the first tier's model has been seen loaded */
     int n_declared;                       /* entries of them that the configuration named */
     struct commons *commons;
     /* views of the commons */

@@ -43,6 +43,7 @@ static const char *const top_keys[] = {
     "prefix_folder",
     "limits",
     "aliases",
+    "metrics",
     NULL,
 };
 
@@ -211,6 +212,21 @@ static bool read_privacy(struct config_reader *r, const struct yaml_node *n)
     return true;
 }
 
+static bool read_metrics(struct config_reader *r, const struct yaml_node *n)
+{
+    static const char *const names[] = {[METRICS_LOOPBACK] = "loopback", [METRICS_KEY] = "key", [METRICS_OFF] = "off"};
+    struct str text;
+    if (!yaml_to_str(n, r->name, "metrics", &text, r->err))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (str_is(text, names[i])) {
+            r->c->metrics = (enum config_metrics)i;
+            return true;
+        }
+    }
+    return yaml_fail(n, r->name, r->err, "'metrics' must be loopback, key or off");
+}
+
 /* What has no price seems free, and no budget would ever end it. */
 static bool check_budget(struct config_reader *r, const struct yaml_node *budget)
 {
@@ -316,6 +332,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "privacy")) && !read_privacy(r, n)) ||
         ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
         ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
+        ((n = yaml_get(root, "metrics")) && !read_metrics(r, n)) ||
         ((n = yaml_get(root, "prefix_disk")) && !read_prefix_disk(r, n)) ||
         ((n = yaml_get(root, "prefix_folder")) &&
          !config_read_path(r, n, "prefix_folder", "", &r->c->prefix_folder)) ||

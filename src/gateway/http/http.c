@@ -1,9 +1,11 @@
 /* The HTTP face: which path is which, and who answers it. Who may ask is admit.c's; questions go to converse.c. */
+#include "gateway/answer/answer.h"
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/http/admit.h"
 #include "gateway/http/converse.h"
 #include "gateway/http/pages.h"
+#include "gateway/metrics/metrics.h"
 
 void gateway_error_body(int status, const char *message, struct buf *out)
 {
@@ -38,6 +40,7 @@ static const struct path {
     const char *path;
     bool post;                           /* else GET */
     bool open;                           /* no key is asked for */
+    bool near;                           /* nor of who connects from this machine, unless 'metrics' says otherwise */
     write_error error;                   /* in whose shape it refuses; NULL: OpenAI's */
     const struct dialect *dialect;       /* a question to be answered ... */
     void (*page)(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* ... or a page */
@@ -45,6 +48,8 @@ static const struct path {
     {"/v1/chat/completions", .post = true, .dialect = &openai_chat},
     {"/v1/models", .page = page_models},
     {"/health", .open = true, .page = page_health},
+    {"/ready", .open = true, .page = page_ready},
+    {"/metrics", .near = true, .page = page_metrics},
     {"/", .open = true, .page = page_root},
     {"/api/ps", .error = ollama_write_error, .page = page_ps},
     {"/api/tags", .error = ollama_write_error, .page = page_tags},
@@ -61,23 +66,29 @@ static const struct path *find_path(struct str path)
     return NULL;
 }
 
-void gateway_handle(void *gateway, struct http_exchange *x)
+static const char model_prefix[] = "/v1/models/";
+
+static bool is_model(struct str name) { return str_starts(name, str_of(model_prefix)); }
+
+static bool needs_key(const struct config *c, const struct http_exchange *x, const struct path *path)
 {
-    static const char model_prefix[] = "/v1/models/";
-    struct gateway *g = gateway;
+    bool near = path && path->near && c->metrics == METRICS_LOOPBACK && http_client_is_loopback(x);
+    return !str_is(http_method(x), "OPTIONS") && !(path && path->open) && !near;
+}
+
+static void answer(struct gateway *g, struct http_exchange *x, const struct path *path, const struct caller *caller)
+{
     struct str method = http_method(x), name = http_path(x);
-    bool get = str_is(method, "GET") || str_is(method, "HEAD"), options = str_is(method, "OPTIONS");
-    bool model = str_starts(name, str_of(model_prefix));
-    const struct path *path = find_path(name);
+    bool get = str_is(method, "GET") || str_is(method, "HEAD");
     write_error error = path && path->error                 ? path->error
                         : str_starts(name, STR("/api/")) ? ollama_write_error
                                                          : openai_write_error;
-    struct caller caller = {.key = presented_key(x)};
-    if (!admit(gateway_config(g), x, !options && !(path && path->open), error))
+    bool hidden = path && path->near && gateway_config(g)->metrics == METRICS_OFF;
+    if (!admit(gateway_config(g), x, needs_key(gateway_config(g), x, path), error))
         return;
-    if (options)
+    if (str_is(method, "OPTIONS"))
         handle_preflight(x);
-    else if (!path && !model)
+    else if ((!path && !is_model(name)) || hidden)
         page_fail(x, error, 404,
                   "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models, GET /health and GET "
                   "/api/ps",
@@ -87,9 +98,20 @@ void gateway_handle(void *gateway, struct http_exchange *x)
     else if (!(path && path->post) && !get)
         handle_wrong_method(x, error, "GET, HEAD, OPTIONS");
     else if (path && path->dialect)
-        converse(g, x, path->dialect, &caller);
+        converse(g, x, path->dialect, caller);
     else if (path)
-        path->page(g, x, &caller);
+        path->page(g, x, caller);
     else
         page_model(g, x, (struct str){name.p + strlen(model_prefix), name.n - strlen(model_prefix)});
+}
+
+void gateway_handle(void *gateway, struct http_exchange *x)
+{
+    struct gateway *g = gateway;
+    const struct path *path = find_path(http_path(x));
+    const char *endpoint = path ? path->path : is_model(http_path(x)) ? "/v1/models/{model}" : "other";
+    struct caller caller = {.key = presented_key(x), .endpoint = endpoint};
+    metrics_http_begin(g->commons->metrics);
+    answer(g, x, path, &caller);
+    metrics_http_end(g->commons->metrics, endpoint, http_reply_status(x));
 }

@@ -15,6 +15,8 @@ void page_fail(struct http_exchange *x, write_error error, int status, const cha
                const char *code);
 
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+/* GET /ready: 503 while requests would fail or wait for long, and why. */
+void page_ready(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 void page_models(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /v1/models */
 void page_model(struct gateway *g, struct http_exchange *x, struct str name);                /* GET /v1/models/NAME */
 

@@ -1,0 +1,40 @@
+/* GET /ready: whether a load balancer may send requests here. Who is stopping is not asked any more: the server refuses
+ * by itself then. */
+#include "data/json.h"
+#include "gateway/answer/answer.h"
+#include "gateway/http/pages.h"
+
+/* Seen loaded once is enough: later it comes and goes as it is asked for. */
+static bool first_tier_ready(struct gateway *g, const char **ret_why)
+{
+    int model = g->config->tiers[0].model;
+    const struct config_model *m = &g->config->models[model];
+    if (m->key_missing)
+        *ret_why = "the API key of the first tier's model is not set";
+    if (!g->local[model] || m->keep_alive_ms == 0 || atomic_load(&g->warm))
+        return !m->key_missing;
+    if (local_model_try_acquire(g->local[model])) {
+        local_model_release(g->local[model]);
+        atomic_store(&g->warm, true);
+        return true;
+    }
+    local_model_preload(g->local[model]);
+    *ret_why = "the first tier's model is not loaded yet";
+    return false;
+}
+
+void page_ready(struct gateway *g, struct http_exchange *x, const struct caller *caller)
+{
+    const char *why = NULL;
+    bool ready = first_tier_ready(g, &why);
+    struct buf out = BUF_INIT(PAGE_MAX_BYTES);
+    struct json_writer w = JSON_WRITER(&out);
+    (void)caller;
+    json_open_object(&w);
+    json_put_cstr(&w, "status", ready ? "ready" : "not ready");
+    if (!ready)
+        json_put_cstr(&w, "reason", why);
+    json_close_object(&w);
+    page_json(x, ready ? 200 : 503, &out);
+    buf_free(&out);
+}
