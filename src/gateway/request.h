@@ -94,6 +94,7 @@ struct request {
     json_t *json;                        /* the parsed chat-completions body, where there are needs or a form; NULL:
                                           * the messages are text, and the fields here say everything */
 
+    struct str repeated;                 /* members of an object that the reply repeats; empty: nothing */
     int n_answers;                       /* to this question, 0: one; see answer/several.h */
     /* [n_answers] requests that differ in more than their choice, as the prompts of a batch; they own nothing, what
      * they point to is this request's. NULL: it is asked n_answers times with sampler.choice 0, 1 ... */

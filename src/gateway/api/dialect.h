@@ -48,6 +48,10 @@ struct dialect {
     void (*ended)(const struct answer_stream *s, struct buf *out);
     void (*last)(const struct answer_stream *s, struct buf *out);
     void (*broken)(const struct answer_stream *s, int status, const char *message, struct buf *out);
+    /* After a stream, however it ended: frees what its writer's state holds. NULL: nothing. */
+    void (*close)(const struct answer_stream *s);
+    /* What the chat parser calls by other names than this dialect, for sentences that begin with them; NULL: nothing */
+    const struct field_name *fields;      /* api/fields.h */
     /* An error in place of an answer; param and code NULL where there is none. */
     void (*error)(int status, const char *message, const char *param, const char *code, struct buf *out);
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "gateway/answer/several.h"
+#include "gateway/api/fields.h"
 #include "gateway/http/pages.h"
 #include "store/money.h"
 
@@ -135,6 +136,12 @@ static bool open_streams(struct conversation *c, struct err *err)
     return true;
 }
 
+static void close_streams(const struct conversation *c)
+{
+    for (int i = 0; c->streams && c->dialect->close && i < c->answers.n; i++)
+        c->dialect->close(&c->streams[i]);
+}
+
 /* ---- the reply ---- */
 
 static void fail_reply(struct conversation *c, const struct reply *r)
@@ -164,7 +171,9 @@ static void write_answers(struct conversation *c)
 
 static void reply(struct conversation *c)
 {
-    const struct answers *a = &c->answers;
+    struct answers *a = &c->answers;
+    if (a->failed >= 0 && c->dialect->fields)
+        fields_rename_sentence(c->dialect->fields, &a->replies[a->failed].err);
     if (c->begun)
         stream_end(c);
     else if (a->failed < 0)
@@ -185,6 +194,7 @@ static bool answer(struct gateway *g, struct conversation *c, struct err *err)
     if (ok) {
         answers_make(&c->answers);
         reply(c);
+        close_streams(c);
     }
     answers_free(&c->answers);
     return ok;

@@ -2,6 +2,7 @@
 #include "gateway/answer/answer.h"
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/openai/openai.h"
+#include "gateway/api/responses/responses.h"
 #include "gateway/http/admit.h"
 #include "gateway/http/converse.h"
 #include "gateway/http/pages.h"
@@ -46,6 +47,7 @@ static const struct path {
     void (*page)(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* ... or a page */
 } paths[] = {
     {"/v1/chat/completions", .post = true, .dialect = &openai_chat},
+    {"/v1/responses", .post = true, .dialect = &openai_responses},
     {"/v1/models", .page = page_models},
     {"/health", .open = true, .page = page_health},
     {"/ready", .open = true, .page = page_ready},
