@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -208,6 +210,16 @@ static bool is_address(const char *text)
     return ok;
 }
 
+/* This process holds keys: no core file, and no look into its memory or its environment by others of the same user.
+ * Debug builds stay open to debuggers, and to the leak checker, which is one. */
+static void close_to_others(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+#ifndef RUNG_DEBUG
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 static int serve(struct serve *s)
 {
     struct config *c;
@@ -216,6 +228,7 @@ static int serve(struct serve *s)
     int rc = EXIT_FAILED;
     if (s->listen && !is_address(s->listen))
         return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", s->listen);
+    close_to_others();
     if (!load_config(s, &c, &err))
         return cli_fail(&err);
     if (!gateway_may_listen(c, c->listen_host, &err)) {

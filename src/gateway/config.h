@@ -56,8 +56,8 @@ struct config_upstream {
     const char *base_url;                /* "https://api.openai.com/v1" */
     const char *model;                   /* the model's name there; Azure: the deployment */
     const char *api_version;             /* Azure's; NULL: the provider's own default */
-    const char *api_key_env;             /* from `api_key: env:NAME`, or NULL */
-    const char *api_key;                 /* read from the environment at load; NULL when not set */
+    const char *api_key_env;             /* NAME of `api_key: env:NAME`, or "file:PATH"; or NULL */
+    const char *api_key;                 /* read when the configuration is; NULL when not set */
     bool key_missing;                    /* a key is configured and its variable is not set: it is never asked */
     bool own_machine;                    /* `private: true`: on the owner's machines, counts as local for privacy */
     bool logprobs;                       /* ask it for log-probabilities */

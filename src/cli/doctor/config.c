@@ -33,7 +33,9 @@ void doctor_check_keys(struct doctor *d, const struct config *c)
             used += u->api_key != NULL;
             if (!u->key_missing)
                 continue;
-            snprintf(todo, sizeof todo, "export %s=... before rung serve, or take the model out", u->api_key_env);
+            bool file = strncmp(u->api_key_env, "file:", 5) == 0;
+            snprintf(todo, sizeof todo, file ? "put the key into %s, or take the model out"
+                     : "export %s=... before rung serve, or take the model out", u->api_key_env + (file ? 5 : 0));
             doctor_add(d, FINDING_WARNING, "keys", todo, "%s '%s' is not used: its key %s is not set",
                        m->n_upstreams > 1 ? "upstream" : "model", m->n_upstreams > 1 ? u->name : m->name,
                        u->api_key_env);

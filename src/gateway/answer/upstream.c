@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "gateway/provider/provider.h"
+#include "gateway/secrets.h"
 #include "net/sse.h"
 
 #define BODY_MAX_BYTES (JSON_MAX_BYTES + 4096)
@@ -222,6 +223,7 @@ enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, 
     book(&run, answered, a);
     tool_calls_free(&run.reader.calls);
     sse_parser_free(&run.sse);
+    secrets_scrub(g->config, req->caller ? req->caller->key : STR(""), err->msg, sizeof err->msg);
     buf_free(&run.body);
     return end;
 }

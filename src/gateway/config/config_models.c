@@ -1,12 +1,16 @@
 /* The `models` section: local files, their adapters, prices, who stands in for whom (pools of upstreams are read in
  * config_upstreams.c), and the listening address and keys, which share the rule that a secret is never written into the
  * file but named as env:NAME. */
+#include "base/filemap.h"
 #include "gateway/config/config_parse.h"
 #include "gateway/keep_alive.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "store/money.h"
+
+#define SECRET_MAX_BYTES 8192
 
 bool config_read_string(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret)
 {
@@ -59,37 +63,71 @@ bool config_read_listen(struct config_reader *r, const struct yaml_node *n)
     return true;
 }
 
-/* "env:NAME" to NAME. A key in clear text is refused: configurations are copied and committed. */
-bool config_read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env)
+/* One line of a file that only its owner's program should be able to read. */
+static bool read_secret_file(struct config_reader *r, const struct yaml_node *n, const char *path, const char **ret)
 {
-    const char *text;
+    char *text = NULL;
+    size_t size = 0;
+    if (access(path, F_OK) != 0) {
+        *ret = NULL;
+        return true;
+    }
+    struct err err = ERR_INIT;
+    if (!file_read(path, SECRET_MAX_BYTES, &text, &size, &err))
+        return yaml_fail(n, r->name, r->err, "%s", err.msg);
+    struct str line = str_trim((struct str){text, size});
+    bool one_line = true;
+    for (size_t i = 0; i < line.n; i++)
+        one_line &= (unsigned char)line.p[i] > ' ' && line.p[i] != 127;
+    const char *copy = line.n && one_line ? arena_strdup(&r->c->arena, line) : NULL;
+    explicit_bzero(text, size);
+    free(text);
+    if (!one_line)
+        return yaml_fail(n, r->name, r->err, "the file %s must hold one key and nothing else", path);
+    if (line.n && !copy)
+        return err_nomem(r->err, "the configuration");
+    *ret = copy;
+    return true;
+}
+
+/* A key in clear text is refused: configurations are copied and committed. */
+bool config_read_secret(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_where,
+                        const char **ret_secret)
+{
+    const char *text, *slash = strrchr(r->name, '/'), *value;
     if (!config_read_string(r, n, what, &text))
         return false;
+    if (strncmp(text, "file:", 5) == 0 && text[5]) {
+        const char *path = text[5] == '/' || !slash ? text + 5
+                           : arena_printf(&r->c->arena, "%.*s/%s", (int)(slash - r->name), r->name, text + 5);
+        *ret_where = text;
+        return path ? read_secret_file(r, n, path, ret_secret) : err_nomem(r->err, "the configuration");
+    }
     if (strncmp(text, "env:", 4) != 0 || text[4] == 0)
         return yaml_fail(n, r->name, r->err,
-                         "'%s' must name an environment variable, as env:NAME; keys do not belong in files", what);
-    *ret_env = text + 4;
-    return true;
+                         "'%s' must name an environment variable, as env:NAME, or a file, as file:PATH; keys do not "
+                         "belong in configurations", what);
+    *ret_where = text + 4;
+    value = getenv(text + 4);
+    *ret_secret = value && *value ? arena_strdup(&r->c->arena, str_of(value)) : NULL;
+    return *ret_secret || !value || !*value || err_nomem(r->err, "the configuration");
 }
 
 bool config_read_secrets(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->c;
     if (n->kind != YAML_SEQUENCE || n->n > CONFIG_MAX_LIST)
-        return yaml_fail(n, r->name, r->err, "'api_keys' must be a list of at most %d entries env:NAME",
+        return yaml_fail(n, r->name, r->err, "'api_keys' must be a list of at most %d entries env:NAME or file:PATH",
                          CONFIG_MAX_LIST);
     for (int i = 0; i < n->n; i++) {
-        const char *env;
-        if (!config_read_env_name(r, n->items[i], "api_keys", &env))
+        const char *where;
+        if (!config_read_secret(r, n->items[i], "api_keys", &where, &c->api_keys[c->n_api_keys]))
             return false;
-        const char *value = getenv(env);
-        /* An unset variable must not silently open the door that the owner meant to lock. */
-        if (!value || !*value)
-            return yaml_fail(n->items[i], r->name, r->err, "'api_keys' names %s, which is not set in the environment",
-                             env);
-        c->api_keys[c->n_api_keys] = arena_strdup(&c->arena, str_of(value));
-        if (!c->api_keys[c->n_api_keys++])
-            return err_nomem(r->err, "the configuration");
+        /* One that is not set must not silently open the door that the owner meant to lock. */
+        if (!c->api_keys[c->n_api_keys])
+            return yaml_fail(n->items[i], r->name, r->err, "'api_keys' names %s, which is not set or empty",
+                             where);
+        c->n_api_keys++;
     }
     return true;
 }

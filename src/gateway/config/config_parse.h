@@ -23,8 +23,10 @@ bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
 bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
 /* An upstream, or a pool of them, into *m, whose name, price and context are set. */
 bool config_read_pool(struct config_reader *r, const struct yaml_node *n, struct config_model *m);
-/* "env:NAME" to NAME. */
-bool config_read_env_name(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_env);
+/* "env:NAME" or "file:PATH": the secret, NULL where there is none, and where it is looked for, as sentences say it
+ * (NAME, or "file:PATH"). */
+bool config_read_secret(struct config_reader *r, const struct yaml_node *n, const char *what, const char **ret_where,
+                        const char **ret_secret);
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret);
 /* The same without a look at which keys there are; what is read from a cache has the name `cached`. */
 bool config_read_prices(struct config_reader *r, const struct yaml_node *n, const char *cached, struct price *ret);

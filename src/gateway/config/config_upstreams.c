@@ -73,12 +73,10 @@ static bool read_provider(struct config_reader *r, const struct yaml_node *n, st
 
 static bool read_key(struct config_reader *r, const struct yaml_node *n, struct config_upstream *u)
 {
-    if (!config_read_env_name(r, n, "api_key", &u->api_key_env))
+    if (!config_read_secret(r, n, "api_key", &u->api_key_env, &u->api_key))
         return false;
-    const char *value = getenv(u->api_key_env);
-    u->key_missing = !value || !*value;
-    u->api_key = u->key_missing ? NULL : arena_strdup(&r->c->arena, str_of(value));
-    return u->key_missing || u->api_key || err_nomem(r->err, "the configuration");
+    u->key_missing = !u->api_key;
+    return true;
 }
 
 static bool read_health(struct config_reader *r, const struct yaml_node *n, struct config_upstream *u)
