@@ -1,5 +1,6 @@
 /* The ledger thread and the calls that reach it. Calls leave jobs in a list; the thread takes all there are, runs them
- * in one transaction and tells whoever waits. What a job writes is rows.c; the file and its owners are schema.c. */
+ * in one transaction and tells whoever waits. What a job reads and writes is batch/'s business; how a database is
+ * spoken to is sqlite/'s and postgres/'s. */
 #include "store/ledger.h"
 
 #include <errno.h>
@@ -9,29 +10,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "store/checkpoint.h"
+#include "store/ledger_private.h"
 #include "store/money.h"
+#include "store/sqlite/sqlite.h"
 
-#define RETRY_S 1   /* between tries, while the disk refuses rows that nobody waits for */
+#define RETRY_S 1    /* between tries, while the store refuses rows that nobody waits for */
+#define BURY_S 5     /* between looks for writers that died */
 
-/* Between two passes 16 MiB of log (at 1000 requests a second about half a second); it begins anew at 64 MiB. */
-static const struct checkpoint_limits checkpoint_limits = {.every = 4096, .restart = 16384, .ceiling = 32768};
-
-enum job_kind { JOB_BEGIN, JOB_ATTEMPT, JOB_SETTLE, JOB_FLUSH };
-
-struct job {
-    enum job_kind kind;
-    const struct ledger_row *row;                 /* begin, settle */
-    const char *id, *tier, *model;                /* attempt */
-    int64_t reserve_pico_usd, budget_pico_usd;
-    bool owned; /* nobody waits: freed by the ledger thread, kept while the disk refuses */
-    bool done, ok;
-    struct err err;
-    struct job *next;
-};
-
-/* A settled row nobody waits for. */
+/* A row nobody waits for. */
 struct owned_job {
     struct job job;
     struct ledger_row row;
@@ -50,8 +38,10 @@ struct ledger {
     int64_t month_pico_usd;      /* spent + reserved, as of the last commit */
     bool stopping;
     pthread_t thread;
-    struct rows rows;            /* the ledger thread's alone */
-    struct checkpointer *checkpointer;
+    struct sql *sql;             /* the ledger thread's alone, like all below */
+    bool failed;                 /* the last batch was refused, and that was said */
+    struct job bury;             /* the thread's own work, every BURY_S */
+    int64_t bury_at_ms;
 };
 
 static void list_init(struct job_list *list)
@@ -79,84 +69,67 @@ static struct job *list_take(struct job_list *list)
     return job;
 }
 
+static struct owned_job *own(enum job_kind kind, const struct ledger_row *row)
+{
+    struct owned_job *owned = calloc(1, sizeof *owned);
+    if (!owned)
+        return NULL;
+    owned->row = *row;
+    owned->job = (struct job){.kind = kind, .row = &owned->row, .owned = true, .err = ERR_INIT};
+    return owned;
+}
+
 /* ---- the ledger thread ---- */
-static bool run_job(struct rows *rows, struct job *job, struct err *err)
+/* Jobs that somebody waits for get their answer; of the others the committed ones go, the refused ones are kept. Who
+ * was told no about a row that may be there all the same will not settle it: that is left to an abandoning job. */
+static void answer_job(struct job *job, bool committed, bool unknown, const struct err *failure, struct job_list *kept)
 {
-    bool refused = false, whole = true;
-    switch (job->kind) {
-    case JOB_BEGIN:
-        whole = rows_begin(rows, job->row, &refused, &job->err);
-        break;
-    case JOB_ATTEMPT:
-        whole = rows_announce(rows, job->id, job->tier, job->model, job->reserve_pico_usd, job->budget_pico_usd,
-                              &refused, &job->err);
-        break;
-    case JOB_SETTLE:
-        whole = rows_settle(rows, job->row, &job->err);
-        break;
-    case JOB_FLUSH:
-        break;
+    if (job->owned) {
+        if (committed)
+            free(job);
+        else
+            list_add(kept, job);
+        return;
     }
-    job->ok = !refused;
-    if (!whole)
-        *err = job->err;
-    return whole;
+    if (!committed) {
+        struct owned_job *abandon = unknown && job->kind == JOB_BEGIN ? own(JOB_ABANDON, job->row) : NULL;
+        if (abandon)
+            list_add(kept, &abandon->job);
+        job->ok = false;
+        job->err = *failure;
+    }
+    job->done = true;
 }
 
-/* All or none: on failure no job has left a trace. */
-static bool run_batch(struct ledger *l, struct job_list *batch, struct err *err)
-{
-    if (!rows_transaction(&l->rows, err))
-        return false;
-    for (struct job *job = batch->head; job; job = job->next)
-        if (!run_job(&l->rows, job, err)) {
-            rows_rollback(&l->rows);
-            return false;
-        }
-    return rows_commit(&l->rows, err);
-}
-
-/* Under the lock. Jobs that somebody waits for get their answer; of the others the committed ones go, the refused ones
- * come back, before what was queued meanwhile. */
-static void answer_batch(struct ledger *l, struct job_list *batch, bool committed, const struct err *failure)
+/* Under the lock. What is kept comes before what was queued meanwhile. */
+static void answer_batch(struct ledger *l, struct job_list *batch, bool committed, bool unknown,
+                         const struct err *failure)
 {
     struct job_list kept;
     list_init(&kept);
-    for (struct job *job; (job = list_take(batch));) {
-        if (job->owned && committed) {
-            free(job);
-        } else if (job->owned) {
-            list_add(&kept, job);
-        } else {
-            if (!committed) {
-                job->ok = false;
-                job->err = *failure;
-            }
-            job->done = true;
-        }
-    }
+    for (struct job *job; (job = list_take(batch));)
+        if (job != &l->bury)
+            answer_job(job, committed, unknown, failure, &kept);
     if (kept.n) {
         for (struct job *job; (job = list_take(&l->queue));)
             list_add(&kept, job);
         l->queue = kept;
     }
-    l->month_pico_usd = money_add(l->rows.month.spent_pico_usd, l->rows.month.reserved_pico_usd);
     pthread_cond_broadcast(&l->answered);
 }
 
-/* Under the lock: until there is work. After a failure what was kept waits a while, unless something new comes. */
-static void wait_for_work(struct ledger *l, bool failed)
+/* Under the lock: until there is work, or it is time to look for the dead. After a failure what was kept waits a
+ * while, unless something new comes. */
+static void wait_for_work(struct ledger *l)
 {
     int before = l->queue.n;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += RETRY_S;
-    while (!l->stopping && (failed ? l->queue.n == before : l->queue.n == 0)) {
-        if (!failed || before == 0)
-            pthread_cond_wait(&l->wake, &l->lock);
-        else if (pthread_cond_timedwait(&l->wake, &l->lock, &until) == ETIMEDOUT)
+    int64_t until_ms = clock_ms() + RETRY_S * 1000;
+    if (!l->failed || before == 0 || until_ms > l->bury_at_ms)
+        until_ms = l->bury_at_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    while (!l->stopping && (l->failed ? l->queue.n == before : l->queue.n == 0))
+        if (pthread_cond_timedwait(&l->wake, &l->lock, &until) == ETIMEDOUT)
             return;
-    }
 }
 
 static void give_up(struct ledger *l, const struct err *failure)
@@ -167,41 +140,50 @@ static void give_up(struct ledger *l, const struct err *failure)
         free(job); /* nobody can be waiting: the ledger is being closed */
 }
 
+/* Under the lock, which is let go meanwhile. */
+static bool run_batch(struct ledger *l, struct job_list *batch, struct err *err)
+{
+    bool unknown;
+    int64_t month;
+    pthread_mutex_unlock(&l->lock);
+    bool committed = batch_run(l->sql, batch->head, &month, &unknown, err);
+    if (!committed && !l->failed)
+        log_error("%s", err->msg);
+    l->failed = !committed;
+    pthread_mutex_lock(&l->lock);
+    if (committed)
+        l->month_pico_usd = month;
+    answer_batch(l, batch, committed, unknown, err);
+    return committed;
+}
+
 static void *ledger_main(void *arg)
 {
     struct ledger *l = arg;
-    bool failed = false;
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        wait_for_work(l, failed);
-        if (!l->queue.n)
-            break; /* stopping, and all is written */
+        wait_for_work(l);
         struct job_list batch;
         struct err err = ERR_INIT;
         bool last = l->stopping;
         list_init(&batch);
         for (struct job *job; (job = list_take(&l->queue));)
             list_add(&batch, job);
-        pthread_mutex_unlock(&l->lock);
-        checkpointer_make_room(l->checkpointer, l->rows.wal_pages);
-        bool committed = run_batch(l, &batch, &err);
-        if (!committed && !failed)
-            log_error("%s", err.msg);
-        failed = !committed;
-        pthread_mutex_lock(&l->lock);
-        answer_batch(l, &batch, committed, &err);
-        if (failed && last) {
-            give_up(l, &err);
-            break;
+        if (!last && clock_ms() >= l->bury_at_ms) {
+            list_add(&batch, &l->bury);
+            l->bury_at_ms = clock_ms() + BURY_S * 1000;
         }
+        if (batch.n && !run_batch(l, &batch, &err) && last)
+            give_up(l, &err);
+        if (last && !l->queue.n)
+            break;
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
 }
 
 /* ---- calls ---- */
-/* Queue a job that lives on the caller's stack and wait for its answer. */
-static bool ask(struct ledger *l, struct job *job, bool wait_for_room, struct err *err)
+bool ledger_ask(struct ledger *l, struct job *job, bool wait_for_room, struct err *err)
 {
     pthread_mutex_lock(&l->lock);
     while (wait_for_room && l->queue.n >= LEDGER_QUEUE_MAX)
@@ -236,22 +218,25 @@ static bool check_row(const struct ledger_row *row, bool settled, struct err *er
     return true;
 }
 
-bool ledger_begin(struct ledger *l, const struct ledger_row *row, struct err *err)
+bool ledger_begin(struct ledger *l, const struct ledger_row *row, const struct key_limits *limits,
+                  struct ledger_verdict *ret, struct err *err)
 {
-    struct job job = {.kind = JOB_BEGIN, .row = row, .err = ERR_INIT};
-    return check_row(row, false, err) && ask(l, &job, false, err);
+    struct job job = {.kind = JOB_BEGIN, .row = row, .limits = limits, .err = ERR_INIT};
+    bool ok = check_row(row, false, err) && ledger_ask(l, &job, false, err);
+    if (ret)
+        *ret = job.verdict;
+    return ok;
 }
 
-bool ledger_attempt(struct ledger *l, const char *id, const char *tier, const char *model, int64_t reserve_pico_usd,
-                    int64_t budget_pico_usd, struct err *err)
+bool ledger_attempt(struct ledger *l, const struct ledger_reservation *r, struct ledger_verdict *ret, struct err *err)
 {
-    struct job job = {
-        .kind = JOB_ATTEMPT, .id = id, .tier = tier, .model = model, .reserve_pico_usd = reserve_pico_usd,
-        .budget_pico_usd = budget_pico_usd, .err = ERR_INIT,
-    };
-    if (reserve_pico_usd < 0)
-        return err_set(err, ERR_INTERNAL, "request %s sets aside less than nothing", id);
-    return ask(l, &job, false, err);
+    struct job job = {.kind = JOB_ATTEMPT, .reservation = r, .err = ERR_INIT};
+    if (r->pico_usd < 0 || r->tokens < 0)
+        return err_set(err, ERR_INTERNAL, "request %s sets aside less than nothing", r->id);
+    bool ok = ledger_ask(l, &job, false, err);
+    if (ret)
+        *ret = job.verdict;
+    return ok;
 }
 
 bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, struct err *err)
@@ -260,13 +245,11 @@ bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, st
         return false;
     if (wait) {
         struct job job = {.kind = JOB_SETTLE, .row = row, .err = ERR_INIT};
-        return ask(l, &job, true, err);
+        return ledger_ask(l, &job, true, err);
     }
-    struct owned_job *owned = calloc(1, sizeof *owned);
+    struct owned_job *owned = own(JOB_SETTLE, row);
     if (!owned)
         return err_nomem(err, "a ledger row");
-    owned->row = *row;
-    owned->job = (struct job){.kind = JOB_SETTLE, .row = &owned->row, .owned = true, .err = ERR_INIT};
     pthread_mutex_lock(&l->lock);
     while (l->queue.n >= LEDGER_QUEUE_MAX)
         pthread_cond_wait(&l->answered, &l->lock);
@@ -279,7 +262,7 @@ bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, st
 bool ledger_flush(struct ledger *l, struct err *err)
 {
     struct job job = {.kind = JOB_FLUSH, .err = ERR_INIT};
-    return ask(l, &job, true, err);
+    return ledger_ask(l, &job, true, err);
 }
 
 int64_t ledger_spent(struct ledger *l)
@@ -314,23 +297,24 @@ static bool start(struct ledger *l, struct err *err)
     pthread_cond_init(&l->answered, NULL);
     pthread_condattr_destroy(&monotonic);
     list_init(&l->queue);
-    l->month_pico_usd = money_add(l->rows.month.spent_pico_usd, l->rows.month.reserved_pico_usd);
     errno = pthread_create(&l->thread, NULL, ledger_main, l);
     return errno == 0 || err_errno(err, ERR_IO, "cannot start the ledger thread");
 }
 
-bool ledger_open(const char *path, const struct ledger_options *o, struct ledger **ret, struct err *err)
+bool ledger_open(const char *where, const struct ledger_options *o, struct ledger **ret, struct err *err)
 {
+    bool unknown;
     struct ledger *l = calloc(1, sizeof *l);
     if (!l)
         return err_nomem(err, "the ledger");
-    if (!rows_open(path, o->power, &l->rows, err)) {
+    if (!sqlite_open(where, o->power, &l->sql, err)) {
         free(l);
         return false;
     }
-    if (!checkpointer_start(&l->rows, checkpoint_limits, &l->checkpointer, err) || !start(l, err)) {
-        checkpointer_stop(l->checkpointer);
-        rows_close(&l->rows);
+    l->bury = (struct job){.kind = JOB_BURY, .err = ERR_INIT};
+    l->bury_at_ms = clock_ms() + BURY_S * 1000;
+    if (!batch_run(l->sql, &l->bury, &l->month_pico_usd, &unknown, err) || !start(l, err)) {
+        l->sql->backend->close(l->sql);
         free(l);
         return false;
     }
@@ -347,8 +331,7 @@ void ledger_close(struct ledger *l)
     pthread_cond_signal(&l->wake);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
-    checkpointer_stop(l->checkpointer);
-    rows_close(&l->rows);
+    l->sql->backend->close(l->sql);
     pthread_cond_destroy(&l->wake);
     pthread_cond_destroy(&l->answered);
     pthread_mutex_destroy(&l->lock);

@@ -3,11 +3,13 @@
  * Invariants: what ledger_begin and ledger_attempt acknowledged survives a kill -9 (and a power cut with `power`);
  * so does a settled row once it is committed; a row is settled at most once; a row whose process died is marked
  * `possibly_billed` when an upstream call had been announced and `lost` when not; spent + reserved never passes a
- * budget, whichever threads and processes share the file. One thread owns the writing connection and commits
- * everything queued in one transaction. Every call here may come from any thread. Several processes may write (one
- * waits for the other) and any number may read. No text of a prompt or an answer is stored. Beside the file stand
- * PATH-wal and PATH-shm (SQLite's; the log grows to about 64 MiB while writers live and goes with the last of them) and
- * PATH-owners (empty; the locks by which writers know who lives). */
+ * budget, of the month or of a key, whichever threads, processes and nodes share the store. A row's money belongs to
+ * the day and the month (UTC) in which it began. One thread owns the writing connection and commits everything queued
+ * in one transaction. Every call here may come from any thread. No text of a prompt or an answer is stored.
+ *
+ * A file: several processes may write (one waits for the other) and any number may read. Beside it stand PATH-wal and
+ * PATH-shm (SQLite's; the log grows to about 64 MiB while writers live and goes with the last of them) and PATH-owners
+ * (empty; the locks by which writers know who lives). */
 #ifndef RUNG_STORE_LEDGER_H
 #define RUNG_STORE_LEDGER_H
 
@@ -18,6 +20,8 @@
 #define LEDGER_ID_BYTES 64
 #define LEDGER_NAME_BYTES 128
 #define LEDGER_NO_BUDGET INT64_MAX
+#define KEY_NO_LIMIT INT64_MAX
+#define KEY_ID_BYTES 32
 #define LEDGER_QUEUE_MAX 4096 /* rows waiting for the disk; beyond it begin and attempt say ERR_BUSY and settle waits */
 
 enum ledger_outcome {
@@ -45,12 +49,14 @@ enum ledger_attempt_outcome {
 extern const char *const ledger_attempt_outcome_names[LEDGER_ATTEMPT_OUTCOMES];
 
 struct ledger_tokens {
-    int64_t prompt, cached;          /* cached is part of prompt */
+    int64_t prompt, cached;          /* cached: read from the upstream's cache; part of prompt */
+    int64_t cache_write;             /* written into it; part of prompt too, and not of cached */
     int64_t completion, reasoning;   /* completion is what is visible; reasoning is NOT part of it */
 };
 
 struct ledger_attempt {
     char tier[LEDGER_NAME_BYTES], model[LEDGER_NAME_BYTES];
+    char upstream[LEDGER_NAME_BYTES]; /* which of the tier's upstreams; may be empty */
     bool local;                      /* answered in this process or on an own machine */
     enum ledger_attempt_outcome outcome;
     struct ledger_tokens tokens;
@@ -63,6 +69,7 @@ struct ledger_attempt {
 struct ledger_row {
     char id[LEDGER_ID_BYTES];        /* unique; not empty */
     int64_t wall_ms;                 /* since 1970; 0: now */
+    char key[KEY_ID_BYTES];          /* id of the key that asked; empty: none, or one without limits */
     char kind[32];
     char model_asked[LEDGER_NAME_BYTES];
     char privacy[16];                /* "any", "local" */
@@ -86,6 +93,31 @@ int64_t ledger_row_uncertain(const struct ledger_row *row);
 /* Copy s into a field of `size` bytes: ledger_text(row->reason, sizeof row->reason, s). */
 void ledger_text(char *field, size_t size, struct str s);
 
+/* What a key may use; KEY_NO_LIMIT where there is none. */
+struct key_limits {
+    int64_t requests_per_min, tokens_per_min;   /* sliding: this minute, and of the last one what is not yet over */
+    int64_t budget_day_pico_usd, budget_month_pico_usd;
+};
+
+/* Money and tokens set aside before an upstream call. */
+struct ledger_reservation {
+    const char *id, *tier, *model;
+    const char *upstream;            /* NULL: not said */
+    const char *key;                 /* the row's; NULL or empty: none */
+    int64_t pico_usd, tokens;        /* at most what the call can cost and use */
+    int64_t budget_pico_usd;         /* of the month, over all keys; LEDGER_NO_BUDGET */
+    const struct key_limits *limits; /* of the key; NULL: none */
+};
+
+/* Which limit said no, and what is left. Filled when a call says yes and when it says ERR_LIMIT. */
+enum ledger_bound { BOUND_NONE, BOUND_REQUESTS, BOUND_TOKENS, BOUND_KEY_DAY, BOUND_KEY_MONTH, BOUND_MONTH };
+struct ledger_verdict {
+    enum ledger_bound bound;
+    int64_t retry_after_s;                /* of BOUND_REQUESTS and BOUND_TOKENS: when it may be tried again; else 0 */
+    int64_t requests_left, tokens_left;   /* of the key's minute, after this call; KEY_NO_LIMIT where there is none */
+    int64_t requests_reset_s, tokens_reset_s;   /* until all of it is free again, if nothing more is asked */
+};
+
 struct ledger;
 struct ledger_options {
     bool power;                      /* durability: power; a commit then also survives a power cut (synchronous=FULL) */
@@ -94,19 +126,21 @@ struct ledger_options {
 /* "$XDG_DATA_HOME/rung/ledger.db", else "~/.local/share/rung/ledger.db". */
 bool ledger_default_path(char *buf, size_t size, struct err *err);
 /* Opens or creates (parent folders too, for the owner's eyes only), migrates, and marks what dead processes left
- * open. */
-bool ledger_open(const char *path, const struct ledger_options *o, struct ledger **ret, struct err *err);
+ * open. `where` is a path. */
+bool ledger_open(const char *where, const struct ledger_options *o, struct ledger **ret, struct err *err);
 /* Commits what is queued, then closes. No other call may be running. NULL allowed. */
 void ledger_close(struct ledger *l);
 
-/* Returns when the open row is committed; nothing of the request may be sent before. ERR_INVALID for an id that
- * exists. */
-bool ledger_begin(struct ledger *l, const struct ledger_row *row, struct err *err);
-/* Announce an upstream call and set money aside for it, committed before it is made. ERR_LIMIT, with nothing
- * written, when this month's spent + reserved + reserve_pico_usd would pass budget_pico_usd (LEDGER_NO_BUDGET:
- * none): then do not call. A reservation ends when its row settles. */
-bool ledger_attempt(struct ledger *l, const char *id, const char *tier, const char *model, int64_t reserve_pico_usd,
-                    int64_t budget_pico_usd, struct err *err);
+/* Returns when the open row is committed and, with limits (NULL: none), counted as one request of row->key; nothing of
+ * the request may be sent before. ERR_LIMIT, with nothing written, when the key's minute is used up (*ret, NULL
+ * allowed, says which and for how long). ERR_INVALID for an id that exists. */
+bool ledger_begin(struct ledger *l, const struct ledger_row *row, const struct key_limits *limits,
+                  struct ledger_verdict *ret, struct err *err);
+/* Announce an upstream call and set money and tokens aside for it, committed before it is made. ERR_LIMIT, with
+ * nothing written, when spent + reserved + r->pico_usd would pass the budget of the month, of the key's day or of its
+ * month, or the tokens those of its minute (*ret, NULL allowed, says which): then do not call. Reservations end when
+ * the row settles. */
+bool ledger_attempt(struct ledger *l, const struct ledger_reservation *r, struct ledger_verdict *ret, struct err *err);
 /* Queue the settled row, a copy; with wait return when it is committed. Settling an id again changes nothing. A row
  * not waited for that the disk refuses is kept and tried again. Attempts in *row replace the announced ones. */
 bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, struct err *err);

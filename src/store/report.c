@@ -7,18 +7,20 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "store/rows.h"
+#include "store/money.h"
+#include "store/sqlite/schema.h"
 
 #define REPORT_SQL_BYTES 1024
 #define HOUR_MS INT64_C(3600000)
 
+#define SUM_COLUMNS 12
 /* Rows that are a bill; the others stand apart. */
 #define BILLED "wall_ms >= ? AND outcome IN ('ok', 'unanswered', 'error', 'cancelled')"
 #define SUMS                                                                                                           \
     "count(*), capped_sum(local_prompt), capped_sum(local_cached), capped_sum(local_completion),"                      \
     " capped_sum(local_reasoning), capped_sum(upstream_prompt), capped_sum(upstream_cached),"                          \
-    " capped_sum(upstream_completion), capped_sum(upstream_reasoning), capped_sum(frontier_pico_usd),"                 \
-    " capped_sum(cost_pico_usd)"
+    " capped_sum(upstream_cache_write), capped_sum(upstream_completion), capped_sum(upstream_reasoning),"              \
+    " capped_sum(frontier_pico_usd), capped_sum(cost_pico_usd)"
 
 static const struct {
     const char *name, *expression;
@@ -26,6 +28,8 @@ static const struct {
     [REPORT_BY_TIER] = {"tier", "iif(tier = '', '(none)', tier)"},
     [REPORT_BY_MODEL] = {"model", "iif(model = '', '(none)', model)"},
     [REPORT_BY_KIND] = {"kind", "iif(kind = '', '(none)', kind)"},
+    [REPORT_BY_KEY] = {"key", "iif(api_key = '', '(none)', ifnull((SELECT name FROM api_key AS k WHERE k.id ="
+                              " request.api_key), api_key))"},
     [REPORT_BY_DAY] = {"day", "strftime('%Y-%m-%d', wall_ms / 1000, 'unixepoch')"},
 };
 
@@ -110,12 +114,13 @@ static bool ask(const struct reader *r, const char *sql, sqlite3_stmt **ret)
 
 static struct report_sums read_sums(sqlite3_stmt *stmt, int column)
 {
-    int64_t v[11];
-    for (int i = 0; i < 11; i++)
+    int64_t v[SUM_COLUMNS];
+    for (int i = 0; i < SUM_COLUMNS; i++)
         v[i] = sqlite3_column_int64(stmt, column + i);
     return (struct report_sums){
-        .requests = v[0], .local = {v[1], v[2], v[3], v[4]}, .upstream = {v[5], v[6], v[7], v[8]},
-        .before_pico_usd = v[9], .after_pico_usd = v[10],
+        .requests = v[0], .local = {.prompt = v[1], .cached = v[2], .completion = v[3], .reasoning = v[4]},
+        .upstream = {.prompt = v[5], .cached = v[6], .cache_write = v[7], .completion = v[8], .reasoning = v[9]},
+        .before_pico_usd = v[10], .after_pico_usd = v[11],
     };
 }
 
@@ -127,8 +132,8 @@ static bool read_total(const struct reader *r, struct ledger_report *report)
               db_step(&r->db, stmt, r->err) == SQLITE_ROW;
     if (ok) {
         report->total = read_sums(stmt, 0);
-        report->first_ms = sqlite3_column_int64(stmt, 11);
-        report->last_ms = sqlite3_column_int64(stmt, 12);
+        report->first_ms = sqlite3_column_int64(stmt, SUM_COLUMNS);
+        report->last_ms = sqlite3_column_int64(stmt, SUM_COLUMNS + 1);
     }
     sqlite3_finalize(stmt);
     return ok;
@@ -265,7 +270,7 @@ bool report_read(const char *path, int64_t since_ms, enum report_by by, struct l
     report->since_ms = since_ms;
     if (!db_open(path, false, &r.db, err))
         goto out;
-    ok = db_exec(&r.db, "BEGIN", err) && rows_readable(&r.db, err) && read_total(&r, report) &&
+    ok = db_exec(&r.db, "BEGIN", err) && schema_readable(&r.db, err) && read_total(&r, report) &&
          read_groups(&r, by, report) && read_outcomes(&r, report) && read_tiers(&r, report) &&
          read_latency(&r, true, &report->local) && read_latency(&r, false, &report->upstream) &&
          read_possibly_billed(&r, report);
@@ -285,4 +290,53 @@ void report_free(struct ledger_report *r)
         return;
     free(r->groups);
     free(r);
+}
+
+/* ---- a conversation ---- */
+static struct report_turn read_turn(sqlite3_stmt *stmt)
+{
+    int64_t v[17];
+    for (int i = 5; i < 17; i++)
+        v[i] = sqlite3_column_int64(stmt, i);
+    struct report_turn t = {
+        .wall_ms = sqlite3_column_int64(stmt, 0), .local = v[5],
+        .local_tokens = {.prompt = v[6], .cached = v[7], .completion = v[8], .reasoning = v[9]},
+        .upstream_tokens = {.prompt = v[10], .cached = v[11], .cache_write = v[12], .completion = v[13],
+                            .reasoning = v[14]},
+        .cost_pico_usd = v[15], .uncertain_pico_usd = v[16], .frontier_pico_usd = sqlite3_column_int64(stmt, 17),
+    };
+    ledger_text(t.tier, sizeof t.tier, str_of(db_text(stmt, 1)));
+    ledger_text(t.model, sizeof t.model, str_of(db_text(stmt, 2)));
+    ledger_text(t.kind, sizeof t.kind, str_of(db_text(stmt, 3)));
+    ledger_text(t.outcome, sizeof t.outcome, str_of(db_text(stmt, 4)));
+    return t;
+}
+
+bool report_conversation(const char *where, uint64_t conversation,
+                         bool (*on_turn)(void *ctx, const struct report_turn *t), void *ctx, struct err *err)
+{
+    static const char sql[] =
+        "SELECT wall_ms, tier, model, kind, outcome, local, local_prompt, local_cached, local_completion,"
+        " local_reasoning, upstream_prompt, upstream_cached, upstream_cache_write, upstream_completion,"
+        " upstream_reasoning, cost_pico_usd, uncertain_pico_usd, frontier_pico_usd FROM request"
+        " WHERE conversation = ? AND conversation <> 0 AND outcome NOT IN ('open', 'lost') ORDER BY wall_ms, id";
+    struct db db;
+    sqlite3_stmt *stmt = NULL;
+    if (!db_open(where, false, &db, err))
+        return false;
+    bool ok = db_exec(&db, "BEGIN", err) && schema_readable(&db, err) && db_prepare(&db, sql, &stmt, err);
+    if (ok) {
+        struct db_binder b = db_bind(stmt);
+        db_put_int(&b, (int64_t)conversation);
+        int rc;
+        while ((rc = db_step(&db, stmt, err)) == SQLITE_ROW) {
+            struct report_turn t = read_turn(stmt);
+            if (!on_turn(ctx, &t))
+                break;
+        }
+        ok = rc != 0;
+    }
+    sqlite3_finalize(stmt);
+    db_close(&db);
+    return ok;
 }

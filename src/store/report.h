@@ -11,8 +11,9 @@
 #define REPORT_MAX_GROUPS 10000
 #define REPORT_MAX_TIERS 16
 
-enum report_by { REPORT_BY_TIER, REPORT_BY_MODEL, REPORT_BY_KIND, REPORT_BY_DAY };
-bool report_by_from_name(struct str name, enum report_by *ret);   /* "tier", "model", "kind", "day" */
+enum report_by { REPORT_BY_TIER, REPORT_BY_MODEL, REPORT_BY_KIND, REPORT_BY_DAY, REPORT_BY_KEY };
+/* "tier", "model", "kind", "day", "key"; keys stand by their names. */
+bool report_by_from_name(struct str name, enum report_by *ret);
 
 struct report_sums {
     int64_t requests;
@@ -55,8 +56,22 @@ struct ledger_report {
 
 /* "24h", "7d", "2w", "30m" back from now_ms, a day "2026-07-01" (UTC), or "all" (0). */
 bool report_since(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *err);
-/* ERR_NOT_FOUND when there is no ledger at path yet. Free with report_free. */
-bool report_read(const char *path, int64_t since_ms, enum report_by by, struct ledger_report **ret, struct err *err);
+/* ERR_NOT_FOUND when there is no ledger there yet. `where` as for ledger_open. Free with report_free. */
+bool report_read(const char *where, int64_t since_ms, enum report_by by, struct ledger_report **ret, struct err *err);
 void report_free(struct ledger_report *r);
+
+/* One settled request of a conversation. */
+struct report_turn {
+    int64_t wall_ms;
+    char tier[LEDGER_NAME_BYTES], model[LEDGER_NAME_BYTES];   /* who answered; empty: nobody */
+    char kind[32], outcome[32];
+    bool local;
+    struct ledger_tokens local_tokens, upstream_tokens;       /* of all attempts */
+    int64_t cost_pico_usd, uncertain_pico_usd, frontier_pico_usd;
+};
+/* Calls on_turn for each settled or possibly billed request of the conversation (str_hash of its id), oldest first,
+ * until it returns false. A conversation that is not in the ledger has no turns. */
+bool report_conversation(const char *where, uint64_t conversation,
+                         bool (*on_turn)(void *ctx, const struct report_turn *t), void *ctx, struct err *err);
 
 #endif

@@ -55,6 +55,14 @@ struct ledger_row ledger_sample(int i, int64_t cost_pico_usd)
     return row;
 }
 
+bool ledger_reserve(struct ledger *l, const char *id, int64_t pico_usd, int64_t budget_pico_usd, struct err *err)
+{
+    struct ledger_reservation r = {
+        .id = id, .tier = "mid", .model = "m", .pico_usd = pico_usd, .budget_pico_usd = budget_pico_usd,
+    };
+    return ledger_attempt(l, &r, NULL, err);
+}
+
 int64_t ledger_query(const char *sql)
 {
     sqlite3 *db = NULL;

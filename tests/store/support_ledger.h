@@ -11,6 +11,8 @@ struct ledger *ledger_must_open(void);
 
 /* Row number i, settled: ok, one local attempt of low confidence and one upstream attempt that cost cost_pico_usd. */
 struct ledger_row ledger_sample(int i, int64_t cost_pico_usd);
+/* An attempt of tier "mid" for which no key pays. */
+bool ledger_reserve(struct ledger *l, const char *id, int64_t pico_usd, int64_t budget_pico_usd, struct err *err);
 /* A single number from the file, by another connection. */
 int64_t ledger_query(const char *sql);
 

@@ -12,7 +12,9 @@
 
 #include "base/log.h"
 #include "base/rng.h"
-#include "store/checkpoint.h"
+#include "store/batch/batch.h"
+#include "store/sqlite/checkpoint.h"
+#include "store/sqlite/sqlite.h"
 #include "support_ledger.h"
 
 static const struct checkpoint_limits small = {.every = 20, .restart = 80, .ceiling = 160};
@@ -36,8 +38,7 @@ static int gone(void **state)
 }
 
 struct writer {
-    struct rows rows;
-    struct checkpointer *checkpointer;
+    struct sqlite *file;
     int64_t longest;   /* the log, in pages */
 };
 
@@ -45,24 +46,24 @@ static void writer_open(struct writer *w)
 {
     struct err err = ERR_INIT;
     w->longest = 0;
-    assert_ok(rows_open(path, false, &w->rows, &err), err);
-    assert_ok(checkpointer_start(&w->rows, small, &w->checkpointer, &err), err);
+    assert_ok(sqlite_open_file(path, false, &w->file, &err), err);
+    assert_ok(checkpointer_start(w->file, small, &w->file->checkpointer, &err), err);
 }
 
 static void writer_close(struct writer *w)
 {
-    checkpointer_stop(w->checkpointer);
-    rows_close(&w->rows);
+    w->file->sql.backend->close(&w->file->sql);
 }
 
 /* One settled row, in a transaction of its own. */
 static bool write_row(struct writer *w, int i, struct err *err)
 {
     struct ledger_row row = ledger_sample(i, 3);
-    checkpointer_make_room(w->checkpointer, w->rows.wal_pages);
-    bool ok = rows_transaction(&w->rows, err) && rows_settle(&w->rows, &row, err) && rows_commit(&w->rows, err);
-    if (w->rows.wal_pages > w->longest)
-        w->longest = w->rows.wal_pages;
+    struct job job = {.kind = JOB_SETTLE, .row = &row};
+    int64_t month;
+    bool unknown, ok = batch_run(&w->file->sql, &job, &month, &unknown, err);
+    if (w->file->wal_pages > w->longest)
+        w->longest = w->file->wal_pages;
     return ok;
 }
 
@@ -119,7 +120,7 @@ static void test_checkpoint_waits_for_no_standing_reader(void **state)
     assert_ok(db_number(&reader, "SELECT count(*) FROM request", &rows, &err), err);
     assert_int_equal(rows, 10);
     db_close(&reader);
-    for (int i = 210; w.rows.wal_pages > small.ceiling; i++)
+    for (int i = 210; w.file->wal_pages > small.ceiling; i++)
         write_rows(&w, i, 1); /* without an end if the log never begins anew */
     writer_close(&w);
     assert_int_equal(ledger_query("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
@@ -147,7 +148,7 @@ static void test_checkpoint_of_two_writers_loses_no_row(void **state)
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         writer_open(&racers[i].w);
-    assert_false(rows_alone(&racers[0].w.rows));
+    assert_false(owners_alone(&racers[0].w.file->owners));
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
     for (int i = 0; i < 2; i++) {
@@ -156,7 +157,7 @@ static void test_checkpoint_of_two_writers_loses_no_row(void **state)
         assert_non_null(finished);
     }
     writer_close(&racers[0].w);
-    assert_true(rows_alone(&racers[1].w.rows));
+    assert_true(owners_alone(&racers[1].w.file->owners));
     writer_close(&racers[1].w);
     check_whole(2000);
 }

@@ -55,20 +55,20 @@ static void test_ledger_on_a_full_disk_refuses_and_recovers(void **state)
     make_disk_fickle();
     struct ledger *l = ledger_must_open();
     struct ledger_row before = ledger_sample(1, 5), during = ledger_sample(2, 5), after = ledger_sample(3, 5);
-    assert_ok(ledger_begin(l, &before, &err), err);
-    assert_ok(ledger_attempt(l, before.id, "mid", "m", 9, LEDGER_NO_BUDGET, &err), err);
+    assert_ok(ledger_begin(l, &before, NULL, NULL, &err), err);
+    assert_ok(ledger_reserve(l, before.id, 9, LEDGER_NO_BUDGET, &err), err);
     atomic_store(&disk_full, true);
-    assert_false(ledger_begin(l, &during, &err));
+    assert_false(ledger_begin(l, &during, NULL, NULL, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.msg, "disk is full"));
     assert_non_null(strstr(err.msg, path));
-    assert_false(ledger_attempt(l, before.id, "mid", "m", 9, LEDGER_NO_BUDGET, &err));
+    assert_false(ledger_reserve(l, before.id, 9, LEDGER_NO_BUDGET, &err));
     assert_int_equal(ledger_spent(l), 9);
     assert_ok(ledger_settle(l, &before, false, &err), err); /* kept, and tried again */
     assert_false(ledger_flush(l, &err));
     assert_true(atomic_load(&refused) > 0);
     atomic_store(&disk_full, false);
-    assert_ok(ledger_begin(l, &after, &err), err);
+    assert_ok(ledger_begin(l, &after, NULL, NULL, &err), err);
     assert_int_equal(ledger_spent(l), 5);
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE id = 'chatcmpl-1' AND outcome = 'ok'"), 1);
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE id = 'chatcmpl-2'"), 0);
@@ -269,11 +269,11 @@ static void test_ledger_survives_absurd_numbers(void **state)
         row.frontier_pico_usd = INT64_MAX;
         row.confidence = row.attempts[0].confidence = 0.0 / 0.0;
         for (int a = 0; a < 2; a++)
-            row.attempts[a].tokens = (struct ledger_tokens){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+            row.attempts[a].tokens = (struct ledger_tokens){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
         row.attempts[0].local = i % 2;
-        assert_ok(ledger_begin(l, &row, &err), err);
+        assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
         for (int a = 0; a < 2; a++)
-            assert_ok(ledger_attempt(l, row.id, "mid", "m", INT64_MAX, LEDGER_NO_BUDGET, &err), err);
+            assert_ok(ledger_reserve(l, row.id, INT64_MAX, LEDGER_NO_BUDGET, &err), err);
         if (i < 2)
             assert_ok(ledger_settle(l, &row, true, &err), err);
     }

@@ -33,11 +33,11 @@ static void child(int fd, int first_row)
     struct ledger *l = ledger_must_open();
     for (int i = first_row;; i++) {
         struct ledger_row row = ledger_sample(i, COST);
-        if (!ledger_begin(l, &row, NULL))
+        if (!ledger_begin(l, &row, NULL, NULL, NULL))
             _exit(4);
         tell(fd, i, TOLD_BEGUN);
         if (i % 2) {
-            if (!ledger_attempt(l, row.id, "mid", "m", RESERVE, LEDGER_NO_BUDGET, NULL))
+            if (!ledger_reserve(l, row.id, RESERVE, LEDGER_NO_BUDGET, NULL))
                 _exit(5);
             tell(fd, i, TOLD_ANNOUNCED);
         } else {

@@ -70,8 +70,10 @@ static struct ledger_row random_row(int i, int64_t now_ms)
         at->local = dice(2);
         at->outcome = (enum ledger_attempt_outcome)dice(LEDGER_ATTEMPT_ANNOUNCED);
         at->cost_pico_usd = (int64_t)dice(1000000);
-        at->tokens = (struct ledger_tokens){(int64_t)dice(900), (int64_t)dice(90), (int64_t)dice(500),
-                                            (int64_t)dice(300)};
+        at->tokens = (struct ledger_tokens){
+            .prompt = (int64_t)dice(900), .cached = (int64_t)dice(90), .completion = (int64_t)dice(500),
+            .reasoning = (int64_t)dice(300), .cache_write = at->local ? 0 : (int64_t)dice(80),
+        };
     }
     return row;
 }
@@ -80,6 +82,7 @@ static void add_tokens(struct ledger_tokens *sum, const struct ledger_tokens *t)
 {
     sum->prompt += t->prompt;
     sum->cached += t->cached;
+    sum->cache_write += t->cache_write;
     sum->completion += t->completion;
     sum->reasoning += t->reasoning;
 }
@@ -224,7 +227,7 @@ static void test_report_reads_while_a_writer_writes(void **state)
     struct ledger *l = ledger_must_open();
     for (int i = 0; i < 50; i++) {
         struct ledger_row row = ledger_sample(i, 1);
-        assert_ok(ledger_begin(l, &row, &err), err);
+        assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
         struct ledger_report *r = must_read(0, REPORT_BY_KIND);
         assert_int_equal(r->total.requests, i);
         assert_int_equal(r->outcomes[LEDGER_OPEN], 1);

@@ -57,7 +57,7 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
     if (!g->ledger)
         return true;
     start_row(req, reply, &row);
-    return ledger_begin(g->ledger, &row, err) ||
+    return ledger_begin(g->ledger, &row, NULL, NULL, err) ||
            err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
 }
 
@@ -69,7 +69,10 @@ bool account_announce(struct gateway *g, const struct request *req, struct attem
     int64_t budget = c->has_budget ? c->budget_pico_usd_per_month : LEDGER_NO_BUDGET;
     a->max_tokens = bound.max_tokens;
     a->bound_pico_usd = bound.pico_usd;
-    return !g->ledger || ledger_attempt(g->ledger, req->id, a->tier, a->model, bound.pico_usd, budget, err);
+    struct ledger_reservation r = {
+        .id = req->id, .tier = a->tier, .model = a->model, .pico_usd = bound.pico_usd, .budget_pico_usd = budget,
+    };
+    return !g->ledger || ledger_attempt(g->ledger, &r, NULL, err);
 }
 
 static enum ledger_outcome row_outcome(const struct reply *reply)

@@ -5,7 +5,7 @@
  * SQLite before 3.51.3 can lose commits when a pass starts on a log that is copied already and the writer begins it
  * anew in that moment (sqlite.org/wal.html, "the WAL-reset bug"). So a pass beside the writer starts only where it has
  * something to copy and no other process could copy it first; else the pass takes the writer's lock. */
-#include "store/checkpoint.h"
+#include "store/sqlite/checkpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 
 struct checkpointer {
     struct db db;                /* the checkpoint thread's alone, once it runs */
-    const struct rows *rows;
+    const struct sqlite *file;
     struct checkpoint_limits limits;
     bool failing;                /* the thread's: the last pass failed, and said so */
     pthread_t thread;
@@ -79,7 +79,7 @@ static void *checkpointer_main(void *arg)
             pthread_cond_wait(&c->changed, &c->lock);
         if (c->stopping)
             break;
-        bool alone = rows_alone(c->rows);
+        bool alone = owners_alone(&c->file->owners);
         if (alone)
             pass_beside(c);
         if (!alone || c->wal_pages >= c->limits.restart)
@@ -109,7 +109,7 @@ void checkpointer_make_room(struct checkpointer *c, int64_t wal_pages)
 static bool connect(struct checkpointer *c, struct err *err)
 {
     int64_t version;
-    if (!db_open(c->rows->db.path, true, &c->db, err))
+    if (!db_open(c->file->db.path, true, &c->db, err))
         return false;
     sqlite3_busy_timeout(c->db.handle, PATIENCE_MS);
     /* Of the disk's order only: log before ledger. And SQLite looks into the file, so that it knows of the log. */
@@ -117,13 +117,13 @@ static bool connect(struct checkpointer *c, struct err *err)
            db_number(&c->db, "SELECT count(*) FROM sqlite_schema", &version, err);
 }
 
-bool checkpointer_start(const struct rows *rows, struct checkpoint_limits limits, struct checkpointer **ret,
+bool checkpointer_start(const struct sqlite *file, struct checkpoint_limits limits, struct checkpointer **ret,
                         struct err *err)
 {
     struct checkpointer *c = calloc(1, sizeof *c);
     if (!c)
         return err_nomem(err, "the ledger");
-    c->rows = rows;
+    c->file = file;
     c->limits = limits;
     if (!connect(c, err))
         goto fail;

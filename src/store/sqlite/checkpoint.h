@@ -8,7 +8,7 @@
 #ifndef RUNG_STORE_CHECKPOINT_H
 #define RUNG_STORE_CHECKPOINT_H
 
-#include "store/rows.h"
+#include "store/sqlite/sqlite.h"
 
 /* In pages of 4 KiB of the log. */
 struct checkpoint_limits {
@@ -18,8 +18,8 @@ struct checkpoint_limits {
 };
 
 struct checkpointer;
-/* Of the file that *rows writes, which must outlive the checkpointer. */
-bool checkpointer_start(const struct rows *rows, struct checkpoint_limits limits, struct checkpointer **ret,
+/* Of an open file, which must outlive the checkpointer. */
+bool checkpointer_start(const struct sqlite *file, struct checkpoint_limits limits, struct checkpointer **ret,
                         struct err *err);
 void checkpointer_stop(struct checkpointer *c);   /* NULL allowed */
 /* The writer calls this between two transactions. */

@@ -1,6 +1,6 @@
 /* SQLite, held at arm's length: what other rooms of this floor see is true or false and a sentence a user can act on.
  * Tables are not known here. */
-#include "store/db.h"
+#include "store/sqlite/db.h"
 
 #include <errno.h>
 #include <fcntl.h>

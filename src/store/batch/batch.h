@@ -1,0 +1,57 @@
+/* What the ledger thread does in one transaction: all jobs that are queued, or none of them. Private to this floor.
+ *
+ * A batch reads first what its jobs need (their rows, then the counters of their keys), so that a database over a wire
+ * is waited for twice and not once a job; then it decides in memory, job after job, and sends what changes. That is
+ * sound because a transaction is alone (sql.h). Counters are written once a batch, whatever the number of jobs. */
+#ifndef RUNG_STORE_BATCH_H
+#define RUNG_STORE_BATCH_H
+
+#include "store/keys.h"
+#include "store/sql/sql.h"
+
+enum job_kind {
+    JOB_BEGIN,
+    JOB_ATTEMPT,
+    JOB_SETTLE,
+    JOB_ABANDON,       /* a begin whose caller was told no although it may have been committed */
+    JOB_BURY,          /* settle what dead owners left open, and show that this one lives */
+    JOB_FLUSH,
+    JOB_KEY_CREATE,
+    JOB_KEY_REVOKE,
+    JOB_KEY_FIND,
+    JOB_KEYS_ANY,
+    JOB_KEYS_LIST,
+    JOB_KEY_USAGE,
+};
+
+struct row_state;
+struct key_list {
+    struct key_record *keys;
+    int64_t n, cap;
+    bool failed;       /* out of memory */
+};
+
+struct job {
+    enum job_kind kind;
+    const struct ledger_row *row;                  /* begin, settle, abandon */
+    const struct ledger_reservation *reservation;  /* attempt */
+    const struct key_limits *limits;               /* begin; NULL: none */
+    struct ledger_verdict verdict;                 /* begin, attempt: the answer */
+    const char *text;                              /* of keys: a digest, an id or a name */
+    struct key_record *key;                        /* create: what; revoke, find: the answer */
+    struct key_list *list;                         /* the answer */
+    struct key_usage *usage;                       /* the answer */
+    int64_t number;                                /* any: the answer */
+    bool owned;         /* nobody waits: freed by the ledger thread, kept while the store refuses */
+    bool done, ok;
+    struct err err;
+    struct job *next;
+    struct row_state *state;                       /* the batch's */
+};
+
+/* Runs the list in one transaction. true: committed; each job's ok and err say how it went, a refusal spoils nothing.
+ * *ret_month_pico_usd is what is spent and reserved in this month, over all keys. false: no job has left a trace, or,
+ * with *ret_unknown, nobody knows yet. */
+bool batch_run(struct sql *sql, struct job *jobs, int64_t *ret_month_pico_usd, bool *ret_unknown, struct err *err);
+
+#endif
