@@ -24,7 +24,7 @@ $(error BUILD must be release, debug or asan, not '$(BUILD)')
 endif
 Q := $(if $(filter 1,$(V)),,@)
 
-PKGS     := libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libutf8proc libedit libcrypto
+PKGS     := libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libutf8proc libedit libcrypto libpcre2-8
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla -Wno-missing-field-initializers
 MODE.release := -O2 -g1
@@ -36,7 +36,7 @@ CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-mat
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
-TEST_LIBS   = $(shell pkg-config --libs cmocka libpcre2-8)
+TEST_LIBS   = $(shell pkg-config --libs cmocka)
 
 # Files compiled for one instruction set carry it as a suffix: x86/matmul_avx512.c
 # (optimised in debug builds too: unoptimised intrinsics are neither inlined nor readable)
