@@ -146,6 +146,7 @@ struct config {
     double threshold[KIND_COUNT + 1];    /* per kind; [KIND_UNKNOWN] the default */
     bool hold_whole[KIND_COUNT + 1];     /* classify, extract, route: released whole */
     int64_t hold_ms;                     /* ceiling of the window for the others */
+    int64_t deadline_ms;                 /* of a whole request, with all its attempts; 0: none */
     enum privacy privacy;                /* of requests that do not say */
     bool has_budget;                     /* a budget of 0 spends nothing */
     int64_t budget_pico_usd_per_month;

@@ -8,7 +8,6 @@
 #include "gateway/answer/answer.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/models.h"
-#include "gateway/provider/provider.h"
 
 #define REPLY_ARENA_MAX (256u << 20)
 /* A longer prompt is not tokenised just to plan: the estimate says clearly enough where it does not fit. */
@@ -75,8 +74,8 @@ static bool commons_open(const struct config *c, bool no_ledger, struct commons 
 }
 
 /* Takes the configuration. */
-static bool generation_open(struct config *c, struct commons *common, struct str starter, struct gateway **ret,
-                            struct err *err)
+static bool generation_open(struct config *c, struct commons *common, const struct pools *before, struct str starter,
+                            struct gateway **ret, struct err *err)
 {
     struct gateway *g = calloc(1, sizeof *g);
     if (!g) {
@@ -95,7 +94,8 @@ static bool generation_open(struct config *c, struct commons *common, struct str
     g->ledger = common->ledger;
     g->sticky = common->sticky;
     atomic_init(&g->refs, 1);
-    if (!models_enter(g, starter, err)) {
+    if (!pools_open(c, g->http, before, &g->pools, err) || !models_enter(g, starter, err)) {
+        pools_close(g->pools);
         config_free(c);
         free(g);
         return false;
@@ -112,7 +112,7 @@ bool gateway_open(struct config *c, const struct gateway_options *o, struct gate
         config_free(c);
         return false;
     }
-    if (!generation_open(c, common, o->starter, ret, err)) {
+    if (!generation_open(c, common, NULL, o->starter, ret, err)) {
         commons_close(common);
         return false;
     }
@@ -127,7 +127,7 @@ bool gateway_renew(struct gateway *old, struct config *c, const struct gateway_o
         config_free(c);
         return err_set(err, ERR_INVALID, "a monthly budget needs the ledger, which was off at the start; restart Rung");
     }
-    return generation_open(c, old->commons, o->starter, ret, err);
+    return generation_open(c, old->commons, old->pools, o->starter, ret, err);
 }
 
 struct gateway *gateway_hold(struct gateway *g)
@@ -142,6 +142,7 @@ void gateway_close(struct gateway *g)
         return;
     struct commons *common = g->commons;
     models_leave(g);
+    pools_close(g->pools);
     if (atomic_fetch_sub(&common->generations, 1) == 1)
         commons_close(common);
     config_free(g->config);
@@ -175,11 +176,11 @@ static int64_t count_tokens(const struct gateway *g, const struct request *req, 
 }
 
 /* What a model can do of what requests may ask for. */
-static unsigned offers_of(const struct gateway *g, int model)
+static unsigned offers_of(const struct gateway *g, const struct request *req, int model)
 {
     const struct config_model *m = &g->config->models[model];
     if (!g->local[model])
-        return provider_offers(&m->upstreams[0]);
+        return pool_offers(m, req);
     return local_model_info(g->local[model])->tools ? LOCAL_OFFERS : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
 }
 
@@ -211,7 +212,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
         ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
-        ret->offers[i] = offers_of(g, i);
+        ret->offers[i] = offers_of(g, req, i);
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
         if (req->context_length && (!ret->context[i] || req->context_length < ret->context[i]))
             ret->context[i] = req->context_length;

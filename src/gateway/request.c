@@ -17,3 +17,22 @@ void request_needs(struct request *r, enum need need, const char *fmt, ...)
     r->needs |= NEED_BIT(need);
     r->need_fields[need] = field ? field : "a field";
 }
+
+static uint64_t mix(uint64_t h, struct str s)
+{
+    h = (h ^ str_hash(s)) * 0x9E3779B97F4A7C15ull;
+    h ^= h >> 32;
+    return (h ^ s.n) * 0xD6E8FEB86659FD93ull;
+}
+
+uint64_t request_conversation(const struct request *r, uint64_t salt)
+{
+    if (r->conversation_id.n)
+        return mix(salt, r->conversation_id);
+    for (int i = 0; i < r->n_messages; i++) {
+        salt = mix(mix(salt, r->messages[i].role), r->messages[i].content);
+        if (str_is(r->messages[i].role, "user"))
+            break;
+    }
+    return mix(salt, (struct str){(const char *)r->prompt_tokens, (size_t)r->n_prompt_tokens * sizeof(int32_t)});
+}

@@ -65,6 +65,8 @@ struct caller {
 };
 
 /* ---- the request; everything lives in its arena or in the body it was parsed from ---- */
+#define REQUEST_MAX_DEADLINE_MS 86400000
+
 struct request {
     struct arena *arena;
     char id[48];                         /* "chatcmpl-..."; of one of several answers with "-0", "-1" ... behind */
@@ -125,6 +127,7 @@ struct request {
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
 
     int64_t arrived_ns;
+    int64_t deadline_ns;                 /* when the answer is of no use any more; 0: never */
     const struct caller *caller;         /* who asks; NULL: nobody in particular */
     /* Asked at every token, from any thread: has whoever waits for this gone away? NULL: never. */
     bool (*gone)(void *ctx);
@@ -136,6 +139,10 @@ struct request {
 /* Notes that a field, named as in printf, asks for something; the first one counts. */
 void request_needs(struct request *r, enum need need, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* A hash of the conversation: of its id, else of its first messages, all up to and including the first of the user,
+ * which every later request of it repeats. */
+uint64_t request_conversation(const struct request *r, uint64_t salt);
+
 /* What does not live in the arena. */
 static inline void request_free(struct request *r)
 {
@@ -144,7 +151,7 @@ static inline void request_free(struct request *r)
 }
 
 /* ---- the reply ---- */
-#define REPLY_MAX_ATTEMPTS 8
+#define REPLY_MAX_ATTEMPTS 16
 
 enum attempt_outcome {
     ATTEMPT_OK, ATTEMPT_LOW_CONFIDENCE, ATTEMPT_FAILED, ATTEMPT_TIMEOUT, ATTEMPT_CANCELLED, ATTEMPT_POSSIBLY_BILLED,
@@ -171,6 +178,9 @@ struct attempt {
     char error[120];                     /* of one that failed, or gave an answer that is not in form */
     int http_status;                     /* an upstream's refusal; 0: none */
     int64_t retry_after_s;               /* what came with it; 0: nothing */
+    const char *upstream;                /* which of the pool; NULL: the model is here */
+    char upstream_model[80];             /* what it says it serves; empty: nothing */
+    char fingerprint[64];                /* its system_fingerprint; empty: none */
 };
 
 enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define LEDGER_MAX_ATTEMPTS 8
+#define LEDGER_MAX_ATTEMPTS 16
 #define LEDGER_ID_BYTES 64
 #define LEDGER_NAME_BYTES 128
 #define LEDGER_NO_BUDGET INT64_MAX

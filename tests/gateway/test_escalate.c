@@ -211,7 +211,7 @@ static void test_unfinished_answer_is_made_again_when_nobody_above_answers(void 
     (void)state;
     struct house h;
     struct plain_reply r;
-    house_open(&h, TWO_TIERS CLIMB "hold_ms: 0\n", upstream.port, "");
+    house_open(&h, TWO_TIERS CLIMB "hold_ms: 0\n", upstream.port, "retries: 0, ");
     stand_in_play(&upstream, (struct stand_in_script){.status = 500, .body = "{}"});
     house_chat(&h, "{\"model\":\"auto\",\"stream\":true,\"max_tokens\":20,\"temperature\":2,\"seed\":1,\"messages\":[{\"role\":\"user\",\"content\":\"Say something\"}]}", &r);
     assert_int_equal(r.status, 200);
@@ -475,7 +475,7 @@ static void test_answer_that_cannot_be_carried_over_is_a_failure(void **state)
     };
     struct house h;
     struct plain_reply r;
-    house_open(&h, TWO_TIERS STAY, upstream.port, "");
+    house_open(&h, TWO_TIERS STAY, upstream.port, "breaker: {failures: 100}, ");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         stand_in_play(&upstream, (struct stand_in_script){.body = cases[i].body});
         house_chat(&h, "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);

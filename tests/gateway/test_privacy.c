@@ -41,7 +41,7 @@ static void test_private_trap_sees_a_request_that_may_leave(void **state)
     struct house h;
     house_open(&h, TIERS, trap.port);
     assert_int_equal(status_of(&h, ask_starter("x", NULL)), 200);
-    assert_int_equal(trap_connections(&trap), 1);
+    assert_true(trap_connections(&trap) >= 1);
     house_close(&h);
 }
 

@@ -6,9 +6,11 @@
 #include <stdatomic.h>
 
 #include "gateway/account/account.h"
+#include "base/clock.h"
 #include "gateway/answer/release.h"
 #include "gateway/answer/sticky.h"
 #include "gateway/gateway.h"
+#include "gateway/pool/pool.h"
 #include "net/client.h"
 #include "runtime/runtime.h"
 #include "store/ledger.h"
@@ -33,6 +35,7 @@ struct gateway {
     struct local_model *local[CONFIG_MAX_MODELS];   /* NULL for upstreams */
     atomic_bool warm;                     /* the first tier's model has been seen loaded */
     int n_declared;                       /* entries of them that the configuration named */
+    struct pools *pools;                  /* of upstreams */
     struct commons *commons;
     /* views of the commons */
     struct runtime *runtime;              /* NULL: no local model */
@@ -83,6 +86,9 @@ static inline enum attempt_end answer_end(enum release_verdict verdict)
     };
     return ends[verdict];
 }
+
+/* The deadline has passed: an answer is of no use any more. */
+static inline bool answer_late(const struct request *req) { return req->deadline_ns && clock_ns() >= req->deadline_ns; }
 
 static inline bool answer_client_gone(const struct request *req) { return req->gone && req->gone(req->gone_ctx); }
 

@@ -1,7 +1,7 @@
 /* Down the plan: attempt after attempt until an answer may be given. An attempt that is not sure enough, or fails, is
  * never seen, and is booked; an answer that is not in form counts as a failure, which a local model may mend once. What
  * climbs and finds nobody above comes back to the answer already there, marked. After the release nothing climbs. */
-#include "gateway/answer/answer.h"
+#include "gateway/answer/tries.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ struct climb {
     struct reply kept;                    /* a complete answer that was to climb, or not in form: its content only */
     struct release kept_release;
     bool has_kept;
+    bool failed;                          /* the last step: whoever stands in for it is asked */
     int unsure;                           /* the last step abandoned for its confidence, -1: none */
     struct err err;                       /* of the last failure */
     int status;                           /* the HTTP status it means */
@@ -94,7 +95,7 @@ static void add_reason(struct climb *c, const char *what)
     snprintf(reason + used, sizeof c->reply->reason - used, "%s%.60s %s", used ? "; " : "", c->reply->tier, what);
 }
 
-static struct attempt *new_attempt(struct climb *c, int step, bool again)
+static struct attempt *new_attempt(struct climb *c, int step, bool again, const struct config_upstream *u)
 {
     const struct config *config = c->g->config;
     int tier = c->plan->steps[step].tier;
@@ -103,7 +104,8 @@ static struct attempt *new_attempt(struct climb *c, int step, bool again)
     *a = (struct attempt){
         .tier = tier >= 0 ? config->tiers[tier].name : "named",
         .model = m->name,
-        .local = m->file || m->own_machine,
+        .local = u ? u->own_machine : m->file != NULL,
+        .upstream = u ? u->name : NULL,
         .again = again,
         .confidence = -1,
     };
@@ -126,29 +128,45 @@ static void note_refusal(struct climb *c, struct attempt *a)
     c->status = 400;
 }
 
+static int local_status(const struct climb *c)
+{
+    switch (c->err.code) {
+    case ERR_INVALID:
+    case ERR_UNSUPPORTED:
+    case ERR_LIMIT:
+        return 400;
+    case ERR_BUSY:
+        return 503;
+    case ERR_TIMEOUT:
+        return 504;
+    default:
+        return 500;
+    }
+}
+
+/* What of an upstream's refusals is the client's to mend is passed on. */
+static int upstream_status(const struct climb *c, const struct attempt *a)
+{
+    int theirs = a->http_status;
+    if (theirs == 400 || theirs == 413 || theirs == 422 || theirs == 429)
+        return theirs;
+    return c->err.code == ERR_BUSY ? 503 : c->err.code == ERR_TIMEOUT ? 504 : 502;
+}
+
 static void note_failure(struct climb *c, struct attempt *a)
 {
     note_error(c, a);
     if (a->outcome == ATTEMPT_OK)
         a->outcome = c->err.code == ERR_TIMEOUT ? ATTEMPT_TIMEOUT : ATTEMPT_FAILED;
-    bool theirs = a->http_status == 400 || a->http_status == 413 || a->http_status == 422 || a->http_status == 429;
-    if (a->local && (c->err.code == ERR_INVALID || c->err.code == ERR_UNSUPPORTED))
-        c->status = 400;
-    else if (a->local && c->err.code == ERR_BUSY)
-        c->status = 503;
-    else if (a->local && !a->http_status)
-        c->status = c->err.code == ERR_LIMIT ? 400 : 500;
-    else
-        c->status = theirs ? a->http_status : c->err.code == ERR_TIMEOUT ? 504 : 502;
-    c->retry_after_s = c->status == a->http_status ? a->retry_after_s : 0;
+    c->status = a->upstream ? upstream_status(c, a) : local_status(c);
+    c->retry_after_s = c->status == a->http_status || c->status == 503 ? a->retry_after_s : 0;
     err_prefix(&c->err, "%s (%s): ", a->tier, a->model);
-    add_reason(c, "failed");
 }
 
-static void finish_attempt(struct climb *c, struct attempt *a, int model, enum attempt_end end)
+static void finish_attempt(struct climb *c, struct attempt *a, const struct price *price, enum attempt_end end)
 {
     a->confidence = c->reply->confidence;
-    a->cost_pico_usd = account_cost(&c->g->config->models[model].price, &a->usage);
+    a->cost_pico_usd = account_cost(price, &a->usage);
     if (end == END_CLIMB)
         a->outcome = ATTEMPT_LOW_CONFIDENCE;
     else if (end == END_GONE && a->outcome == ATTEMPT_OK)
@@ -163,6 +181,16 @@ static void finish_attempt(struct climb *c, struct attempt *a, int model, enum a
         memcpy(a->error, c->reply->malformed, sizeof a->error);
 }
 
+/* Is there a step that a complete answer, which is not good enough, may give way to? */
+static bool has_next(const struct climb *c, int step)
+{
+    for (int i = step + 1; i < c->plan->n_steps; i++) {
+        if (!c->plan->steps[i].stand_in)
+            return true;
+    }
+    return false;
+}
+
 /* An answer whose form is not known before its end is held to its end, where another could still take its place. */
 static bool must_hold(const struct climb *c, int step)
 {
@@ -173,29 +201,34 @@ static bool must_hold(const struct climb *c, int step)
     if (local)
         return !form->by_mask || c->req->n_stop > 0 ||
                (form->rule.kind == RULE_TOOLS && !local_model_info(local)->calls_in_json);
-    return step + 1 < c->plan->n_steps || c->has_kept;
+    return has_next(c, step) || c->has_kept;
 }
 
-/* threshold < 0: its answer stands. The release is handed out only with END_CLIMB and END_MALFORMED, for an answer
- * worth keeping. again: drawn otherwise than the one before. */
-static enum attempt_end try_step(struct climb *c, int step, double threshold, bool again, struct release *ret_release)
+/* One attempt: at the model here, or at the upstream of a ticket. threshold < 0: its answer stands. The release is
+ * handed out only with END_CLIMB and END_MALFORMED, for an answer worth keeping. again: drawn otherwise than the one
+ * before. */
+static enum attempt_end try_step(struct climb *c, int step, double threshold, bool again, const struct pool_ticket *t,
+                                 struct release *ret_release)
 {
     int model = c->plan->steps[step].model;
-    struct attempt *a = new_attempt(c, step, again);
+    struct attempt *a = new_attempt(c, step, again, t ? t->upstream : NULL);
     struct release rel;
     enum attempt_end end = END_FAILED;
     c->err = ERR_INIT;
     release_init(&rel, c->g->config, c->req, c->reply, c->sink, threshold);
     rel.whole |= must_hold(c, step);
-    if (c->g->local[model])
+    if (!t) {
         end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
-    else if (account_announce(c->g, c->req, a, model, &c->err))
-        end = upstream_attempt(c->g, c->req, &c->g->config->models[model].upstreams[0], &rel, a, &c->err);
-    else
+    } else if (account_announce(c->g, c->req, a, model, &c->err)) {
+        end = upstream_attempt(c->g, c->req, t->upstream, &rel, a, &c->err);
+        pool_done(c->g->pools, t, tries_verdict(end, a, c->req, &c->err), a->retry_after_s * 1000);
+    } else {
         a->http_status = c->err.code == ERR_LIMIT ? 429 : 0;
+        pool_done(c->g->pools, t, POOL_UNTOLD, 0);
+    }
     if (rel.first_ns)
         c->reply->ttft_us = (rel.first_ns - c->req->arrived_ns) / 1000;
-    finish_attempt(c, a, model, end);
+    finish_attempt(c, a, t ? &t->upstream->price : &c->g->config->models[model].price, end);
     if (end == END_CLIMB || end == END_MALFORMED)
         *ret_release = rel;
     else
@@ -203,12 +236,67 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, bo
     return end;
 }
 
+/* Nobody of the pool may be asked now: booked as an attempt, so that the reply says why. */
+static enum attempt_end fail_pool(struct climb *c, int step, const struct err *err, int64_t wait_ms)
+{
+    struct attempt *a = new_attempt(c, step, false, NULL);
+    c->err = *err;
+    a->retry_after_s = (wait_ms + 999) / 1000;
+    finish_attempt(c, a, &c->g->config->models[c->plan->steps[step].model].price, END_FAILED);
+    return END_FAILED;
+}
+
+/* A ticket for one more try, after the pause it needs. */
+static bool next_ticket(struct climb *c, int model, const struct tries *tries, struct pool_ticket *ret)
+{
+    struct pools *pools = c->g->pools;
+    struct err err = ERR_INIT;
+    int64_t wait_ms = 0;
+    bool got = pool_pick(pools, model, c->req, tries->tried, tries->barred, ret, &wait_ms, &err);
+    if (!got && (err.code != ERR_BUSY || wait_ms > TRIES_MAX_PAUSE_MS || !tries_pause(tries, c->req, wait_ms)))
+        return false;
+    if (!got)
+        return pool_pick(pools, model, c->req, tries->tried, tries->barred, ret, &wait_ms, &err);
+    if ((tries->tried >> ret->index & 1) && !tries_pause(tries, c->req, 0)) {
+        pool_done(pools, ret, POOL_UNTOLD, 0);
+        return false;
+    }
+    return true;
+}
+
+/* The pool of a step, until one of its upstreams answers, or no further try would help. */
+static enum attempt_end try_pool(struct climb *c, int step, double threshold, struct release *ret_release)
+{
+    int model = c->plan->steps[step].model, to_come = c->plan->n_steps - step;
+    struct tries tries = {.left = c->g->config->models[model].retries};
+    struct pool_ticket t;
+    struct err err = ERR_INIT;
+    int64_t wait_ms = 0;
+    if (!pool_pick(c->g->pools, model, c->req, 0, 0, &t, &wait_ms, &err))
+        return fail_pool(c, step, &err, wait_ms);
+    for (;;) {
+        enum attempt_end end = try_step(c, step, threshold, false, &t, ret_release);
+        const struct attempt *a = &c->reply->attempts[c->reply->n_attempts - 1];
+        bool room = c->reply->n_attempts + to_come < REPLY_MAX_ATTEMPTS;
+        if (end != END_FAILED || c->reply->released || answer_late(c->req) || !room ||
+            !tries_again(&tries, t.index, a, &c->err) || !next_ticket(c, model, &tries, &t))
+            return end;
+    }
+}
+
+static enum attempt_end run_step(struct climb *c, int step, double threshold, bool again, struct release *ret_release)
+{
+    if (c->g->local[c->plan->steps[step].model])
+        return try_step(c, step, threshold, again, NULL, ret_release);
+    return try_pool(c, step, threshold, ret_release);
+}
+
 /* ---- between the steps ---- */
 
 static bool can_climb_from(const struct climb *c, int step)
 {
     for (int i = step + 1; i < c->plan->n_steps; i++) {
-        if (!c->plan->steps[i].fallback)
+        if (!c->plan->steps[i].fallback && !c->plan->steps[i].stand_in)
             return true;
     }
     return false;
@@ -294,11 +382,12 @@ static bool walk_step(struct climb *c, int step)
 {
     struct release rel;
     double threshold = can_climb_from(c, step) ? c->plan->steps[step].threshold : -1;
-    enum attempt_end end = try_step(c, step, threshold, false, &rel);
+    enum attempt_end end = run_step(c, step, threshold, false, &rel);
     if (end == END_MALFORMED && may_try_again(c, step)) {
         keep(c, &rel);
-        end = try_step(c, step, threshold, true, &rel);
+        end = run_step(c, step, threshold, true, &rel);
     }
+    c->failed = end == END_FAILED;
     switch (end) {
     case END_ANSWER:
         mark_answer(c, step);
@@ -317,6 +406,7 @@ static bool walk_step(struct climb *c, int step)
         give_error(c);
         return true;
     case END_FAILED:
+        add_reason(c, "failed");
         break;
     }
     if (c->reply->released)
@@ -328,7 +418,7 @@ static bool walk_step(struct climb *c, int step)
 static void answer_again(struct climb *c)
 {
     struct release rel;
-    enum attempt_end end = try_step(c, c->unsure, -1, false, &rel);
+    enum attempt_end end = run_step(c, c->unsure, -1, false, &rel);
     if (end == END_ANSWER) {
         c->reply->outcome = REPLY_OK;
         c->reply->escalation = "unavailable";
@@ -344,6 +434,15 @@ static void answer_again(struct climb *c)
         give_error(c);
 }
 
+/* The deadline passed between two steps. */
+static void give_up(struct climb *c)
+{
+    if (!c->status) {
+        err_set(&c->err, ERR_TIMEOUT, "the request's deadline passed before it was answered");
+        c->status = 504;
+    }
+}
+
 void escalate(struct gateway *g, const struct request *req, const struct plan *plan, const struct answer_sink *sink,
               struct reply *reply)
 {
@@ -351,14 +450,18 @@ void escalate(struct gateway *g, const struct request *req, const struct plan *p
     c.kept.text = c.kept.reasoning = BUF_INIT(ANSWER_MAX_BYTES);
     bool over = false;
     for (int i = 0; i < plan->n_steps && !over; i++) {
-        if (plan->steps[i].fallback && c.unsure >= 0)
+        if (plan->steps[i].stand_in && !c.failed)
+            continue;
+        if ((plan->steps[i].fallback && c.unsure >= 0) || answer_late(req))
             break;
         if (c.unsure >= 0 && reply->n_attempts == REPLY_MAX_ATTEMPTS - 1)
             break;                        /* room to answer again */
         over = walk_step(&c, i);
     }
-    bool in_form = c.has_kept && c.kept.form != FORM_INVALID;
-    if (!over && c.unsure >= 0 && !in_form)
+    bool in_form = c.has_kept && c.kept.form != FORM_INVALID, late = answer_late(req);
+    if (!over && late)
+        give_up(&c);
+    if (!over && c.unsure >= 0 && !in_form && !late)
         answer_again(&c);
     else if (!over && !give_kept(&c))
         give_error(&c);

@@ -69,6 +69,10 @@ static enum release_verdict pull(struct local_run *run, struct gen_event *ret_do
     for (;;) {
         if (verdict == RELEASE_ON && answer_client_gone(run->req))
             verdict = RELEASE_GONE;
+        if (verdict == RELEASE_ON && answer_late(run->req)) {
+            err_set(run->err, ERR_TIMEOUT, "the request's deadline passed while it was answered");
+            verdict = RELEASE_GONE;
+        }
         if (verdict != RELEASE_ON)
             generation_cancel(run->gen);
         struct gen_event ev;

@@ -37,28 +37,6 @@ void sticky_close(struct sticky *s)
     free(s);
 }
 
-static uint64_t mix(uint64_t h, struct str s)
-{
-    h = (h ^ str_hash(s)) * 0x9E3779B97F4A7C15ull;
-    h ^= h >> 32;
-    return (h ^ s.n) * 0xD6E8FEB86659FD93ull;
-}
-
-/* The first messages: all up to and including the first of the user, which every later request of the conversation
- * repeats. */
-static uint64_t sticky_key(const struct sticky *s, const struct request *req)
-{
-    uint64_t h = s->salt;
-    if (req->conversation_id.n)
-        return mix(h, req->conversation_id);
-    for (int i = 0; i < req->n_messages; i++) {
-        h = mix(mix(h, req->messages[i].role), req->messages[i].content);
-        if (str_is(req->messages[i].role, "user"))
-            break;
-    }
-    return h;
-}
-
 static bool continues(const struct request *req)
 {
     if (req->conversation_id.n)
@@ -74,7 +52,7 @@ int sticky_get(struct sticky *s, const struct request *req)
 {
     if (!continues(req))
         return 0;
-    uint64_t key = sticky_key(s, req);
+    uint64_t key = request_conversation(req, s->salt);
     int tier = 0;
     pthread_mutex_lock(&s->lock);
     struct slot *set = s->slots[key % STICKY_SETS];
@@ -90,7 +68,7 @@ int sticky_get(struct sticky *s, const struct request *req)
 
 void sticky_put(struct sticky *s, const struct request *req, int tier)
 {
-    uint64_t key = sticky_key(s, req);
+    uint64_t key = request_conversation(req, s->salt);
     pthread_mutex_lock(&s->lock);
     struct slot *set = s->slots[key % STICKY_SETS], *to = &set[0];
     for (int i = 0; i < STICKY_WAYS; i++) {

@@ -13,6 +13,9 @@
 #define BODY_MAX_BYTES (JSON_MAX_BYTES + 4096)
 #define ERROR_MAX_BYTES (64u << 10)
 #define REPLY_MAX_BYTES (32u << 20)
+#define SLOW_TOKEN_MS 200                 /* a server slower than that is taken for hung */
+#define ASSUMED_TOKENS 1024               /* of a plain answer without a limit */
+#define MAX_COUNTED_TOKENS 1000000
 #define STOP_MAX_EVENTS 64                /* looked at after a cancel, before its end is taken for granted */
 
 struct upstream_run {
@@ -39,6 +42,24 @@ static void list_headers(const struct upstream_run *run, struct str own, const c
     headers[n] = NULL;
 }
 
+/* The whole of a plain answer comes with its first byte: it is late when even a slow server would have written all of
+ * it. */
+static int64_t first_byte_ms(const struct upstream_run *run)
+{
+    int64_t asked = run->reader.attempt->max_tokens ? run->reader.attempt->max_tokens : run->req->max_tokens;
+    int64_t tokens = !asked ? ASSUMED_TOKENS : asked < MAX_COUNTED_TOKENS ? asked : MAX_COUNTED_TOKENS;
+    return run->upstream->first_token_timeout_ms + (run->req->stream ? 0 : tokens * SLOW_TOKEN_MS);
+}
+
+/* The upstream's own limit, or what is left to the request. */
+static int64_t total_ms(const struct upstream_run *run)
+{
+    int64_t left_ms = run->req->deadline_ns ? (run->req->deadline_ns - clock_ns()) / 1000000 : INT64_MAX;
+    if (left_ms >= run->upstream->total_timeout_ms)
+        return run->upstream->total_timeout_ms;
+    return left_ms > 1 ? left_ms : 1;
+}
+
 static bool start_call(struct gateway *g, struct upstream_run *run, struct http_call **ret, struct err *err)
 {
     const struct config_upstream *u = run->upstream;
@@ -63,9 +84,9 @@ static bool start_call(struct gateway *g, struct upstream_run *run, struct http_
             .headers = headers,
             .body = buf_view(&body),
             .connect_timeout_ms = u->connect_timeout_ms,
-            .first_byte_timeout_ms = run->req->stream ? u->first_token_timeout_ms : 0,
+            .first_byte_timeout_ms = first_byte_ms(run),
             .idle_timeout_ms = u->idle_timeout_ms,
-            .total_timeout_ms = u->total_timeout_ms,
+            .total_timeout_ms = total_ms(run),
             .max_body_bytes = REPLY_MAX_BYTES,
         };
         ok = http_call_start(g->http, &call, ret, err);
@@ -111,6 +132,16 @@ static void stop_call(struct upstream_run *run, struct http_call *call)
     }
 }
 
+/* A stream that is alive but says nothing: comments and empty events keep the wire busy for ever. */
+static bool is_silent(const struct upstream_run *run)
+{
+    int64_t limit_ms = run->upstream->first_token_timeout_ms;
+    return run->streamed && !run->reader.rel->first_ns && !run->reader.finished &&
+           clock_us() - run->started_us > limit_ms * 1000 &&
+           !err_set(run->reader.err, ERR_TIMEOUT, "it sent no token within %lld ms (first-token time-out)",
+                    (long long)limit_ms);
+}
+
 /* Pull until the call is done, the answer is not wanted, or the client is gone. true: it came to its end, see
  * *ret_done. */
 static bool pull(struct upstream_run *run, struct http_call *call, struct http_event *ret_done)
@@ -121,6 +152,8 @@ static bool pull(struct upstream_run *run, struct http_call *call, struct http_e
             run->reader.verdict = RELEASE_GONE;
             return false;
         }
+        if (is_silent(run))
+            return false;
         if (!http_call_next(call, ANSWER_POLL_MS, &ev)) {
             if (run->reader.done) {       /* all is said; nobody waits for the connection to end */
                 *ret_done = (struct http_event){.kind = HTTP_DONE, .ok = true};

@@ -29,6 +29,7 @@ static const char *const top_keys[] = {
     "traits",
     "confidence",
     "hold_ms",
+    "deadline_ms",
     "privacy",
     "prices",
     "budget_usd_per_month",
@@ -246,13 +247,16 @@ static bool read_numbers(struct config_reader *r, const struct yaml_node *root)
     struct config *c = r->c;
     const struct yaml_node *hold = yaml_get(root, "hold_ms"), *budget = yaml_get(root, "budget_usd_per_month"),
                            *factor = yaml_get(root, "reasoning_factor"), *threads = yaml_get(root, "threads"),
-                           *memory = yaml_get(root, "memory"), *load = yaml_get(root, "load_timeout_ms"),
+                           *deadline = yaml_get(root, "deadline_ms"), *memory = yaml_get(root, "memory"),
+                           *load = yaml_get(root, "load_timeout_ms"),
                            *most = yaml_get(root, "budget_max_tokens");
     double budget_usd = 0;
     int64_t n_threads = 0;
     if ((hold && !yaml_to_i64(hold, r->name, "hold_ms", 0, 600000, &c->hold_ms, r->err)) ||
         (budget && !yaml_to_f64(budget, r->name, "budget_usd_per_month", 0, 1e6, &budget_usd, r->err)) ||
         (most && !yaml_to_i64(most, r->name, "budget_max_tokens", 1, 10000000, &c->max_tokens, r->err)) ||
+        (deadline &&
+         !yaml_to_i64(deadline, r->name, "deadline_ms", 1, REQUEST_MAX_DEADLINE_MS, &c->deadline_ms, r->err)) ||
         (factor && !yaml_to_f64(factor, r->name, "reasoning_factor", 1, 100, &c->reasoning_factor, r->err)) ||
         (threads && !yaml_to_i64(threads, r->name, "threads", 1, POOL_THREADS_MAX, &n_threads, r->err)) ||
         (memory && !config_read_size(r, memory, "memory", &c->memory_bytes)) ||

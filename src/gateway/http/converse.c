@@ -200,6 +200,20 @@ static bool answer(struct gateway *g, struct conversation *c, struct err *err)
     return ok;
 }
 
+/* The configuration's, or an earlier one that the client names. */
+static bool set_deadline(const struct gateway *g, struct http_exchange *x, struct request *req, struct err *err)
+{
+    int64_t ms = gateway_config(g)->deadline_ms, own_ms;
+    struct str own = http_header(x, "x-rung-deadline-ms");
+    if (own.p && (!str_to_i64(own, &own_ms) || own_ms < 1 || own_ms > REQUEST_MAX_DEADLINE_MS))
+        return err_set(err, ERR_INVALID, "the header x-rung-deadline-ms must be a number of milliseconds from 1 to %d",
+                       REQUEST_MAX_DEADLINE_MS);
+    if (own.p && (!ms || own_ms < ms))
+        ms = own_ms;
+    req->deadline_ns = ms ? http_arrived_ns(x) + ms * 1000000 : 0;
+    return true;
+}
+
 void converse(struct gateway *g, struct http_exchange *x, const struct dialect *dialect, const struct caller *caller)
 {
     struct arena arena = ARENA_INIT(REQUEST_ARENA_MAX);
@@ -209,6 +223,9 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
     if (!dialect->parse(http_body(x), &arena, &req, &err)) {
         page_fail(x, dialect->error, err.code == ERR_NOMEM ? 503 : 400, err.msg,
                   param_of(err.msg, param, sizeof param), NULL);
+    } else if (!set_deadline(g, x, &req, &err)) {
+        page_fail(x, dialect->error, 400, err.msg, NULL, NULL);
+        request_free(&req);
     } else {
         struct conversation c = {.x = x, .dialect = dialect, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
         req.arrived_ns = http_arrived_ns(x);

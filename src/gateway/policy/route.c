@@ -110,7 +110,21 @@ static void list_models(const struct config *c, char *text, size_t size)
         snprintf(text + size - 4, 4, "...");
 }
 
-/* One model was named: it answers or nobody does. */
+/* Behind the step of a model: those that stand in for it when it fails, each under the same rules. */
+static void add_stand_ins(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
+{
+    int at = p->n_steps - 1;
+    const struct config_model *m = &c->models[p->steps[at].model];
+    for (int i = 0; i < m->n_fallback && p->n_steps < PLAN_MAX_STEPS; i++) {
+        if (usable_model(c, r, f, m->fallback[i]) != USABLE)
+            continue;
+        p->steps[p->n_steps] = p->steps[at];
+        p->steps[p->n_steps].model = m->fallback[i];
+        p->steps[p->n_steps++].stand_in = true;
+    }
+}
+
+/* One model was named: it answers, or those that stand in for it, or nobody does. */
 static void plan_named(const struct config *c, const struct request *r, const struct route_facts *f, struct str name,
                        struct plan *p)
 {
@@ -138,6 +152,7 @@ static void plan_named(const struct config *c, const struct request *r, const st
         p->steps[p->n_steps].tier = tier_of_model(c, model);
         p->steps[p->n_steps].model = model;
         p->steps[p->n_steps++].threshold = -1;
+        add_stand_ins(c, r, f, p);
         say(p->reason, sizeof p->reason, "model named");
     }
 }
@@ -238,12 +253,14 @@ static void plan_routed(const struct config *c, const struct request *r, const s
         usable[t] = usable_model(c, r, f, model);
         if (usable[t] != USABLE)
             say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], r, f, model);
-        if (usable[t] == USABLE && t >= start)
+        if (usable[t] == USABLE && t >= start && p->n_steps < PLAN_MAX_STEPS) {
             add_step(c, p, t, false);
+            add_stand_ins(c, r, f, p);
+        }
     }
     bool start_reached = p->n_steps > 0;
     for (int t = start - 1; t >= 0; t--) {
-        if (usable[t] == USABLE)
+        if (usable[t] == USABLE && p->n_steps < PLAN_MAX_STEPS)
             add_step(c, p, t, true);
     }
     if (p->n_steps == 0)

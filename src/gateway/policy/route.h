@@ -7,6 +7,8 @@
 #include "gateway/config.h"
 #include "gateway/kind/kind.h"
 
+#define PLAN_MAX_STEPS 12                  /* fewer than REPLY_MAX_ATTEMPTS: each has room for its attempt */
+
 struct route_facts {                       /* what the plan needs to know beyond the request */
     int64_t tokens[CONFIG_MAX_MODELS];     /* prompt tokens by each model's tokenizer, or the estimate for upstreams */
     int64_t context[CONFIG_MAX_MODELS];    /* what each model holds; 0: unknown, taken as enough */
@@ -33,7 +35,8 @@ struct plan {
         int model;
         double threshold;                  /* an answer below it should climb; < 0: its answer stands */
         bool fallback;                     /* below the start tier: only when every step before it failed */
-    } steps[CONFIG_MAX_TIERS];
+        bool stand_in;                     /* of the model's `fallback`: only when the step before it failed */
+    } steps[PLAN_MAX_STEPS];
     int n_steps;
     char reason[160];                      /* why the first step is where it is */
     char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
