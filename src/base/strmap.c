@@ -28,6 +28,13 @@ void strmap_free(struct strmap *m)
     *m = (struct strmap){0};
 }
 
+void strmap_clear(struct strmap *m)
+{
+    if (m->n)
+        memset(m->slots, 0, m->cap * sizeof *m->slots);
+    m->n = 0;
+}
+
 /* The slot that holds key, or the free one where it belongs. The table is never full. */
 static struct strmap_slot *strmap_slot_of(const struct strmap *m, struct str key, uint32_t hash)
 {

@@ -14,6 +14,7 @@ struct strmap {
 };
 
 void strmap_free(struct strmap *m);
+void strmap_clear(struct strmap *m);   /* empty, its memory kept */
 bool strmap_reserve(struct strmap *m, uint32_t n, struct err *err);
 bool strmap_put(struct strmap *m, struct str key, int32_t value, struct err *err);  /* replaces */
 bool strmap_get(const struct strmap *m, struct str key, int32_t *ret_value);

@@ -43,7 +43,7 @@ bool keys_create(struct ledger *l, const struct key_record *key, const char *dig
 bool keys_revoke(struct ledger *l, const char *id_or_name, struct key_record *ret, struct err *err);
 /* The live key of this digest: neither revoked nor expired. ERR_NOT_FOUND for none. */
 bool keys_find(struct ledger *l, const char *digest, struct key_record *ret, struct err *err);
-/* Whether any live key exists. */
+/* Whether a key was ever made here; revoked and expired ones count. */
 bool keys_any(struct ledger *l, bool *ret, struct err *err);
 /* All keys, revoked ones too, by time of creation; free(*ret). */
 bool keys_list(struct ledger *l, struct key_record **ret, int64_t *ret_n, struct err *err);

@@ -33,12 +33,16 @@ struct job_list {
 struct ledger {
     pthread_mutex_t lock;        /* guards everything down to `stopping` */
     pthread_cond_t wake;         /* for the ledger thread: jobs, or the end */
-    pthread_cond_t answered;     /* for callers: some job is done, there is room */
+    pthread_cond_t room;         /* for callers: the queue is not full */
     struct job_list queue;
+    bool idle;                   /* the ledger thread waits for `wake` */
+    int crowd;                   /* callers that wait for `room` */
+    struct err failure;          /* of the last batch; code ERR_NONE: it was taken */
     int64_t month_pico_usd;      /* spent + reserved, as of the last commit */
     bool stopping;
     pthread_t thread;
     struct sql *sql;             /* the ledger thread's alone, like all below */
+    struct batch *batch;
     bool failed;                 /* the last batch was refused, and that was said */
     struct job bury;             /* the thread's own work, every BURY_S */
     int64_t bury_at_ms;
@@ -71,10 +75,11 @@ static struct job *list_take(struct job_list *list)
 
 static struct owned_job *own(enum job_kind kind, const struct ledger_row *row)
 {
-    struct owned_job *owned = calloc(1, sizeof *owned);
+    size_t bytes = offsetof(struct ledger_row, attempts) + (size_t)row->n_attempts * sizeof row->attempts[0];
+    struct owned_job *owned = malloc(offsetof(struct owned_job, row) + bytes);
     if (!owned)
         return NULL;
-    owned->row = *row;
+    memcpy(&owned->row, row, bytes);
     owned->job = (struct job){.kind = kind, .row = &owned->row, .owned = true, .err = ERR_INIT};
     return owned;
 }
@@ -98,24 +103,26 @@ static void answer_job(struct job *job, bool committed, bool unknown, const stru
         job->ok = false;
         job->err = *failure;
     }
-    job->done = true;
+    sem_post(&job->done); /* from here on the job is its caller's again */
+}
+
+static void answer_batch(struct ledger *l, struct job_list *batch, bool committed, bool unknown,
+                         const struct err *failure, struct job_list *ret_kept)
+{
+    list_init(ret_kept);
+    for (struct job *job; (job = list_take(batch));)
+        if (job != &l->bury)
+            answer_job(job, committed, unknown, failure, ret_kept);
 }
 
 /* Under the lock. What is kept comes before what was queued meanwhile. */
-static void answer_batch(struct ledger *l, struct job_list *batch, bool committed, bool unknown,
-                         const struct err *failure)
+static void put_back(struct ledger *l, struct job_list *kept)
 {
-    struct job_list kept;
-    list_init(&kept);
-    for (struct job *job; (job = list_take(batch));)
-        if (job != &l->bury)
-            answer_job(job, committed, unknown, failure, &kept);
-    if (kept.n) {
-        for (struct job *job; (job = list_take(&l->queue));)
-            list_add(&kept, job);
-        l->queue = kept;
-    }
-    pthread_cond_broadcast(&l->answered);
+    if (!kept->n)
+        return;
+    for (struct job *job; (job = list_take(&l->queue));)
+        list_add(kept, job);
+    l->queue = *kept;
 }
 
 /* Under the lock: until there is work, or it is time to look for the dead. After a failure what was kept waits a
@@ -127,9 +134,11 @@ static void wait_for_work(struct ledger *l)
     if (!l->failed || before == 0 || until_ms > l->bury_at_ms)
         until_ms = l->bury_at_ms;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    while (!l->stopping && (l->failed ? l->queue.n == before : l->queue.n == 0))
-        if (pthread_cond_timedwait(&l->wake, &l->lock, &until) == ETIMEDOUT)
-            return;
+    int rc = 0;
+    l->idle = true;
+    while (rc != ETIMEDOUT && !l->stopping && (l->failed ? l->queue.n == before : l->queue.n == 0))
+        rc = pthread_cond_timedwait(&l->wake, &l->lock, &until);
+    l->idle = false;
 }
 
 static void give_up(struct ledger *l, const struct err *failure)
@@ -145,15 +154,22 @@ static bool run_batch(struct ledger *l, struct job_list *batch, struct err *err)
 {
     bool unknown;
     int64_t month;
+    struct job_list kept;
     pthread_mutex_unlock(&l->lock);
-    bool committed = batch_run(l->sql, batch->head, &month, &unknown, err);
+    bool committed = batch_run(l->batch, batch->head, &month, &unknown, err);
     if (!committed && !l->failed)
         log_error("%s", err->msg);
     l->failed = !committed;
     pthread_mutex_lock(&l->lock);
+    l->failure = *err;
     if (committed)
         l->month_pico_usd = month;
-    answer_batch(l, batch, committed, unknown, err);
+    pthread_mutex_unlock(&l->lock);
+    answer_batch(l, batch, committed, unknown, err, &kept);
+    pthread_mutex_lock(&l->lock);
+    put_back(l, &kept);
+    if (l->crowd)
+        pthread_cond_broadcast(&l->room);
     return committed;
 }
 
@@ -183,23 +199,43 @@ static void *ledger_main(void *arg)
 }
 
 /* ---- calls ---- */
-bool ledger_ask(struct ledger *l, struct job *job, bool wait_for_room, struct err *err)
+/* Under the lock. */
+static bool wait_for_room(struct ledger *l, bool wait, struct err *err)
+{
+    l->crowd++;
+    while (wait && l->queue.n >= LEDGER_QUEUE_MAX)
+        pthread_cond_wait(&l->room, &l->lock);
+    l->crowd--;
+    return l->queue.n < LEDGER_QUEUE_MAX ||
+           err_set(err, ERR_BUSY, "%d rows wait for the ledger's store; try again later", LEDGER_QUEUE_MAX);
+}
+
+static bool enqueue(struct ledger *l, struct job *job, bool wait, struct err *err)
 {
     pthread_mutex_lock(&l->lock);
-    while (wait_for_room && l->queue.n >= LEDGER_QUEUE_MAX)
-        pthread_cond_wait(&l->answered, &l->lock);
-    if (l->queue.n >= LEDGER_QUEUE_MAX) {
-        pthread_mutex_unlock(&l->lock);
-        return err_set(err, ERR_BUSY, "%d rows wait for the ledger's disk; try again later", LEDGER_QUEUE_MAX);
+    bool ok = wait_for_room(l, wait, err);
+    if (ok) {
+        list_add(&l->queue, job);
+        if (l->idle)
+            pthread_cond_signal(&l->wake);
     }
-    list_add(&l->queue, job);
-    pthread_cond_signal(&l->wake);
-    while (!job->done)
-        pthread_cond_wait(&l->answered, &l->lock);
     pthread_mutex_unlock(&l->lock);
-    if (!job->ok && err)
-        *err = job->err;
-    return job->ok;
+    return ok;
+}
+
+bool ledger_ask(struct ledger *l, struct job *job, bool wait, struct err *err)
+{
+    sem_init(&job->done, 0, 0);
+    bool ok = enqueue(l, job, wait, err);
+    if (ok) {
+        while (sem_wait(&job->done) != 0)
+            continue; /* a signal came between */
+        ok = job->ok;
+        if (!ok && err)
+            *err = job->err;
+    }
+    sem_destroy(&job->done);
+    return ok;
 }
 
 static bool check_row(const struct ledger_row *row, bool settled, struct err *err)
@@ -219,9 +255,9 @@ static bool check_row(const struct ledger_row *row, bool settled, struct err *er
 }
 
 bool ledger_begin(struct ledger *l, const struct ledger_row *row, const struct key_limits *limits,
-                  struct ledger_verdict *ret, struct err *err)
+                  const struct ledger_reservation *first, struct ledger_verdict *ret, struct err *err)
 {
-    struct job job = {.kind = JOB_BEGIN, .row = row, .limits = limits, .err = ERR_INIT};
+    struct job job = {.kind = JOB_BEGIN, .row = row, .limits = limits, .reservation = first, .err = ERR_INIT};
     bool ok = check_row(row, false, err) && ledger_ask(l, &job, false, err);
     if (ret)
         *ret = job.verdict;
@@ -250,19 +286,31 @@ bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, st
     struct owned_job *owned = own(JOB_SETTLE, row);
     if (!owned)
         return err_nomem(err, "a ledger row");
-    pthread_mutex_lock(&l->lock);
-    while (l->queue.n >= LEDGER_QUEUE_MAX)
-        pthread_cond_wait(&l->answered, &l->lock);
-    list_add(&l->queue, &owned->job);
-    pthread_cond_signal(&l->wake);
-    pthread_mutex_unlock(&l->lock);
-    return true;
+    return enqueue(l, &owned->job, true, err);
 }
 
 bool ledger_flush(struct ledger *l, struct err *err)
 {
     struct job job = {.kind = JOB_FLUSH, .err = ERR_INIT};
     return ledger_ask(l, &job, true, err);
+}
+
+int ledger_backlog(struct ledger *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int n = l->queue.n;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+bool ledger_writable(struct ledger *l, struct err *err)
+{
+    pthread_mutex_lock(&l->lock);
+    bool ok = l->failure.code == ERR_NONE;
+    if (!ok && err)
+        *err = l->failure;
+    pthread_mutex_unlock(&l->lock);
+    return ok;
 }
 
 int64_t ledger_spent(struct ledger *l)
@@ -294,7 +342,7 @@ static bool start(struct ledger *l, struct err *err)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->wake, &monotonic);
-    pthread_cond_init(&l->answered, NULL);
+    pthread_cond_init(&l->room, NULL);
     pthread_condattr_destroy(&monotonic);
     list_init(&l->queue);
     errno = pthread_create(&l->thread, NULL, ledger_main, l);
@@ -311,9 +359,13 @@ bool ledger_open(const char *where, const struct ledger_options *o, struct ledge
         free(l);
         return false;
     }
+    l->batch = batch_new(l->sql);
     l->bury = (struct job){.kind = JOB_BURY, .err = ERR_INIT};
     l->bury_at_ms = clock_ms() + BURY_S * 1000;
-    if (!batch_run(l->sql, &l->bury, &l->month_pico_usd, &unknown, err) || !start(l, err)) {
+    bool ok = (l->batch || err_nomem(err, "the ledger")) &&
+              batch_run(l->batch, &l->bury, &l->month_pico_usd, &unknown, err) && start(l, err);
+    if (!ok) {
+        batch_free(l->batch);
         l->sql->backend->close(l->sql);
         free(l);
         return false;
@@ -331,9 +383,10 @@ void ledger_close(struct ledger *l)
     pthread_cond_signal(&l->wake);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
+    batch_free(l->batch);
     l->sql->backend->close(l->sql);
     pthread_cond_destroy(&l->wake);
-    pthread_cond_destroy(&l->answered);
+    pthread_cond_destroy(&l->room);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

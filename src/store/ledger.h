@@ -84,8 +84,8 @@ struct ledger_row {
     double confidence;               /* of the answer given, -1: none */
     int64_t frontier_pico_usd;       /* "before": what the frontier tier would have cost */
     enum ledger_outcome outcome;     /* not LEDGER_OPEN when settled */
-    struct ledger_attempt attempts[LEDGER_MAX_ATTEMPTS];
     int n_attempts;
+    struct ledger_attempt attempts[LEDGER_MAX_ATTEMPTS];   /* last: a copy takes only those there are */
 };
 /* The row's own cost ("after") is not stated but summed: that of its attempts, those possibly billed apart. */
 int64_t ledger_row_cost(const struct ledger_row *row);
@@ -113,6 +113,7 @@ struct ledger_reservation {
 enum ledger_bound { BOUND_NONE, BOUND_REQUESTS, BOUND_TOKENS, BOUND_KEY_DAY, BOUND_KEY_MONTH, BOUND_MONTH };
 struct ledger_verdict {
     enum ledger_bound bound;
+    bool reserved;                        /* the reservation was made */
     int64_t retry_after_s;                /* of BOUND_REQUESTS and BOUND_TOKENS: when it may be tried again; else 0 */
     int64_t requests_left, tokens_left;   /* of the key's minute, after this call; KEY_NO_LIMIT where there is none */
     int64_t requests_reset_s, tokens_reset_s;   /* until all of it is free again, if nothing more is asked */
@@ -133,9 +134,11 @@ void ledger_close(struct ledger *l);
 
 /* Returns when the open row is committed and, with limits (NULL: none), counted as one request of row->key; nothing of
  * the request may be sent before. ERR_LIMIT, with nothing written, when the key's minute is used up (*ret, NULL
- * allowed, says which and for how long). ERR_INVALID for an id that exists. */
+ * allowed, says which and for how long). ERR_INVALID for an id that exists. With `first` (NULL: none) it is also
+ * ledger_attempt's, in the same commit; where that would say ERR_LIMIT the row is begun all the same, ret->reserved is
+ * false, and ledger_attempt has the sentence. */
 bool ledger_begin(struct ledger *l, const struct ledger_row *row, const struct key_limits *limits,
-                  struct ledger_verdict *ret, struct err *err);
+                  const struct ledger_reservation *first, struct ledger_verdict *ret, struct err *err);
 /* Announce an upstream call and set money and tokens aside for it, committed before it is made. ERR_LIMIT, with
  * nothing written, when spent + reserved + r->pico_usd would pass the budget of the month, of the key's day or of its
  * month, or the tokens those of its minute (*ret, NULL allowed, says which): then do not call. Reservations end when
@@ -146,6 +149,10 @@ bool ledger_attempt(struct ledger *l, const struct ledger_reservation *r, struct
 bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, struct err *err);
 /* Returns when everything queued before the call is committed. */
 bool ledger_flush(struct ledger *l, struct err *err);
+/* Jobs that wait for the store. */
+int ledger_backlog(struct ledger *l);
+/* Whether the last commit was taken; false with its failure. From memory. */
+bool ledger_writable(struct ledger *l, struct err *err);
 /* Spent and reserved in this calendar month (UTC); what was possibly billed counts. From memory. */
 int64_t ledger_spent(struct ledger *l);
 

@@ -39,6 +39,7 @@ static int gone(void **state)
 
 struct writer {
     struct sqlite *file;
+    struct batch *batch;
     int64_t longest;   /* the log, in pages */
 };
 
@@ -48,10 +49,13 @@ static void writer_open(struct writer *w)
     w->longest = 0;
     assert_ok(sqlite_open_file(path, false, &w->file, &err), err);
     assert_ok(checkpointer_start(w->file, small, &w->file->checkpointer, &err), err);
+    w->batch = batch_new(&w->file->sql);
+    assert_non_null(w->batch);
 }
 
 static void writer_close(struct writer *w)
 {
+    batch_free(w->batch);
     w->file->sql.backend->close(&w->file->sql);
 }
 
@@ -61,7 +65,7 @@ static bool write_row(struct writer *w, int i, struct err *err)
     struct ledger_row row = ledger_sample(i, 3);
     struct job job = {.kind = JOB_SETTLE, .row = &row};
     int64_t month;
-    bool unknown, ok = batch_run(&w->file->sql, &job, &month, &unknown, err);
+    bool unknown, ok = batch_run(w->batch, &job, &month, &unknown, err);
     if (w->file->wal_pages > w->longest)
         w->longest = w->file->wal_pages;
     return ok;

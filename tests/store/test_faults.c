@@ -55,10 +55,10 @@ static void test_ledger_on_a_full_disk_refuses_and_recovers(void **state)
     make_disk_fickle();
     struct ledger *l = ledger_must_open();
     struct ledger_row before = ledger_sample(1, 5), during = ledger_sample(2, 5), after = ledger_sample(3, 5);
-    assert_ok(ledger_begin(l, &before, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &before, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_reserve(l, before.id, 9, LEDGER_NO_BUDGET, &err), err);
     atomic_store(&disk_full, true);
-    assert_false(ledger_begin(l, &during, NULL, NULL, &err));
+    assert_false(ledger_begin(l, &during, NULL, NULL, NULL, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.msg, "disk is full"));
     assert_non_null(strstr(err.msg, path));
@@ -68,7 +68,7 @@ static void test_ledger_on_a_full_disk_refuses_and_recovers(void **state)
     assert_false(ledger_flush(l, &err));
     assert_true(atomic_load(&refused) > 0);
     atomic_store(&disk_full, false);
-    assert_ok(ledger_begin(l, &after, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &after, NULL, NULL, NULL, &err), err);
     assert_int_equal(ledger_spent(l), 5);
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE id = 'chatcmpl-1' AND outcome = 'ok'"), 1);
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE id = 'chatcmpl-2'"), 0);
@@ -271,7 +271,7 @@ static void test_ledger_survives_absurd_numbers(void **state)
         for (int a = 0; a < 2; a++)
             row.attempts[a].tokens = (struct ledger_tokens){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
         row.attempts[0].local = i % 2;
-        assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
+        assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err), err);
         for (int a = 0; a < 2; a++)
             assert_ok(ledger_reserve(l, row.id, INT64_MAX, LEDGER_NO_BUDGET, &err), err);
         if (i < 2)

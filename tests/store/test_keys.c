@@ -130,16 +130,16 @@ static void test_keys_requests_a_minute_are_counted_and_refused(void **state)
     assert_ok(make_key(1, "alice", &limits, &err), err);
     for (int i = 0; i < 3; i++) {
         struct ledger_row row = row_of(i, 0, "key_1");
-        assert_ok(ledger_begin(l, &row, &limits, &v, &err), err);
+        assert_ok(ledger_begin(l, &row, &limits, NULL, &v, &err), err);
         assert_int_equal(v.requests_left, 2 - i);
     }
     struct ledger_row row = row_of(9, 0, "key_1"), other = row_of(10, 0, "key_2");
-    assert_false(ledger_begin(l, &row, &limits, &v, &err));
+    assert_false(ledger_begin(l, &row, &limits, NULL, &v, &err));
     assert_int_equal(err.code, ERR_LIMIT);
     assert_int_equal(v.bound, BOUND_REQUESTS);
     assert_in_range(v.retry_after_s, 1, 120);
     assert_int_equal(v.requests_left, 0);
-    assert_ok(ledger_begin(l, &other, &limits, &v, &err), err);
+    assert_ok(ledger_begin(l, &other, &limits, NULL, &v, &err), err);
     assert_int_equal(ledger_query("SELECT count(*) FROM request"), 4);
     assert_ok(keys_usage(l, "key_1", &used, &err), err);
     assert_int_equal(used.minute_requests, 3);
@@ -155,7 +155,7 @@ static void test_keys_tokens_a_minute_are_set_aside_and_corrected(void **state)
     struct key_limits limits = unlimited;
     limits.tokens_per_min = 100;
     struct ledger_row a = row_of(1, 5, "key_1"), b = row_of(2, 5, "key_1");
-    assert_ok(ledger_begin(l, &a, &limits, &v, &err) && ledger_begin(l, &b, &limits, &v, &err), err);
+    assert_ok(ledger_begin(l, &a, &limits, NULL, &v, &err) && ledger_begin(l, &b, &limits, NULL, &v, &err), err);
     assert_ok(reserve(a.id, "key_1", 0, 90, &limits, &v, &err), err);
     assert_int_equal(v.tokens_left, 10);
     assert_false(reserve(b.id, "key_1", 0, 11, &limits, &v, &err));
@@ -179,8 +179,8 @@ static void test_keys_budgets_hold_for_the_day_and_the_month(void **state)
     limits.budget_day_pico_usd = 100;
     limits.budget_month_pico_usd = 150;
     struct ledger_row a = row_of(1, 60, "key_1"), b = row_of(2, 30, "key_1"), c = row_of(3, 30, "key_2");
-    assert_ok(ledger_begin(l, &a, &limits, &v, &err) && ledger_begin(l, &b, &limits, &v, &err) &&
-                  ledger_begin(l, &c, &limits, &v, &err),
+    assert_ok(ledger_begin(l, &a, &limits, NULL, &v, &err) && ledger_begin(l, &b, &limits, NULL, &v, &err) &&
+                  ledger_begin(l, &c, &limits, NULL, &v, &err),
               err);
     assert_ok(reserve(a.id, "key_1", 70, 0, &limits, &v, &err), err);
     assert_false(reserve(b.id, "key_1", 31, 0, &limits, &v, &err));
@@ -199,13 +199,37 @@ static void test_keys_budgets_hold_for_the_day_and_the_month(void **state)
     assert_int_equal(ledger_spent(l), 60 + 81);
 }
 
+static void test_keys_begin_makes_the_first_reservation_too(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct ledger_verdict v;
+    struct key_limits limits = unlimited;
+    limits.budget_day_pico_usd = 100;
+    struct ledger_row a = row_of(1, 60, "key_1"), b = row_of(2, 30, "key_1");
+    struct ledger_reservation first = {
+        .id = a.id, .tier = "mid", .model = "m", .key = "key_1", .pico_usd = 70, .tokens = 9,
+        .budget_pico_usd = LEDGER_NO_BUDGET, .limits = &limits,
+    };
+    assert_ok(ledger_begin(l, &a, &limits, &first, &v, &err), err);
+    assert_true(v.reserved && v.bound == BOUND_NONE);
+    assert_int_equal(ledger_query("SELECT announced + reserved_pico_usd + reserved_tokens FROM request"), 80);
+    first.id = b.id;
+    assert_ok(ledger_begin(l, &b, &limits, &first, &v, &err), err);
+    assert_true(!v.reserved && v.bound == BOUND_KEY_DAY);
+    assert_int_equal(ledger_query("SELECT count(*) FROM request"), 2);
+    assert_int_equal(ledger_query("SELECT count(*) FROM attempt"), 1);
+    assert_ok(ledger_settle(l, &a, true, &err), err);
+    assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE outcome = 'announced'"), 0);
+}
+
 static void test_keys_money_of_the_dead_is_spent(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
     struct key_usage used;
     struct ledger_row a = row_of(1, 60, "key_1");
-    assert_ok(ledger_begin(l, &a, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &a, NULL, NULL, NULL, &err), err);
     assert_ok(reserve(a.id, "key_1", 70, 0, NULL, NULL, &err), err);
     ledger_close(l);
     l = ledger_must_open();
@@ -279,6 +303,7 @@ int main(void)
         TEST(test_keys_requests_a_minute_are_counted_and_refused),
         TEST(test_keys_tokens_a_minute_are_set_aside_and_corrected),
         TEST(test_keys_budgets_hold_for_the_day_and_the_month),
+        TEST(test_keys_begin_makes_the_first_reservation_too),
         TEST(test_keys_money_of_the_dead_is_spent),
         TEST(test_keys_stand_by_name_in_the_bill),
         TEST(test_keys_conversation_is_told_turn_by_turn),

@@ -33,7 +33,7 @@ static void child(int fd, int first_row)
     struct ledger *l = ledger_must_open();
     for (int i = first_row;; i++) {
         struct ledger_row row = ledger_sample(i, COST);
-        if (!ledger_begin(l, &row, NULL, NULL, NULL))
+        if (!ledger_begin(l, &row, NULL, NULL, NULL, NULL))
             _exit(4);
         tell(fd, i, TOLD_BEGUN);
         if (i % 2) {

@@ -29,7 +29,7 @@ static void test_ledger_begun_row_is_on_disk_before_it_is_acknowledged(void **st
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 0);
-    assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err), err);
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'open' AND wall_ms > 1700000000000"),
                      1);
     assert_ok(ledger_reserve(l, row.id, 7, LEDGER_NO_BUDGET, &err), err);
@@ -43,7 +43,7 @@ static void test_ledger_settled_row_holds_what_was_said(void **state)
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 500);
-    assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_reserve(l, row.id, 900, LEDGER_NO_BUDGET, &err), err);
     assert_int_equal(ledger_spent(l), 900);
     assert_ok(ledger_settle(l, &row, true, &err), err);
@@ -67,13 +67,13 @@ static void test_ledger_settles_an_id_once(void **state)
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 500), again = ledger_sample(1, 800);
-    assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_settle(l, &row, true, &err), err);
     assert_ok(ledger_settle(l, &again, true, &err), err);
     assert_int_equal(ledger_spent(l), 500);
     assert_int_equal(ledger_query("SELECT sum(cost_pico_usd) FROM request"), 500);
     assert_int_equal(ledger_query("SELECT count(*) FROM attempt"), 2);
-    assert_false(ledger_begin(l, &row, NULL, NULL, &err));
+    assert_false(ledger_begin(l, &row, NULL, NULL, NULL, &err));
     assert_int_equal(err.code, ERR_INVALID);
     assert_false(ledger_reserve(l, row.id, 1, LEDGER_NO_BUDGET, &err));
     assert_int_equal(err.code, ERR_INVALID);
@@ -93,7 +93,7 @@ static void test_ledger_refuses_rows_that_are_not_settled(void **state)
     assert_false(ledger_settle(l, &row, false, &err));
     row = ledger_sample(1, 5);
     row.id[0] = '\0';
-    assert_false(ledger_begin(l, &row, NULL, NULL, &err));
+    assert_false(ledger_begin(l, &row, NULL, NULL, NULL, &err));
     assert_int_equal(err.code, ERR_INTERNAL);
     ledger_close(l);
 }
@@ -134,7 +134,7 @@ static void test_ledger_budget_counts_spent_and_reserved(void **state)
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row a = ledger_sample(1, 60), b = ledger_sample(2, 30);
-    assert_ok(ledger_begin(l, &a, NULL, NULL, &err) && ledger_begin(l, &b, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &a, NULL, NULL, NULL, &err) && ledger_begin(l, &b, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_reserve(l, a.id, 70, 100, &err), err);
     assert_false(ledger_reserve(l, b.id, 31, 100, &err));
     assert_int_equal(err.code, ERR_LIMIT);
@@ -153,7 +153,7 @@ static void test_ledger_last_month_is_not_this_months_money(void **state)
     struct ledger *l = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 60);
     row.wall_ms = clock_wall_ms() - INT64_C(32) * 24 * 3600 * 1000;
-    assert_ok(ledger_begin(l, &row, NULL, NULL, &err) && ledger_settle(l, &row, true, &err), err);
+    assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err) && ledger_settle(l, &row, true, &err), err);
     assert_int_equal(ledger_spent(l), 0);
     ledger_close(l);
     l = ledger_must_open();
@@ -176,7 +176,7 @@ static void *race(void *arg)
     struct racer *r = arg;
     for (int i = 0; i < RACES; i++) {
         struct ledger_row row = ledger_sample(r->number * RACES + i, 9);
-        if (!ledger_begin(r->l, &row, NULL, NULL, NULL))
+        if (!ledger_begin(r->l, &row, NULL, NULL, NULL, NULL))
             return NULL;
         if (ledger_reserve(r->l, row.id, 9, RACE_BUDGET, NULL))
             r->allowed++;
@@ -220,7 +220,7 @@ static void test_ledger_a_second_writer_leaves_the_firsts_open_rows_alone(void *
     struct err err = ERR_INIT;
     struct ledger *first = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 60);
-    assert_ok(ledger_begin(first, &row, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(first, &row, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_reserve(first, row.id, 70, LEDGER_NO_BUDGET, &err), err);
     struct ledger *second = ledger_must_open();
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'open'"), 1);
@@ -238,7 +238,7 @@ static void test_ledger_marks_what_a_gone_owner_left_open(void **state)
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row quiet = ledger_sample(1, 0), announced = ledger_sample(2, 0);
-    assert_ok(ledger_begin(l, &quiet, NULL, NULL, &err) && ledger_begin(l, &announced, NULL, NULL, &err), err);
+    assert_ok(ledger_begin(l, &quiet, NULL, NULL, NULL, &err) && ledger_begin(l, &announced, NULL, NULL, NULL, &err), err);
     assert_ok(ledger_reserve(l, announced.id, 70, LEDGER_NO_BUDGET, &err), err);
     ledger_close(l);
     l = ledger_must_open();

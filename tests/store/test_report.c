@@ -227,7 +227,7 @@ static void test_report_reads_while_a_writer_writes(void **state)
     struct ledger *l = ledger_must_open();
     for (int i = 0; i < 50; i++) {
         struct ledger_row row = ledger_sample(i, 1);
-        assert_ok(ledger_begin(l, &row, NULL, NULL, &err), err);
+        assert_ok(ledger_begin(l, &row, NULL, NULL, NULL, &err), err);
         struct ledger_report *r = must_read(0, REPORT_BY_KIND);
         assert_int_equal(r->total.requests, i);
         assert_int_equal(r->outcomes[LEDGER_OPEN], 1);

@@ -57,7 +57,7 @@ bool account_begin(struct gateway *g, const struct request *req, const struct re
     if (!g->ledger)
         return true;
     start_row(req, reply, &row);
-    return ledger_begin(g->ledger, &row, NULL, NULL, err) ||
+    return ledger_begin(g->ledger, &row, NULL, NULL, NULL, err) ||
            err_prefix(err, "the request was not sent, because the ledger cannot note it: ");
 }
 

@@ -1,4 +1,6 @@
 /* One transaction: read what the jobs need, decide, write, commit. */
+#include <stdlib.h>
+
 #include "store/batch/batch_private.h"
 #include "store/money.h"
 
@@ -74,22 +76,45 @@ static bool run_all(struct batch *b, struct job *jobs, struct spend_cells *ret_m
     return cells_put(b, err);
 }
 
-bool batch_run(struct sql *sql, struct job *jobs, int64_t *ret_month_pico_usd, bool *ret_unknown, struct err *err)
+struct batch *batch_new(struct sql *sql)
 {
-    struct batch b = {.sql = sql, .arena = ARENA_INIT(BATCH_MAX_BYTES)};
+    struct batch *b = calloc(1, sizeof *b);
+    if (b)
+        *b = (struct batch){.sql = sql, .arena = ARENA_INIT(BATCH_MAX_BYTES)};
+    return b;
+}
+
+static void forget(struct batch *b)
+{
+    cells_forget(&b->rows);
+    cells_forget(&b->spends);
+    cells_forget(&b->rates);
+    arena_reset(&b->arena);
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    cells_free(&b->rows);
+    cells_free(&b->spends);
+    cells_free(&b->rates);
+    arena_free(&b->arena);
+    free(b);
+}
+
+bool batch_run(struct batch *b, struct job *jobs, int64_t *ret_month_pico_usd, bool *ret_unknown, struct err *err)
+{
+    const struct sql_backend *backend = b->sql->backend;
     struct spend_cells month;
     *ret_unknown = false;
-    bool ok = sql->backend->begin(sql, err);
-    if (ok) {
-        ok = run_all(&b, jobs, &month, err) && sql->backend->commit(sql, ret_unknown, err);
-        if (!ok)
-            sql->backend->rollback(sql);
-    }
+    if (!backend->begin(b->sql, err))
+        return false;
+    bool ok = run_all(b, jobs, &month, err) && backend->commit(b->sql, ret_unknown, err);
     if (ok)
         *ret_month_pico_usd = money_add(month.month->spent, month.month->reserved);
-    cells_free(&b.rows);
-    cells_free(&b.spends);
-    cells_free(&b.rates);
-    arena_free(&b.arena);
+    else
+        backend->rollback(b->sql);
+    forget(b);
     return ok;
 }

@@ -6,6 +6,8 @@
 #ifndef RUNG_STORE_BATCH_H
 #define RUNG_STORE_BATCH_H
 
+#include <semaphore.h>
+
 #include "store/keys.h"
 #include "store/sql/sql.h"
 
@@ -34,7 +36,7 @@ struct key_list {
 struct job {
     enum job_kind kind;
     const struct ledger_row *row;                  /* begin, settle, abandon */
-    const struct ledger_reservation *reservation;  /* attempt */
+    const struct ledger_reservation *reservation;  /* attempt; begin: its first, or NULL */
     const struct key_limits *limits;               /* begin; NULL: none */
     struct ledger_verdict verdict;                 /* begin, attempt: the answer */
     const char *text;                              /* of keys: a digest, an id or a name */
@@ -43,15 +45,19 @@ struct job {
     struct key_usage *usage;                       /* the answer */
     int64_t number;                                /* any: the answer */
     bool owned;         /* nobody waits: freed by the ledger thread, kept while the store refuses */
-    bool done, ok;
+    bool ok;
     struct err err;
+    sem_t done;         /* for who waits */
     struct job *next;
     struct row_state *state;                       /* the batch's */
 };
 
+struct batch;
+struct batch *batch_new(struct sql *sql);   /* NULL: out of memory */
+void batch_free(struct batch *b);
 /* Runs the list in one transaction. true: committed; each job's ok and err say how it went, a refusal spoils nothing.
  * *ret_month_pico_usd is what is spent and reserved in this month, over all keys. false: no job has left a trace, or,
  * with *ret_unknown, nobody knows yet. */
-bool batch_run(struct sql *sql, struct job *jobs, int64_t *ret_month_pico_usd, bool *ret_unknown, struct err *err);
+bool batch_run(struct batch *b, struct job *jobs, int64_t *ret_month_pico_usd, bool *ret_unknown, struct err *err);
 
 #endif

@@ -39,6 +39,7 @@ struct cell_list {
     int32_t n, cap;
 };
 
+/* Its memory is kept from one transaction to the next. */
 struct batch {
     struct sql *sql;
     struct arena arena;
@@ -48,6 +49,7 @@ struct batch {
 /* ---- cells.c ---- */
 /* The cell of that name, or a new one of `size` zeroed bytes, which *ret_new says. NULL: out of memory. */
 void *cell_of(struct batch *b, struct cell_list *list, const char *name, size_t size, bool *ret_new);
+void cells_forget(struct cell_list *list);
 void cells_free(struct cell_list *list);
 
 /* The three sums that a request's money is part of: the month over all keys, its key's day and its key's month. */

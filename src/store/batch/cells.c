@@ -7,6 +7,7 @@
 #include "store/batch/batch_private.h"
 #include "store/money.h"
 
+#define CELLS_KEPT 1024   /* a list that was longer gives its memory back */
 #define RATE_KEEP_MIN 2   /* minutes that a window can still reach */
 
 void *cell_of(struct batch *b, struct cell_list *list, const char *name, size_t size, bool *ret_new)
@@ -32,10 +33,19 @@ void *cell_of(struct batch *b, struct cell_list *list, const char *name, size_t 
     return cell;
 }
 
+void cells_forget(struct cell_list *list)
+{
+    if (list->n > CELLS_KEPT)
+        cells_free(list);
+    strmap_clear(&list->by_name);
+    list->n = 0;
+}
+
 void cells_free(struct cell_list *list)
 {
     strmap_free(&list->by_name);
     free(list->cells);
+    *list = (struct cell_list){0};
 }
 
 static void spend_read(void *cell, const struct sql_row *row)

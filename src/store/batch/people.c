@@ -144,7 +144,7 @@ bool people_run(struct batch *b, struct job *job, struct err *err)
         judge_found(b, job);
         return true;
     case JOB_KEYS_ANY:
-        return sql_send(b->sql, SQL_KEYS_ANY, SQL_VALUES(sql_of_int(b->sql->now_ms)), read_number, job, err);
+        return sql_send(b->sql, SQL_KEYS_ANY, NULL, 0, read_number, job, err);
     case JOB_KEYS_LIST:
         job->list->n = 0;
         return sql_send(b->sql, SQL_KEYS_LIST, SQL_VALUES(sql_of_int(KEYS_MAX)), list_key, job->list, err) &&

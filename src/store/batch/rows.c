@@ -52,12 +52,40 @@ static bool insert_open(struct batch *b, const struct ledger_row *row, struct ro
     return sql_send(b->sql, SQL_ROW_BEGIN,
                     SQL_VALUES(sql_of_text(row->id), sql_of_int(b->sql->owner), sql_of_int(s->wall_ms),
                                sql_of_text(row->kind), sql_of_text(row->model_asked), sql_of_text(row->privacy),
-                               sql_of_int((int64_t)row->conversation), sql_of_text(row->key)),
+                               sql_of_int((int64_t)row->conversation), sql_of_text(row->key),
+                               sql_of_int(s->reserved_pico_usd), sql_of_int(s->reserved_tokens),
+                               sql_of_int(s->reserved_minute), sql_of_int(s->announced)),
+                    NULL, NULL, err);
+}
+
+/* In memory: what goes with the row is written with it. */
+static void set_aside(struct row_state *s, const struct ledger_reservation *r, const struct spend_cells *spend,
+                      const struct rate_cells *rate)
+{
+    spend_add(spend, 0, r->pico_usd);
+    if (rate->now && r->tokens) {
+        rate->now->tokens = money_add(rate->now->tokens, r->tokens);
+        rate->now->dirty = true;
+        s->reserved_minute = rate->now->minute;
+    }
+    s->reserved_pico_usd = money_add(s->reserved_pico_usd, r->pico_usd);
+    s->reserved_tokens = money_add(s->reserved_tokens, r->tokens);
+    s->announced++;
+}
+
+static bool insert_announced(struct batch *b, const struct row_state *s, const struct ledger_reservation *r,
+                             struct err *err)
+{
+    return sql_send(b->sql, SQL_ATTEMPT_ANNOUNCE,
+                    SQL_VALUES(sql_of_text(s->id), sql_of_int(s->announced - 1), sql_of_text(r->tier),
+                               sql_of_text(r->model), sql_of_text(r->upstream ? r->upstream : ""),
+                               sql_of_int(r->pico_usd)),
                     NULL, NULL, err);
 }
 
 bool row_begin(struct batch *b, struct job *job, struct err *err)
 {
+    const struct ledger_reservation *first = job->reservation;
     struct row_state *s = job->state;
     struct spend_cells spend;
     struct rate_cells rate;
@@ -75,12 +103,15 @@ bool row_begin(struct batch *b, struct job *job, struct err *err)
         rate.now->dirty = true;
     }
     job->ok = true;
-    return insert_open(b, job->row, s, err);
+    if (first && limits_allow_reservation(&spend, &rate, first, b->sql->now_ms, &job->verdict, NULL)) {
+        set_aside(s, first, &spend, &rate);
+        job->verdict.reserved = true;
+    }
+    return insert_open(b, job->row, s, err) && (!job->verdict.reserved || insert_announced(b, s, first, err));
 }
 
 bool row_announce(struct batch *b, struct job *job, struct err *err)
 {
-    const struct ledger_reservation *r = job->reservation;
     struct row_state *s = job->state;
     struct spend_cells spend;
     struct rate_cells rate;
@@ -91,22 +122,11 @@ bool row_announce(struct batch *b, struct job *job, struct err *err)
     }
     if (!counters_of(b, s, &spend, &rate, err))
         return false;
-    if (!limits_allow_reservation(&spend, &rate, r, b->sql->now_ms, &job->verdict, &job->err))
+    if (!limits_allow_reservation(&spend, &rate, job->reservation, b->sql->now_ms, &job->verdict, &job->err))
         return true;
-    spend_add(&spend, 0, r->pico_usd);
-    if (rate.now && r->tokens) {
-        rate.now->tokens = money_add(rate.now->tokens, r->tokens);
-        rate.now->dirty = true;
-        s->reserved_minute = rate.now->minute;
-    }
-    s->reserved_pico_usd = money_add(s->reserved_pico_usd, r->pico_usd);
-    s->reserved_tokens = money_add(s->reserved_tokens, r->tokens);
-    job->ok = true;
-    return sql_send(b->sql, SQL_ATTEMPT_ANNOUNCE,
-                    SQL_VALUES(sql_of_text(s->id), sql_of_int(s->announced++), sql_of_text(r->tier),
-                               sql_of_text(r->model), sql_of_text(r->upstream ? r->upstream : ""),
-                               sql_of_int(r->pico_usd)),
-                    NULL, NULL, err) &&
+    set_aside(s, job->reservation, &spend, &rate);
+    job->ok = job->verdict.reserved = true;
+    return insert_announced(b, s, job->reservation, err) &&
            sql_send(b->sql, SQL_ROW_RESERVE,
                     SQL_VALUES(sql_of_int(s->reserved_pico_usd), sql_of_int(s->reserved_tokens),
                                sql_of_int(s->reserved_minute), sql_of_int(s->announced), sql_of_text(s->id)),
@@ -120,10 +140,12 @@ static double known(double confidence)
     return isnan(confidence) ? -1 : confidence;
 }
 
+/* Each takes the place of the announced one of its number; those beyond the last go. */
 static bool replace_attempts(struct batch *b, const struct ledger_row *row, const struct row_state *s, struct err *err)
 {
-    if (s->announced &&
-        !sql_send(b->sql, SQL_ATTEMPTS_FORGET, SQL_VALUES(sql_of_text(row->id)), NULL, NULL, err))
+    if (s->announced > row->n_attempts &&
+        !sql_send(b->sql, SQL_ATTEMPTS_FORGET, SQL_VALUES(sql_of_text(row->id), sql_of_int(row->n_attempts)), NULL,
+                  NULL, err))
         return false;
     for (int i = 0; i < row->n_attempts; i++) {
         const struct ledger_attempt *a = &row->attempts[i];

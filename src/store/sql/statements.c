@@ -14,8 +14,9 @@
 
 const char *const sql_texts[SQL_STMTS] = {
     [SQL_ROW_FIND] = "SELECT " ROW_STATE " FROM request WHERE id = $1",
-    [SQL_ROW_BEGIN] = "INSERT INTO request (id, owner, wall_ms, kind, model_asked, privacy, conversation, api_key)"
-                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    [SQL_ROW_BEGIN] = "INSERT INTO request (id, owner, wall_ms, kind, model_asked, privacy, conversation, api_key,"
+                      " reserved_pico_usd, reserved_tokens, reserved_minute, announced)"
+                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     [SQL_ROW_RESERVE] = "UPDATE request SET reserved_pico_usd = $1, reserved_tokens = $2, reserved_minute = $3,"
                         " announced = $4 WHERE id = $5",
     [SQL_ROW_SETTLE] =
@@ -30,8 +31,14 @@ const char *const sql_texts[SQL_STMTS] = {
     [SQL_ATTEMPT_ANNOUNCE] =
         ATTEMPT " VALUES ($1, $2, $3, $4, $5, 0, 'announced', 0, 0, 0, 0, 0, 0, $6, -1, -1, -1)",
     [SQL_ATTEMPT_ADD] =
-        ATTEMPT " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)",
-    [SQL_ATTEMPTS_FORGET] = "DELETE FROM attempt WHERE request = $1",
+        ATTEMPT " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)"
+                " ON CONFLICT (request, n) DO UPDATE SET tier = excluded.tier, model = excluded.model,"
+                " upstream = excluded.upstream, local = excluded.local, outcome = excluded.outcome,"
+                " prompt = excluded.prompt, cached = excluded.cached, cache_write = excluded.cache_write,"
+                " completion = excluded.completion, reasoning = excluded.reasoning,"
+                " cost_pico_usd = excluded.cost_pico_usd, reserved_pico_usd = 0, ttft_us = excluded.ttft_us,"
+                " total_us = excluded.total_us, confidence = excluded.confidence",
+    [SQL_ATTEMPTS_FORGET] = "DELETE FROM attempt WHERE request = $1 AND n >= $2",
     [SQL_ATTEMPTS_BURY] = "UPDATE attempt SET outcome = 'possibly_billed', cost_pico_usd = reserved_pico_usd,"
                           " reserved_pico_usd = 0 WHERE request = $1 AND outcome = 'announced'",
     [SQL_SPEND_GET] = "SELECT spent_pico_usd, reserved_pico_usd FROM spend WHERE api_key = $1 AND period = $2",
@@ -58,6 +65,6 @@ const char *const sql_texts[SQL_STMTS] = {
                       " ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, revoked_ms",
     [SQL_KEY_REVOKE] = "UPDATE api_key SET revoked_ms = $1 WHERE id = $2 AND revoked_ms = 0",
     [SQL_KEY_USED] = "UPDATE api_key SET last_used_ms = $1 WHERE id = $2",
-    [SQL_KEYS_ANY] = "SELECT count(*) FROM api_key WHERE revoked_ms = 0 AND (expires_ms = 0 OR expires_ms > $1)",
+    [SQL_KEYS_ANY] = "SELECT count(*) FROM api_key",
     [SQL_KEYS_LIST] = "SELECT " KEY " FROM api_key ORDER BY created_ms, id LIMIT $1",
 };

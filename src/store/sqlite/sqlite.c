@@ -18,13 +18,26 @@ static struct sqlite *of(const struct sql *sql)
 }
 
 /* ---- a transaction ---- */
+/* Prepared when first needed, kept until the file is closed. */
+static bool prepared(struct sqlite *s, sqlite3_stmt **stmt, const char *text, struct err *err)
+{
+    return *stmt || db_prepare(&s->db, text, stmt, err);
+}
+
+static bool run(struct sqlite *s, sqlite3_stmt **stmt, const char *text, struct err *err)
+{
+    bool ok = prepared(s, stmt, text, err) && db_step(&s->db, *stmt, err) == SQLITE_DONE;
+    sqlite3_reset(*stmt);
+    return ok;
+}
+
 static bool sqlite_begin(struct sql *sql, struct err *err)
 {
     struct sqlite *s = of(sql);
     if (s->checkpointer)
         checkpointer_make_room(s->checkpointer, s->wal_pages);
     sql->now_ms = clock_wall_ms();
-    return db_exec(&s->db, "BEGIN IMMEDIATE", err);
+    return run(s, &s->begin, "BEGIN IMMEDIATE", err);
 }
 
 static void bind(sqlite3_stmt *stmt, const struct sql_value *values, int n)
@@ -39,12 +52,11 @@ static void bind(sqlite3_stmt *stmt, const struct sql_value *values, int n)
     }
 }
 
-/* Prepared when first needed, kept until the file is closed. */
 static bool sqlite_send(struct sql *sql, enum sql_stmt which, const struct sql_value *values, int n,
                         sql_on_row *on_row, void *ctx, struct err *err)
 {
     struct sqlite *s = of(sql);
-    if (!s->stmts[which] && !db_prepare(&s->db, sql_texts[which], &s->stmts[which], err))
+    if (!prepared(s, &s->stmts[which], sql_texts[which], err))
         return false;
     sqlite3_stmt *stmt = s->stmts[which];
     struct sql_row row = {.sql = sql, .from = stmt};
@@ -72,7 +84,7 @@ static void sqlite_rollback(struct sql *sql)
 static bool sqlite_commit(struct sql *sql, bool *ret_unknown, struct err *err)
 {
     *ret_unknown = false;
-    return db_exec(&of(sql)->db, "COMMIT", err);
+    return run(of(sql), &of(sql)->commit, "COMMIT", err);
 }
 
 static int64_t sqlite_number(const struct sql_row *row, int column)
@@ -98,6 +110,8 @@ static void sqlite_close(struct sql *sql)
     checkpointer_stop(s->checkpointer);
     for (int i = 0; i < SQL_STMTS; i++)
         sqlite3_finalize(s->stmts[i]);
+    sqlite3_finalize(s->begin);
+    sqlite3_finalize(s->commit);
     db_close(&s->db);
     owners_close(&s->owners);
     free(s);

@@ -13,6 +13,7 @@ struct sqlite {
     struct owners owners;
     int64_t wal_pages;                 /* length of the write-ahead log after the last commit */
     struct checkpointer *checkpointer; /* NULL: nobody moves the log */
+    sqlite3_stmt *begin, *commit;
     sqlite3_stmt *stmts[SQL_STMTS];
 };
 
