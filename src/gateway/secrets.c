@@ -41,8 +41,10 @@ static bool is_key_byte(char c) { return is_letter(c) || is_digit(c) || strchr("
 
 static bool has_key_prefix(struct str word)
 {
-    static const char *const prefixes[] = {"sk-", "sk_", "rk-", "rk_", "pk-", "AIza", "ghp_", "gho_", "ghs_",
-                                           "github_pat_", "hf_", "xox", "AKIA", "ASIA", "eyJ", "glpat-", "gsk_", "xai-"};
+    static const char *const prefixes[] = {"sk-",  "sk_", "rk-",  "rk_",  "pk-", "AIza", "ghp_", "gho_",
+                                           "ghs_",
+                                           "xai-", "xox",  "AKIA", "ASIA", "eyJ", "gsk_", "hf_",
+                                           "github_pat_", "glpat-"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (str_starts(word, str_of(prefixes[i])))
             return true;

@@ -301,6 +301,10 @@ void exchange_finish(struct http_exchange *x)
 static const char *refusal_message(int status)
 {
     switch (status) {
+    case MHD_HTTP_BAD_REQUEST:
+        return "the request's header can be read in more than one way, or is not HTTP: a field given twice, a line that "
+               "does not end in CR LF, a control character, a transfer encoding other than 'chunked', or a target that "
+               "is no path";
     case MHD_HTTP_CONTENT_TOO_LARGE:
         return "the request body is longer than this server accepts";
     case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:

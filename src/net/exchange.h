@@ -35,6 +35,7 @@ struct http_exchange {
     int64_t arrived_ns;
     int refusal;           /* status the server answers with instead of the handler, 0: none */
     size_t overrun_bytes;  /* of a body past its limit, read and thrown away */
+    bool closes;           /* the connection ends with the reply */
     bool handed, loopback;
 
     /* the reply, worker side */

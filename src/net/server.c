@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "net/exchange.h"
+#include "net/head.h"
 #include "net/listen.h"
 #include "net/watch.h"
 #include "net/workers.h"
@@ -129,9 +130,9 @@ static enum MHD_Result refuse(struct http_server *s, struct MHD_Connection *conn
     if (!response)
         return MHD_NO;
     /* What such a client sends next is not worth reading. */
-    enum MHD_Result ok = status == MHD_HTTP_SERVICE_UNAVAILABLE
-                             ? MHD_YES
-                             : MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    bool stays = status == MHD_HTTP_SERVICE_UNAVAILABLE && !atomic_load(&s->closing);
+    enum MHD_Result ok = stays ? MHD_YES
+                               : MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (ok == MHD_YES)
         ok = MHD_queue_response(conn, (unsigned)status, response);
     MHD_destroy_response(response);
@@ -153,18 +154,20 @@ static int status_of_head(struct http_server *s, struct MHD_Connection *conn)
 }
 
 static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method,
-                                 const char *path, void **request_ctx)
+                                 const char *path, const char *version, void **request_ctx)
 {
+    bool closes;
     int place = connection_place(conn);
     if (place >= 0)
         watch_idle(s->watch, place, clock_ms() + BODY_TIME_MS);
-    int status = status_of_head(s, conn);
+    int status = head_is_plain(conn, method, path, version, &closes) ? status_of_head(s, conn) : MHD_HTTP_BAD_REQUEST;
     if (status)
         return refuse(s, conn, status);
     struct http_exchange *x = exchange_new(s, &s->o, conn, &s->bodies_bytes);
     if (!x)
         return MHD_NO;
     *request_ctx = x;
+    x->closes = closes;
     return exchange_take_head(x, method, path) ? MHD_YES : MHD_NO;
 }
 
@@ -204,7 +207,7 @@ static enum MHD_Result hand_over(struct http_server *s, struct http_exchange *x)
 }
 
 /* The connection is awake again: its reply is ready, or failed. */
-static enum MHD_Result send_reply(struct http_exchange *x)
+static enum MHD_Result send_reply(struct http_server *s, struct http_exchange *x)
 {
     pthread_mutex_lock(&x->lock);
     struct MHD_Response *response = x->response;
@@ -213,7 +216,11 @@ static enum MHD_Result send_reply(struct http_exchange *x)
     pthread_mutex_unlock(&x->lock);
     if (!response)
         return MHD_NO;
-    enum MHD_Result ok = MHD_queue_response(x->conn, status, response);
+    bool closes = x->closes || atomic_load(&s->closing);
+    enum MHD_Result ok =
+        closes ? MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") : MHD_YES;
+    if (ok == MHD_YES)
+        ok = MHD_queue_response(x->conn, status, response);
     MHD_destroy_response(response);
     return ok;
 }
@@ -223,11 +230,10 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 {
     struct http_server *s = ctx;
     struct http_exchange *x = *request_ctx;
-    (void)version;
     if (!x)
-        return take_head(s, conn, method, url, request_ctx);
+        return take_head(s, conn, method, url, version, request_ctx);
     if (x->handed)
-        return send_reply(x);
+        return send_reply(s, x);
     if (*upload_n > 0) {
         enum MHD_Result ok = take_body(s, x, upload, *upload_n);
         *upload_n = 0;
@@ -290,6 +296,7 @@ static bool start_daemon(struct http_server *s, int fd, struct err *err)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o.max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->o.idle_timeout_s,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, head_unescape, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         MHD_OPTION_END);

@@ -1,0 +1,102 @@
+/* Heads that are refused: framing said twice or in other words than "chunked", hosts and keys said twice, names that
+ * are no tokens, control characters, lines that end in less than CR LF or go on in the next, targets that are no path.
+ * libmicrohttpd lets these pass (RFC 9112 asks for their refusal, or allows it). */
+#include "net/head.h"
+
+#include "base/str.h"
+
+struct head {
+    bool plain;
+    int hosts, lengths, encodings, authorizations, keys;
+    const char *end;                     /* of the line before, where its terminator begins */
+};
+
+static bool is_token(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] <= ' ' || name.p[i] >= 127 || strchr("()<>@,;:\\\"/[]?={}", name.p[i]))
+            return false;
+    return name.n > 0;
+}
+
+static bool is_text(struct str value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
+            return false;
+    return true;
+}
+
+/* Names and values are handed out where they arrived, so the byte count between two lines is that of what separates
+ * them: one byte is a bare CR or LF. */
+static bool follows_bare_end(const char *end, const char *next) { return end && next == end + 1; }
+
+static enum MHD_Result look_at_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n,
+                                     const char *value, size_t value_n)
+{
+    struct head *h = ctx;
+    struct str n = {name, name_n}, v = {value ? value : "", value ? value_n : 0};
+    (void)kind;
+    h->plain &= is_token(n) && is_text(v) && !follows_bare_end(h->end, name);
+    h->end = value ? value + value_n : name + name_n;
+    h->hosts += str_eq_nocase(n, STR("Host"));
+    h->lengths += str_eq_nocase(n, STR("Content-Length"));
+    h->authorizations += str_eq_nocase(n, STR("Authorization"));
+    h->keys += str_eq_nocase(n, STR("x-api-key"));
+    if (str_eq_nocase(n, STR("Transfer-Encoding"))) {
+        h->encodings++;
+        h->plain &= str_eq_nocase(v, STR("chunked"));
+    }
+    return MHD_YES;
+}
+
+static bool is_target(const char *method, const char *target)
+{
+    if (strcmp(target, "*") == 0)
+        return strcmp(method, "OPTIONS") == 0;
+    return target[0] == '/' && is_text(str_of(target));
+}
+
+bool head_is_plain(struct MHD_Connection *conn, const char *method, const char *target, const char *version,
+                   bool *ret_closes)
+{
+    struct head h = {.plain = is_token(str_of(method)) && is_target(method, target), .end = version + strlen(version)};
+    MHD_get_connection_values_n(conn, MHD_HEADER_KIND, look_at_field, &h);
+    bool old = strcmp(version, "HTTP/1.0") == 0;
+    *ret_closes = h.encodings > 0;
+    return h.plain && h.hosts <= 1 && h.lengths <= 1 && h.authorizations <= 1 && h.keys <= 1 &&
+           h.encodings + h.lengths <= 1 && !(old && h.encodings);
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if ((c | 32) >= 'a' && (c | 32) <= 'f')
+        return (c | 32) - 'a' + 10;
+    return -1;
+}
+
+size_t head_unescape(void *ctx, struct MHD_Connection *conn, char *text)
+{
+    char *out = text;
+    (void)ctx;
+    (void)conn;
+    if (*text == '%')
+        return strlen(text);             /* a target begins with its slash, not with a slash in disguise */
+    for (const char *in = text; *in; in++) {
+        int high = *in == '%' ? hex(in[1]) : -1, low = high >= 0 ? hex(in[2]) : -1, byte = high * 16 + low;
+        if (*in != '%') {
+            *out++ = *in;
+            continue;
+        }
+        if (low < 0 || byte < ' ' || byte == 127) {
+            *text = 0;
+            return 0;
+        }
+        *out++ = (char)byte;
+        in += 2;
+    }
+    *out = 0;
+    return (size_t)(out - text);
+}
