@@ -1,5 +1,5 @@
-/* A chat-completions body in the words of Anthropic's API: turns of blocks, one system text, a limit that must be given.
- * A body that came in that API's own words goes out as the bytes that came in, but for what is Rung's to say. What has
+/* A chat-completions body in the words of Anthropic's API: turns of blocks, one system text, a limit that must be
+ * given. A body that came in that API's own words goes out as the bytes that came in, but for what is Rung's to say. What has
  * no counterpart is no part of the provider's offers, so it is not met here. */
 #include <stdio.h>
 
