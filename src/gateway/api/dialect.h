@@ -9,7 +9,7 @@
 
 #include "gateway/request.h"
 
-#define DIALECT_STATE_BYTES 256           /* at most, of what a stream's writer remembers */
+#define DIALECT_STATE_BYTES 320           /* at most, of what a stream's writer remembers */
 
 struct answers;                           /* answer/several.h */
 

@@ -1,6 +1,6 @@
 /* A chat-completions body in the words of Anthropic's API: turns of blocks, one system text, a limit that must be
- * given. A body that came in that API's own words goes out as the bytes that came in, but for what is Rung's to say. What has
- * no counterpart is no part of the provider's offers, so it is not met here. */
+ * given. A body that came in that API's own words goes out as the bytes that came in, but for what is Rung's to say.
+ * What has no counterpart is no part of the provider's offers, so it is not met here. */
 #include <stdio.h>
 
 #include "gateway/provider/anthropic.h"
@@ -365,6 +365,26 @@ static void put_native_metadata(struct body_writer *b, struct str metadata)
     json_decref(object);
 }
 
+/* What is Rung's, or said by put_native itself. */
+static bool is_ours(struct str key)
+{
+    static const char *const ours[] = {"model", "stream", "context_length", "keep_alive", "output_format"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (str_is(key, ours[i]))
+            return true;
+    }
+    return false;
+}
+
+/* `output_format` is an older name, which the API takes only from those that ask for it in a header. */
+static void put_native_format(struct body_writer *b, struct str format)
+{
+    json_key(b->w, "output_config");
+    json_open_object(b->w);
+    json_put_raw(b->w, "format", format);
+    json_close_object(b->w);
+}
+
 static bool put_native(struct body_writer *b)
 {
     struct json_member members[MAX_MEMBERS];
@@ -373,8 +393,11 @@ static bool put_native(struct body_writer *b)
         return err_set(b->err, ERR_LIMIT, "the request body has more than %d fields", MAX_MEMBERS);
     for (int i = 0; i < n; i++) {
         char key[64];
-        bool ours = str_is(members[i].key, "model") || str_is(members[i].key, "stream");
-        if (ours || str_is(members[i].value, "null"))
+        if (str_is(members[i].value, "null"))
+            continue;
+        if (str_is(members[i].key, "output_format"))
+            put_native_format(b, members[i].value);
+        if (is_ours(members[i].key))
             continue;
         snprintf(key, sizeof key, STR_FMT, STR_ARG(members[i].key));
         if (str_is(members[i].key, "metadata"))
