@@ -70,6 +70,7 @@ struct config_upstream {
 
 struct config_model {
     const char *name;
+    atomic_bool gone;                    /* one of the store, which has no such model any more, or another */
     /* a local file ... */
     const char *file;                    /* path, or "starter" for the embedded model; NULL for an upstream */
     const char *file_as_given;           /* may be a name of the store, as qwen3:4b */

@@ -175,8 +175,7 @@ static int64_t count_tokens(const struct gateway *g, const struct request *req, 
     return tokens;
 }
 
-/* What a model can do of what requests may ask for. */
-static unsigned offers_of(const struct gateway *g, const struct request *req, int model)
+unsigned gateway_offers(const struct gateway *g, const struct request *req, int model)
 {
     const struct config_model *m = &g->config->models[model];
     if (!g->local[model])
@@ -212,7 +211,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
         ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
-        ret->offers[i] = offers_of(g, req, i);
+        ret->offers[i] = gateway_offers(g, req, i);
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
         if (req->context_length && (!ret->context[i] || req->context_length < ret->context[i]))
             ret->context[i] = req->context_length;

@@ -29,6 +29,10 @@ const struct config *gateway_config(const struct gateway *g);
 /* The loaded model behind an entry of the configuration; NULL for an upstream. */
 const struct local_model_info *gateway_local_model(const struct gateway *g, int model);
 
+/* What a model can do of what this request, or one that asks for nothing in particular, may ask for: bits of enum
+ * need. */
+unsigned gateway_offers(const struct gateway *g, const struct request *req, int model);
+
 /* Plan only. A configuration that keeps everything here makes the request private, whatever it says. */
 void gateway_plan(struct gateway *g, struct request *r, struct plan *ret);
 /* The whole life: plan, attempts, climbing, ledger. *ret is filled in any case and lives until reply_free. sink

@@ -31,6 +31,7 @@ struct models {
     struct registry *loaders;            /* the loader thread's own: it reads whole files, and nobody waits for that */
     atomic_bool closing;
     pthread_mutex_t grow_lock;           /* while an entry is added, and for everything below */
+    struct str starter;                  /* the embedded model's bytes */
     struct runtime *runtime;             /* NULL: no local model yet */
     struct declared *declared;
 };
@@ -265,18 +266,23 @@ static void preload(struct gateway *g)
         local_model_preload(g->local[model]);
 }
 
-bool models_open(const struct config *c, struct models **ret, struct err *err)
+/* rung.lock lies beside the configuration. */
+static bool open_registry(const struct config *c, struct registry **ret, struct err *err)
 {
     const char *slash = strrchr(c->path, '/');
     char folder[REGISTRY_MAX_PATH];
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - c->path) : 0, c->path);
+    return registry_open(folder[0] ? folder : NULL, ret, err);
+}
+
+bool models_open(const struct config *c, struct models **ret, struct err *err)
+{
     struct models *models = calloc(1, sizeof *models);
     if (!models)
         return err_nomem(err, "the models");
     pthread_mutex_init(&models->registry_lock, NULL);
     pthread_mutex_init(&models->grow_lock, NULL);
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - c->path) : 0, c->path);
-    if (!registry_open(folder[0] ? folder : NULL, &models->registry, err) ||
-        !registry_open(folder[0] ? folder : NULL, &models->loaders, err)) {
+    if (!open_registry(c, &models->registry, err) || !open_registry(c, &models->loaders, err)) {
         models_close(models);
         return false;
     }
@@ -306,6 +312,7 @@ bool models_enter(struct gateway *g, struct str starter, struct err *err)
     const struct config *c = g->config;
     bool ok = true;
     pthread_mutex_lock(&g->models->grow_lock);
+    g->models->starter = starter;
     g->runtime = g->models->runtime;
     for (int i = 0; ok && i < c->n_models; i++) {
         struct declared *d;
@@ -360,6 +367,12 @@ static int add_entry(struct gateway *g, struct declared *fresh, struct err *err)
     }
     if (!declare(g, i, &file, fresh, &d, err))
         return -1;
+    for (int k = g->n_declared; k < i; k++) {
+        if (g->local[k] == d->local) {    /* it is back, as it was */
+            atomic_store(&c->models[k].gone, false);
+            return k;
+        }
+    }
     c->models[i].name = c->models[i].file_as_given = d->model.name;
     c->models[i].file = d->model.path;
     g->local[i] = d->local;
@@ -375,11 +388,21 @@ static bool may_be_asked_for(const char *text, struct err *err)
     return err_set(err, ERR_NOT_FOUND, "'%.80s' is no name of a model", text);
 }
 
+/* The entry by that name, unless it is the store's and its file has gone: the store may have another by now. */
+static int find_entry(const struct gateway *g, struct str name)
+{
+    int i = config_find_model(g->config, name);
+    if (i < g->n_declared || !g->local[i] || access(g->config->models[i].file, F_OK) == 0)
+        return i;
+    atomic_store(&g->config->models[i].gone, true);
+    return -1;
+}
+
 int models_find(struct gateway *g, struct str name, struct err *err)
 {
     char text[MODEL_NAME_MAX];
     struct declared *s = NULL;
-    int i = config_find_model(g->config, name);
+    int i = find_entry(g, name);
     if (i >= 0)
         return i;
     snprintf(text, sizeof text, STR_FMT, (int)(name.n < sizeof text ? name.n : 0), name.p);
@@ -391,7 +414,7 @@ int models_find(struct gateway *g, struct str name, struct err *err)
         return -1;
     }
     pthread_mutex_lock(&g->models->grow_lock);
-    int known = config_find_model(g->config, str_of(s->model.name));
+    int known = find_entry(g, str_of(s->model.name));
     i = known >= 0 ? known : add_entry(g, s, err);
     pthread_mutex_unlock(&g->models->grow_lock);
     if (known >= 0)
@@ -408,7 +431,7 @@ struct unlisted {
 static bool unlisted(void *ctx, const struct registry_model *m)
 {
     struct unlisted *u = ctx;
-    return config_find_model(u->g->config, str_of(m->name)) >= 0 || u->each(u->ctx, m);
+    return find_entry(u->g, str_of(m->name)) >= 0 || u->each(u->ctx, m);
 }
 
 void models_each_stored(struct gateway *g, bool (*each)(void *ctx, const struct registry_model *m), void *ctx)
@@ -417,6 +440,52 @@ void models_each_stored(struct gateway *g, bool (*each)(void *ctx, const struct 
     pthread_mutex_lock(&g->models->registry_lock);
     registry_each(g->models->registry, unlisted, &u, NULL);
     pthread_mutex_unlock(&g->models->registry_lock);
+}
+
+/* ---- what they are, and changes ---- */
+
+bool models_is_current(const struct gateway *g, int model)
+{
+    return find_entry(g, str_of(g->config->models[model].name)) == model;
+}
+
+bool models_registered(const struct gateway *g, const struct local_model_info *info, struct registry_model *ret)
+{
+    bool found = false;
+    pthread_mutex_lock(&g->models->grow_lock);
+    for (const struct declared *d = g->models->declared; d && !found; d = d->next) {
+        found = d->stored && d->local && local_model_info(d->local) == info;
+        if (found)
+            *ret = d->model;
+    }
+    pthread_mutex_unlock(&g->models->grow_lock);
+    return found;
+}
+
+bool models_facts(const struct gateway *g, int model, bool arrays, struct model_facts *ret, struct err *err)
+{
+    const struct config_model *m = &g->config->models[model];
+    const struct config_model *base = m->adapter ? &g->config->models[m->base] : m;
+    bool embedded = strcmp(base->file, "starter") == 0;
+    struct str bytes = embedded ? g->models->starter : STR("");
+    int of = m->adapter ? m->base : model;
+    return model_facts_read(local_model_info(g->local[of])->path, bytes, arrays, ret, err);
+}
+
+bool models_registry(const struct gateway *g, struct registry **ret, struct err *err)
+{
+    return open_registry(g->config, ret, err);
+}
+
+void models_changed(struct gateway *g, const char *name)
+{
+    struct config *c = g->config;
+    for (int i = g->n_declared; i < c->n_models; i++) {
+        if (!g->local[i] || strcmp(c->models[i].name, name) != 0)
+            continue;
+        atomic_store(&c->models[i].gone, true);
+        local_model_unload(g->local[i]);
+    }
 }
 
 struct local_model *models_local(const struct gateway *g, int model)

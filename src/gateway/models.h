@@ -5,6 +5,7 @@
 #define RUNG_GATEWAY_MODELS_H
 
 #include "gateway/gateway.h"
+#include "registry/facts.h"
 #include "registry/registry.h"
 #include "runtime/runtime.h"
 
@@ -25,6 +26,16 @@ void models_leave(struct gateway *g);
 int models_find(struct gateway *g, struct str name, struct err *err);
 /* NULL for an upstream. */
 struct local_model *models_local(const struct gateway *g, int model);
+/* Whether the entry is what its name stands for now: one of the store may have gone, or moved to other bytes. */
+bool models_is_current(const struct gateway *g, int model);
+/* What the registry said of a model's file; false for the embedded one. */
+bool models_registered(const struct gateway *g, const struct local_model_info *info, struct registry_model *ret);
+/* What the file of a model of this machine says of itself; an adapter's base's. */
+bool models_facts(const struct gateway *g, int model, bool arrays, struct model_facts *ret, struct err *err);
+/* A registry of the caller's own, as the configuration's folder has it: for pulling, copying, removing. */
+bool models_registry(const struct gateway *g, struct registry **ret, struct err *err);
+/* The store has another model under this name, or none: what is loaded of it goes. */
+void models_changed(struct gateway *g, const char *name);
 /* Models of the store that have no entry of their own yet. */
 void models_each_stored(struct gateway *g, bool (*each)(void *ctx, const struct registry_model *m), void *ctx);
 

@@ -44,6 +44,7 @@ bool gguf_has(const struct gguf *g, const char *key);
 /* Absent keys leave *ret as it is and return true (so the caller's default stands); a key of another kind or out of
  * range is an error naming it. Integers of any width convert when the value fits. */
 bool gguf_get_u32(const struct gguf *g, const char *key, uint32_t *ret, struct err *err);
+bool gguf_get_i64(const struct gguf *g, const char *key, int64_t *ret, struct err *err);
 bool gguf_get_f32(const struct gguf *g, const char *key, float *ret, struct err *err);
 bool gguf_get_bool(const struct gguf *g, const char *key, bool *ret, struct err *err);
 bool gguf_get_str(const struct gguf *g, const char *key, struct str *ret, struct err *err);
@@ -62,6 +63,8 @@ struct gguf_array {
 };
 bool gguf_get_array(const struct gguf *g, const char *key, enum gguf_type type, struct gguf_array *ret,
                     struct err *err);
+/* Whatever it holds; false for what is no array, or one of arrays. */
+bool gguf_any_array(const struct gguf *g, const char *key, struct gguf_array *ret);
 int64_t gguf_array_i64(const struct gguf_array *a, int64_t i);   /* integer and bool arrays */
 float gguf_array_f32(const struct gguf_array *a, int64_t i);
 

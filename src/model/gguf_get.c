@@ -71,6 +71,20 @@ bool gguf_get_u32(const struct gguf *g, const char *key, uint32_t *ret, struct e
     return true;
 }
 
+bool gguf_get_i64(const struct gguf *g, const char *key, int64_t *ret, struct err *err)
+{
+    const struct gguf_key *k = gguf_find(g, key);
+    if (!k)
+        return true;
+    if (!is_unsigned(k->type) && !is_signed(k->type))
+        return wrong_kind(g, k, "an integer", err);
+    if (is_unsigned(k->type) && k->v.u > INT64_MAX)
+        return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at,
+                             "metadata key '%s': its value %" PRIu64 " is beyond 2^63", key, k->v.u);
+    *ret = k->v.i;
+    return true;
+}
+
 bool gguf_get_f32(const struct gguf *g, const char *key, float *ret, struct err *err)
 {
     const struct gguf_key *k = gguf_find(g, key);
@@ -142,6 +156,15 @@ bool gguf_get_array(const struct gguf *g, const char *key, enum gguf_type type, 
         return err_at_offset(err, ERR_INVALID, gguf_path(g), (int64_t)k->at,
                              "metadata key '%s': its element type is %s, not %s", key, gguf_type_name(k->v.array.type),
                              gguf_type_name(type));
+    *ret = k->v.array;
+    return true;
+}
+
+bool gguf_any_array(const struct gguf *g, const char *key, struct gguf_array *ret)
+{
+    const struct gguf_key *k = gguf_find(g, key);
+    if (!k || k->type != GGUF_ARRAY || k->v.array.type == GGUF_ARRAY)
+        return false;
     *ret = k->v.array;
     return true;
 }

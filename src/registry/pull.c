@@ -73,7 +73,7 @@ static bool fetch_layers(struct pull *p, struct err *err)
     const struct remote_progress progress = {.ctx = &span, .step = step};
     snprintf(blobs, sizeof blobs, "%s/blobs", p->own->root);
     if (p->o->resolved)
-        p->o->resolved(p->o->ctx, span.total, p->found->n_layers);
+        p->o->resolved(p->o->ctx, span.total, p->found->layers[p->found->weights].digest);
     for (int i = 0; i < p->found->n_layers; i++) {
         struct remote_layer *layer = &p->found->layers[i];
         if (!remote_fetch(p->remote, layer, blobs, p->o->progress ? &progress : NULL, err))

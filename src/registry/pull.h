@@ -9,9 +9,9 @@ struct pull_options {
     bool update;   /* a name that rung.lock pins may move, and its line with it */
     bool lock;     /* write the model into rung.lock */
     /* Both NULL allowed. progress runs over the bytes of all layers; resolved is told of the whole size (-1: not known)
-     * before the first. */
+     * and of the weights' digest ("": not known) before the first. */
     const struct remote_progress *progress;
-    void (*resolved)(void *ctx, int64_t bytes, int n_layers);
+    void (*resolved)(void *ctx, int64_t bytes, const char *digest);
     void *ctx;
 };
 

@@ -132,20 +132,15 @@ static void put_number(const struct gguf_array *a, int64_t i, struct buf *out)
 
 static void put_array(const struct gguf *g, const char *key, struct buf *out)
 {
-    static const enum gguf_type types[] = {GGUF_STRING, GGUF_F32, GGUF_I32, GGUF_U32, GGUF_BOOL, GGUF_U8, GGUF_I8,
-                                           GGUF_U16, GGUF_I16, GGUF_U64, GGUF_I64, GGUF_F64};
-    struct gguf_array a = {0};
-    size_t i = 0, n = sizeof types / sizeof types[0];
-    while (i < n && !gguf_get_array(g, key, types[i], &a, NULL))
-        i++;
-    if (i == n) {
+    struct gguf_array a;
+    if (!gguf_any_array(g, key, &a)) {
         buf_puts(out, "an array of arrays");
         return;
     }
     buf_printf(out, "[%" PRId64 "]", a.n);
     for (int64_t k = 0; k < a.n && a.n <= SHOWN_ARRAY; k++) {
         buf_char(out, ' ');
-        if (types[i] == GGUF_STRING)
+        if (a.type == GGUF_STRING)
             cli_make_safe(utf8_clip(a.strings[k], SHOWN_STRING_BYTES), out);
         else
             put_number(&a, k, out);
@@ -157,7 +152,7 @@ static void put_value(const struct gguf *g, const char *key, enum gguf_type type
     struct str text = STR("");
     bool flag = false;
     float f32 = 0;
-    uint32_t u32 = 0;
+    int64_t i64 = 0;
     if (type == GGUF_STRING && gguf_get_str(g, key, &text, NULL)) {
         cli_make_safe(utf8_clip(text, SHOWN_STRING_BYTES), out);
         if (text.n > SHOWN_STRING_BYTES)
@@ -168,10 +163,10 @@ static void put_value(const struct gguf *g, const char *key, enum gguf_type type
         buf_puts(out, flag ? "true" : "false");
     } else if ((type == GGUF_F32 || type == GGUF_F64) && gguf_get_f32(g, key, &f32, NULL)) {
         buf_printf(out, "%g", (double)f32);
-    } else if (gguf_get_u32(g, key, &u32, NULL)) {
-        buf_printf(out, "%" PRIu32, u32);
+    } else if (gguf_get_i64(g, key, &i64, NULL)) {
+        buf_printf(out, "%" PRId64, i64);
     } else {
-        buf_puts(out, "a number outside 0 to 4294967295");
+        buf_puts(out, "a number that is not shown");
     }
 }
 

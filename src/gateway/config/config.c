@@ -104,7 +104,7 @@ void config_free(struct config *c)
 int config_find_model(const struct config *c, struct str name)
 {
     for (int i = 0; i < c->n_models; i++) {
-        if (str_is(name, c->models[i].name))
+        if (str_is(name, c->models[i].name) && !atomic_load(&c->models[i].gone))
             return i;
     }
     return -1;

@@ -16,7 +16,7 @@ void gateway_error_body(int status, const char *message, struct buf *out)
 
 static void handle_preflight(struct http_exchange *x)
 {
-    http_reply_header(x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    http_reply_header(x, "Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
     http_reply_header(x, "Access-Control-Allow-Headers",
                       "authorization, content-type, x-api-key, x-stainless-arch, x-stainless-lang, x-stainless-os, "
                       "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
@@ -40,7 +40,7 @@ static void page_root(struct gateway *g, struct http_exchange *x, const struct c
 
 static const struct path {
     const char *path;
-    bool post;                           /* else GET */
+    bool post, delete;                   /* else GET */
     bool open;                           /* no key is asked for */
     bool near;                           /* nor of who connects from this machine, unless 'metrics' says otherwise */
     write_error error;                   /* in whose shape it refuses; NULL: OpenAI's */
@@ -61,6 +61,12 @@ static const struct path {
     {"/api/version", .error = ollama_write_error, .page = page_version},
     {"/api/chat", .post = true, .error = ollama_write_error, .page = page_ollama_chat},
     {"/api/generate", .post = true, .error = ollama_write_error, .page = page_ollama_generate},
+    {"/api/show", .post = true, .error = ollama_write_error, .page = page_show},
+    {"/api/pull", .post = true, .error = ollama_write_error, .page = page_pull},
+    {"/api/copy", .post = true, .error = ollama_write_error, .page = page_copy},
+    {"/api/delete", .delete = true, .error = ollama_write_error, .page = page_delete},
+    {"/api/create", .post = true, .error = ollama_write_error, .page = page_not_made_here},
+    {"/api/push", .post = true, .error = ollama_write_error, .page = page_not_made_here},
 };
 
 static const struct path *find_path(struct str path)
@@ -100,7 +106,9 @@ static void answer(struct gateway *g, struct http_exchange *x, const struct path
                   NULL, NULL);
     else if (path && path->post && !str_is(method, "POST"))
         handle_wrong_method(x, error, "POST, OPTIONS");
-    else if (!(path && path->post) && !get)
+    else if (path && path->delete && !str_is(method, "DELETE"))
+        handle_wrong_method(x, error, "DELETE, OPTIONS");
+    else if (!(path && (path->post || path->delete)) && !get)
         handle_wrong_method(x, error, "GET, HEAD, OPTIONS");
     else if (path && path->dialect)
         converse(g, x, path->dialect, caller);

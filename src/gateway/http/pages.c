@@ -63,8 +63,10 @@ void page_models(struct gateway *g, struct http_exchange *x, const struct caller
     json_key(&w, "data");
     json_open_array(&w);
     write_model(&w, "auto", "rung");
-    for (int i = 0; i < c->n_models; i++)
-        write_model(&w, c->models[i].name, owner_of(&c->models[i]));
+    for (int i = 0; i < c->n_models; i++) {
+        if (!atomic_load(&c->models[i].gone))
+            write_model(&w, c->models[i].name, owner_of(&c->models[i]));
+    }
     for (int i = 0; i < c->n_aliases; i++)
         write_model(&w, c->aliases[i].from, "alias");
     models_each_stored(g, write_stored, &w);

@@ -103,7 +103,8 @@ static void list_models(const struct config *c, char *text, size_t size)
 {
     say(text, size, "auto");
     for (int i = 0; i < c->n_models; i++)
-        say(text, size, ", %s", c->models[i].name);
+        if (!atomic_load(&c->models[i].gone))
+            say(text, size, ", %s", c->models[i].name);
     for (int i = 0; i < c->n_aliases; i++)
         say(text, size, ", %s", c->aliases[i].from);
     if (strlen(text) == size - 1)

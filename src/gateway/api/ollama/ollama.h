@@ -4,6 +4,7 @@
 #ifndef RUNG_GATEWAY_API_OLLAMA_OLLAMA_H
 #define RUNG_GATEWAY_API_OLLAMA_OLLAMA_H
 
+#include "data/json.h"
 #include "gateway/api/dialect.h"
 #include "gateway/gateway.h"
 
@@ -20,5 +21,14 @@ void page_ollama_generate(struct gateway *g, struct http_exchange *x, const stru
 void page_tags(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* GET /api/tags */
 void page_ps(struct gateway *g, struct http_exchange *x, const struct caller *caller);        /* GET /api/ps */
 void page_version(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /api/version */
+
+void page_show(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* POST /api/show */
+void page_pull(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* POST /api/pull */
+void page_copy(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* POST /api/copy */
+void page_delete(struct gateway *g, struct http_exchange *x, const struct caller *caller);    /* DELETE /api/delete */
+/* /api/create, /api/push */
+void page_not_made_here(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+/* "model", or "name" as older clients say it. */
+bool ollama_model_name(const json_t *body, struct str *ret, struct err *err);
 
 #endif
