@@ -68,6 +68,7 @@ void responses_output_free(struct responses_output *o);
 /* The next item; NULL: no memory. */
 struct responses_item *responses_add_item(struct responses_output *o, enum responses_kind kind);
 struct str responses_text(const struct responses_output *o, const struct responses_item *item);
+const struct reply_token *responses_tokens(const struct responses_output *o, const struct responses_item *item);
 /* "msg_...", a name of its own for each item. */
 void responses_put_id(struct json_writer *w, const char *key, const struct responses_output *o, int item);
 /* empty: as it is before anything of it is said. */

@@ -93,12 +93,11 @@ static void send_text_done(struct responses_stream *st, int item, struct buf *ou
 {
     const struct responses_item *i = &st->output.items[item];
     bool reasoning = i->kind == RESPONSES_REASONING;
-    const struct reply_token *tokens = st->output.reply->tokens;
     struct event e;
     begin_of_item(st, &e, reasoning ? "response.reasoning_text.done" : "response.output_text.done", item);
     json_put_str(&e.w, "text", responses_text(&st->output, i));
     if (!reasoning)
-        responses_put_logprobs(&e.w, st->output.req, tokens + (tokens ? i->token : 0), i->n_tokens);
+        responses_put_logprobs(&e.w, st->output.req, responses_tokens(&st->output, i), i->n_tokens);
     end_event(&e, out);
 }
 

@@ -74,6 +74,11 @@ struct str responses_text(const struct responses_output *o, const struct respons
     return (struct str){(from->p ? from->p : "") + item->at, item->n};
 }
 
+const struct reply_token *responses_tokens(const struct responses_output *o, const struct responses_item *item)
+{
+    return o->reply->tokens ? o->reply->tokens + item->token : NULL;
+}
+
 /* ---- their JSON ---- */
 
 void responses_put_id(struct json_writer *w, const char *key, const struct responses_output *o, int item)
@@ -104,8 +109,7 @@ void responses_write_part(struct json_writer *w, const struct responses_output *
     json_put_str(w, "text", empty ? STR("") : responses_text(o, item));
     if (!reasoning) {
         json_put_raw(w, "annotations", STR("[]"));
-        responses_put_logprobs(w, o->req, o->reply->tokens + (o->reply->tokens ? item->token : 0),
-                               empty ? 0 : item->n_tokens);
+        responses_put_logprobs(w, o->req, responses_tokens(o, item), empty ? 0 : item->n_tokens);
     }
     json_close_object(w);
 }
