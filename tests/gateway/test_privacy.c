@@ -69,7 +69,7 @@ static void test_private_request_never_leaves_whatever_it_asks(void **state)
     static const char *const bodies[] = {
         "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"metadata\":{\"privacy\":\"local\"}}",
         "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{}],\"metadata\":{\"privacy\":\"local\"}}",
-        "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}],"
+        "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://example.org/x\"}}]}],"
         "\"metadata\":{\"privacy\":\"local\"}}",
         "{\"model\":\"auto\",\"tools\":[{\"type\":\"custom\"}],\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
         "\"metadata\":{\"privacy\":\"local\"}}",

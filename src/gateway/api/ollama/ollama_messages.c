@@ -2,6 +2,7 @@
  * calls become texts, and results are tied to the calls they answer, which Ollama does by order and name, not by id. */
 #include <stdio.h>
 
+#include "gateway/api/media.h"
 #include "gateway/api/ollama/ollama_internal.h"
 
 #define FIELD_BYTES 96
@@ -35,24 +36,11 @@ static const char *image_type(struct str base64)
     return NULL;
 }
 
-static bool is_base64(struct str text)
-{
-    size_t n = text.n;
-    while (n > 0 && text.n - n < 2 && text.p[n - 1] == '=')
-        n--;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char ch = (unsigned char)text.p[i], letter = ch | 0x20;
-        if (!(letter >= 'a' && letter <= 'z') && !(ch >= '0' && ch <= '9') && ch != '+' && ch != '/')
-            return false;
-    }
-    return true;
-}
-
 static bool image_part(struct ollama_parse *p, const char *field, const json_t *image, json_t **ret)
 {
     struct str data = {json_string_value(image), json_string_length(image)};
     struct buf url = BUF_INIT(JSON_MAX_BYTES);
-    const char *type = json_is_string(image) && is_base64(data) ? image_type(data) : NULL;
+    const char *type = json_is_string(image) && media_is_base64(data) ? image_type(data) : NULL;
     if (!type)
         return err_set(p->err, ERR_INVALID, "'%s' must be a PNG, JPEG, GIF or WebP image in base64", field);
     buf_printf(&url, "data:image/%s;base64,", type);

@@ -17,6 +17,7 @@ struct openai_parse {
     const char *form_field;      /* the field that gives the answer its form; NULL: none so far */
     struct rule_spec rule;       /* what it says */
     bool any_order;
+    int n_media;                 /* parts that are no text */
     struct request *r;
     struct arena *arena;
     struct err *err;
@@ -25,6 +26,12 @@ struct openai_parse {
 /* A string copied into the arena; ERR_INVALID naming the field for another type. */
 bool openai_text(struct openai_parse *p, const char *field, const json_t *value, struct str *ret);
 bool openai_parse_messages(struct openai_parse *p, const char *field, const json_t *value);
+
+/* One part of messages[message].content: text is added to *text, all else noted in the request's needs. */
+bool openai_parse_part(struct openai_parse *p, size_t message, size_t i, const json_t *part, struct buf *text);
+
+/* ---- openai_extra.c: what only OpenAI's own API honours, and what nobody does ---- */
+bool openai_parse_extra(struct openai_parse *p, const char *field, const json_t *value);
 
 /* ---- openai_tools.c; what it keeps are views into the body ---- */
 bool openai_parse_tools(struct openai_parse *p, const char *field, const json_t *value);

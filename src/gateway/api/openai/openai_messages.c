@@ -1,6 +1,5 @@
-/* The messages of a chat-completions body: roles, text, parts. Text parts are joined; images, sound and files are not
- * text and are noted for the planner, which sends such a request to an upstream, whole, as it was received. Calls of
- * tools are taken in openai_tools.c. */
+/* The messages of a chat-completions body: roles and contents, whose text parts are joined. Parts are read in
+ * openai_parts.c, calls of tools in openai_tools.c. */
 #include <stdio.h>
 
 #include "gateway/api/openai/openai_internal.h"
@@ -19,37 +18,6 @@ static const char *field_of(struct message_parse *m, const char *key)
     return m->field;
 }
 
-static bool part_text(struct message_parse *m, size_t i, const json_t *part, struct buf *text)
-{
-    struct err *err = m->p->err;
-    const json_t *type = json_object_get(part, "type");
-    if (!json_is_string(type))
-        return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu]' must be an object with a type", m->index, i);
-    const char *name = json_string_value(type);
-    if (strcmp(name, "text") == 0) {
-        const json_t *value = json_object_get(part, "text");
-        if (!json_is_string(value) || json_object_size(part) != 2)
-            return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu]' must hold type and text, and nothing else",
-                           m->index, i);
-        buf_add(text, json_string_value(value), json_string_length(value));
-        return true;
-    }
-    static const struct {
-        const char *type;
-        enum need need;
-    } others[] = {
-        {"image_url", NEED_IMAGES}, {"input_audio", NEED_AUDIO}, {"file", NEED_FILES}, {"refusal", NEED_OPENAI},
-    };
-    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
-        if (strcmp(name, others[k].type) == 0) {
-            request_needs(m->p->r, others[k].need, "messages[%zu].content[%zu] (%s)", m->index, i, name);
-            return true;
-        }
-    }
-    return err_set(err, ERR_INVALID, "'messages[%zu].content[%zu].type' is '%.40s', which is unknown", m->index, i,
-                   name);
-}
-
 static bool parse_parts(struct message_parse *m, const json_t *parts, struct str *ret)
 {
     struct buf text = BUF_INIT(JSON_MAX_BYTES);
@@ -61,7 +29,7 @@ static bool parse_parts(struct message_parse *m, const json_t *parts, struct str
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        if (!part_text(m, i, json_array_get(parts, i), &text))
+        if (!openai_parse_part(m->p, m->index, i, json_array_get(parts, i), &text))
             goto out;
     }
     if (!buf_check(&text, "the text of a message", m->p->err))

@@ -23,11 +23,6 @@ bool openai_text(struct openai_parse *p, const char *field, const json_t *value,
     return ret->p || err_nomem(p->err, field);
 }
 
-static bool refuse(struct openai_parse *p, const char *field, const char *why)
-{
-    return err_set(p->err, ERR_INVALID, "'%s' is not supported: %s", field, why);
-}
-
 /* ---- one function per shape of field; each is only called with a value that is not null ---- */
 
 static bool parse_model(struct openai_parse *p, const char *field, const json_t *value)
@@ -49,7 +44,8 @@ static bool parse_flag(struct openai_parse *p, const char *field, const json_t *
     else if (strcmp(field, "parallel_tool_calls") == 0)
         p->r->one_tool_call = !on;
     else if (strcmp(field, "store") == 0 && on)
-        return refuse(p, field, "answers are not stored; leave it out or say false");
+        return err_set(p->err, ERR_INVALID,
+                       "'store' is not supported: answers are not stored; leave it out or say false");
     return true;
 }
 
@@ -318,32 +314,6 @@ static bool parse_keep_alive(struct openai_parse *p, const char *field, const js
     return keep_alive_of_json(value, &p->r->keep_alive_ms, p->err);
 }
 
-static bool parse_modalities(struct openai_parse *p, const char *field, const json_t *value)
-{
-    const json_t *first = json_array_get(value, 0);
-    if (json_array_size(value) != 1 || !json_is_string(first) || strcmp(json_string_value(first), "text") != 0)
-        return refuse(p, field, "answers are text; leave it out or say [\"text\"]");
-    return true;
-}
-
-static bool parse_service_tier(struct openai_parse *p, const char *field, const json_t *value)
-{
-    struct str text;
-    if (!openai_text(p, field, value, &text))
-        return false;
-    if (!str_is(text, "auto") && !str_is(text, "default"))
-        return refuse(p, field, "the tiers here are Rung's; leave it out or say \"auto\"");
-    return true;
-}
-
-static bool parse_refused(struct openai_parse *p, const char *field, const json_t *value)
-{
-    (void)value;
-    if (strncmp(field, "function", 8) == 0)
-        return refuse(p, field, "it is deprecated; use 'tools'");
-    return refuse(p, field, "Rung does not honour this field; leave it out");
-}
-
 static const struct field {
     const char *name;
     bool (*parse)(struct openai_parse *p, const char *field, const json_t *value);
@@ -384,15 +354,17 @@ static const struct field {
     {"user", parse_identifier},
     {"safety_identifier", parse_identifier},
     {"prompt_cache_key", parse_identifier},
-    {"modalities", parse_modalities},
-    {"service_tier", parse_service_tier},
-    {"audio", parse_refused},
-    {"functions", parse_refused},
-    {"function_call", parse_refused},
-    {"prediction", parse_refused},
-    {"prompt_cache_retention", parse_refused},
-    {"verbosity", parse_refused},
-    {"web_search_options", parse_refused},
+    {"modalities", openai_parse_extra},
+    {"service_tier", openai_parse_extra},
+    {"audio", openai_parse_extra},
+    {"functions", openai_parse_extra},
+    {"function_call", openai_parse_extra},
+    {"moderation", openai_parse_extra},
+    {"prediction", openai_parse_extra},
+    {"prompt_cache_options", openai_parse_extra},
+    {"prompt_cache_retention", openai_parse_extra},
+    {"verbosity", openai_parse_extra},
+    {"web_search_options", openai_parse_extra},
 };
 
 static bool parse_fields(struct openai_parse *p)
