@@ -63,6 +63,7 @@ struct config_upstream {
     bool logprobs;                       /* ask it for log-probabilities */
     const char *region, *retention;      /* as the owner declares them, free texts; NULL: not declared */
     const char *health;                  /* a path asked for now and then: up or down; NULL: never asked */
+    int64_t health_every_ms;
     int weight;                          /* its share */
     struct price price;                  /* its own, else the model's */
     int64_t connect_timeout_ms, first_token_timeout_ms, idle_timeout_ms, total_timeout_ms;

@@ -50,10 +50,22 @@ static void send_parts(struct http_exchange *x, const struct stand_in_script *sc
     }
 }
 
+static void answer_health(struct stand_in *s, struct http_exchange *x)
+{
+    pthread_mutex_lock(&s->lock);
+    int status = s->script.health;
+    pthread_mutex_unlock(&s->lock);
+    http_reply(x, status ? status : 200, "text/plain", STR("so it is"));
+}
+
 static void stand_in_handle(void *ctx, struct http_exchange *x)
 {
     struct stand_in *s = ctx;
     struct stand_in_script script;
+    if (str_is(http_method(x), "GET")) {
+        answer_health(s, x);
+        return;
+    }
     note_request(s, x, &script);
     int status = script.status ? script.status : 200;
     if (script.hang_first)

@@ -17,6 +17,7 @@ struct stand_in_script {
     const char *body;              /* a whole reply; or, streamed, parts separated by "|": each is sent by itself */
     bool streamed;
     bool hang_first, hang_last;    /* wait until the client is gone, before or after the parts */
+    int health;                    /* the status of whatever is got by GET; 0: 200 */
     int pause_ms;                  /* before each part */
     bool by_bytes;                 /* the body is sent byte by byte, whatever it holds */
 };

@@ -270,7 +270,7 @@ static void test_pool_takes_the_model_s_words_as_defaults(void **state)
                                "    upstreams:\n"
                                "      - {base_url: \"http://a/v1\", weight: 3, region: eu, retention: none}\n"
                                "      - {base_url: \"https://b:444/\", provider: azure, model: dep, api_key: env:RUNG_TEST_OTHER, private: true,"
-                               " price_usd_per_mtok: {input: 5, output: 1}, timeouts_ms: {idle: 9}, health: /up}\n"
+                               " price_usd_per_mtok: {input: 5, output: 1}, timeouts_ms: {idle: 9}, health: {path: /up}}\n"
                                "  spare: {base_url: \"http://c/v1\"}\n"
                                "tiers: [{name: far, model: big}]\n"),
                            "t.yaml", &c, &err), err);
@@ -295,6 +295,7 @@ static void test_pool_takes_the_model_s_words_as_defaults(void **state)
     assert_string_equal(b->provider->name, "azure");
     assert_string_equal(b->model, "dep");
     assert_string_equal(b->health, "/up");
+    assert_int_equal(b->health_every_ms, 5000);
     assert_true(b->key_missing && b->own_machine);
     assert_int_equal(b->connect_timeout_ms, 7);
     assert_int_equal(b->idle_timeout_ms, 9);
@@ -312,7 +313,7 @@ static void test_what_is_wrong_with_a_pool_is_said(void **state)
     expect_error("models:\n  a: {upstreams: [{base_url: \"http://x/1\"}, {base_url: \"http://x/2\"}]}\n", 2, "are called 'x'");
     expect_error("models:\n  a: {base_url: \"http://x\", provider: aws}\n", 2, "openai, azure");
     expect_error("models:\n  a: {base_url: \"http://x\", balance: best}\n", 2, "least_load, weighted or prefix");
-    expect_error("models:\n  a: {base_url: \"http://x\", health: up}\n", 2, "path");
+    expect_error("models:\n  a: {base_url: \"http://x\", health: {path: up}}\n", 2, "path");
     expect_error("models:\n  a: {base_url: \"http://x\", weight: 0}\n", 2, "weight");
     expect_error("models:\n  a: {base_url: \"http://x\", fallback: [b]}\n", 2, "no model");
     expect_error("models:\n  a: {base_url: \"http://x\", fallback: [a]}\n", 2, "itself");

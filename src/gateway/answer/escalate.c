@@ -221,6 +221,7 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, bo
         end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
     } else if (account_announce(c->g, c->req, a, model, &c->err)) {
         end = upstream_attempt(c->g, c->req, t->upstream, &rel, a, &c->err);
+        pool_saw(c->g->pools, t, a->upstream_model, a->fingerprint);
         pool_done(c->g->pools, t, tries_verdict(end, a, c->req, &c->err), a->retry_after_s * 1000);
     } else {
         a->http_status = c->err.code == ERR_LIMIT ? 429 : 0;

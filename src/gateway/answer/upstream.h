@@ -21,6 +21,8 @@ struct upstream_reader {
     struct {                              /* of an API whose events build on those before: what is open */
         int n_calls;                      /* begun so far */
         bool in_call, has_arguments;
+        bool custom;                      /* calls of custom tools, which pass as they are */
+        int64_t index[TOOL_CALLS_MAX];    /* what it calls each call, -1: nothing */
         struct token_usage usage;         /* as far as it was told */
     } open;
 };
@@ -41,6 +43,8 @@ float upstream_logprob(const json_t *value);
 float upstream_entropy(const struct token_record *t);
 /* What the call used; the parts are clamped by the caller. */
 void upstream_usage(struct upstream_reader *r, struct token_usage usage);
+/* What it says it serves; strings, or anything else for nothing. */
+void upstream_served(struct upstream_reader *r, const json_t *model, const json_t *fingerprint);
 /* A piece of the answer. false: the verdict is set, and the stream ends. */
 bool upstream_give(struct upstream_reader *r, const struct release_piece *piece);
 /* What of calls became certain, gathered for the end and passed on to a stream. */

@@ -81,10 +81,18 @@ static bool read_key(struct config_reader *r, const struct yaml_node *n, struct 
 
 static bool read_health(struct config_reader *r, const struct yaml_node *n, struct config_upstream *u)
 {
-    if (!config_read_string(r, n, "health", &u->health))
+    static const char *const keys[] = {"path", "every_ms", NULL};
+    const struct yaml_node *path, *every;
+    if (n->kind != YAML_MAPPING || !(path = yaml_get(n, "path")))
+        return yaml_fail(n, r->name, r->err, "'health' must be {path: /health}, with every_ms where wanted");
+    if (!yaml_only_keys(n, r->name, keys, r->err) || !config_read_string(r, path, "path", &u->health))
+        return false;
+    u->health_every_ms = 5000;
+    every = yaml_get(n, "every_ms");
+    if (every && !yaml_to_i64(every, r->name, "every_ms", 10, 3600000, &u->health_every_ms, r->err))
         return false;
     return u->health[0] == '/' ||
-           yaml_fail(n, r->name, r->err, "'health' must be a path on that host, such as /health");
+           yaml_fail(path, r->name, r->err, "'path' of 'health' must be a path on that host, such as /health");
 }
 
 /* What is given replaces the default that *u holds. */

@@ -1,4 +1,4 @@
-/* Active health: a thread that asks every upstream with a health path every few seconds, all at once. Twice without a
+/* Active health: a thread that asks every upstream with a health path now and then. Twice without a
  * 2xx in a row is down, one is up again. */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "gateway/pool/member.h"
 #include "net/url.h"
 
-#define EVERY_MS 5000
 #define LIMIT_MS 3000                     /* for one answer */
 #define REPLY_MAX_BYTES (64u << 10)
 #define MISSES_TO_BE_DOWN 2
@@ -18,6 +17,7 @@ struct checked {
     const struct config_upstream *upstream;
     char *url;
     int misses;
+    int64_t due_ms;
     struct http_call *call;
 };
 
@@ -83,10 +83,34 @@ static void conclude(struct pool_watch *w, struct checked *c)
         log_warn("upstream %s is %s, as %s says", c->upstream->name, is ? "down" : "up again", c->upstream->health);
 }
 
+static int64_t next_due(const struct pool_watch *w)
+{
+    int64_t due_ms = INT64_MAX;
+    for (int i = 0; i < w->n; i++)
+        due_ms = w->list[i].due_ms < due_ms ? w->list[i].due_ms : due_ms;
+    return due_ms;
+}
+
+/* Those that are due, all at once, so that one that hangs does not hold up the others' turn for long. */
+static void check_due(struct pool_watch *w)
+{
+    int64_t now_ms = clock_ms();
+    for (int i = 0; i < w->n; i++) {
+        if (w->list[i].due_ms <= now_ms)
+            start(w, &w->list[i]);
+    }
+    for (int i = 0; i < w->n; i++) {
+        if (w->list[i].due_ms <= now_ms) {
+            conclude(w, &w->list[i]);
+            w->list[i].due_ms = clock_ms() + w->list[i].upstream->health_every_ms;
+        }
+    }
+}
+
 /* false: the watch ends. */
 static bool pause_watch(struct pool_watch *w)
 {
-    int64_t until_ns = clock_ns() + EVERY_MS * 1000000ll;
+    int64_t until_ns = next_due(w) * 1000000;
     struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&w->lock);
     while (!w->stop && pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
@@ -100,10 +124,7 @@ static void *watch_main(void *arg)
 {
     struct pool_watch *w = arg;
     do {
-        for (int i = 0; i < w->n; i++)
-            start(w, &w->list[i]);
-        for (int i = 0; i < w->n; i++)
-            conclude(w, &w->list[i]);
+        check_due(w);
     } while (pause_watch(w));
     return NULL;
 }

@@ -160,6 +160,7 @@ bool anthropic_read_reply(struct upstream_reader *r, struct str body)
     const json_t *content = json_object_get(object, "content");
     bool ok = read_error_member(r, object) &&
               (json_is_array(content) || err_set(r->err, ERR_IO, "its answer is no message: there is no content"));
+    upstream_served(r, json_object_get(object, "model"), NULL);
     if (ok)
         read_usage(r, json_object_get(object, "usage"));
     for (size_t i = 0; ok && i < json_array_size(content); i++)
@@ -217,8 +218,10 @@ static bool message_delta(struct upstream_reader *r, const json_t *object)
 
 static bool read_object(struct upstream_reader *r, struct str type, const json_t *object)
 {
+    const json_t *message = json_object_get(object, "message");
+    upstream_served(r, json_object_get(message, "model"), NULL);
     if (str_is(type, "message_start"))
-        read_usage(r, json_object_get(json_object_get(object, "message"), "usage"));
+        read_usage(r, json_object_get(message, "usage"));
     else if (str_is(type, "content_block_start"))
         return block_start(r, json_object_get(object, "content_block"));
     else if (str_is(type, "content_block_delta"))

@@ -152,6 +152,7 @@ static bool read_object(struct upstream_reader *r, const json_t *object)
     if (!read_error_member(r, object))
         return false;
     read_usage(r, json_object_get(object, "usageMetadata"));
+    upstream_served(r, json_object_get(object, "modelVersion"), NULL);
     bool blocked = !candidate && json_is_string(json_object_get(feedback, "blockReason"));
     if (!give_tokens(r, json_object_get(candidate, "logprobsResult")))
         return false;

@@ -2,6 +2,7 @@
  * those that are Rung's (a form that API has no field for goes out as the response_format that means the same). */
 #include "gateway/provider/openai.h"
 #include "gateway/provider/parts.h"
+#include "gateway/provider/parts.h"
 
 #include <stdio.h>
 
@@ -49,6 +50,32 @@ static const char *max_tokens_field(const struct config_upstream *u)
                                                                                  : "max_tokens";
 }
 
+static void cut_id(json_t *object, const char *key)
+{
+    struct str id = upstream_text(json_object_get(object, key)), cut = parts_call_id(id, NULL);
+    if (cut.n < id.n)
+        json_object_set_new(object, key, json_stringn(cut.p, cut.n));
+}
+
+/* Messages whose calls came from an API that signs them: what is behind their ids is not for this one, which takes
+ * short ids only. */
+static bool put_messages(struct json_writer *w, struct str messages, struct err *err)
+{
+    json_t *list = NULL;
+    if (!json_parse(messages, "messages", &list, err))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *message = json_array_get(list, i), *calls = json_object_get(message, "tool_calls");
+        cut_id(message, "tool_call_id");
+        for (size_t k = 0; k < json_array_size(calls); k++)
+            cut_id(json_array_get(calls, k), "id");
+    }
+    json_key(w, "messages");
+    json_value(w, list);
+    json_decref(list);
+    return true;
+}
+
 bool openai_put_body(const struct provider_call *call, struct buf *out, struct err *err)
 {
     const struct request *req = call->req;
@@ -81,7 +108,13 @@ bool openai_put_body(const struct provider_call *call, struct buf *out, struct e
             continue;
         char key[64];
         snprintf(key, sizeof key, STR_FMT, STR_ARG(members[i].key));
-        json_put_raw(&w, key, members[i].value);
+        bool messages = str_is(members[i].key, "messages");
+        if (messages && str_find(members[i].value, STR(PARTS_SIGNATURE)) != SIZE_MAX) {
+            if (!put_messages(&w, members[i].value, err))
+                return false;
+        } else {
+            json_put_raw(&w, key, members[i].value);
+        }
     }
     json_close_object(&w);
     return true;

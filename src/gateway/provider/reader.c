@@ -44,6 +44,22 @@ void upstream_usage(struct upstream_reader *r, struct token_usage usage)
     r->has_usage = true;
 }
 
+static void note_name(const json_t *value, char *text, size_t size)
+{
+    struct str name = utf8_clip(upstream_text(value), size - 1);
+    if (name.n == 0)
+        return;
+    snprintf(text, size, STR_FMT, STR_ARG(name));
+    for (char *c = text; *c; c++)         /* it goes into the log */
+        *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c;
+}
+
+void upstream_served(struct upstream_reader *r, const json_t *model, const json_t *fingerprint)
+{
+    note_name(model, r->attempt->upstream_model, sizeof r->attempt->upstream_model);
+    note_name(fingerprint, r->attempt->fingerprint, sizeof r->attempt->fingerprint);
+}
+
 bool upstream_give(struct upstream_reader *r, const struct release_piece *piece)
 {
     r->n_deltas++;
@@ -108,7 +124,9 @@ void upstream_read_error(int status, struct str body, char *text, size_t size)
     struct str message = STR("");
     if (json_parse_object(body, "its error", &object, NULL)) {
         const json_t *error = json_object_get(object, "error");
-        message = upstream_text(json_is_string(error) ? error : json_object_get(error, "message"));
+        message = upstream_text(json_is_string(error) ? error : json_object_get(error ? error : object, "message"));
+        if (!message.n)
+            message = upstream_text(json_object_get(object, "detail"));
     }
     message = utf8_clip(message, 300);
     snprintf(text, size, "HTTP %d%s" STR_FMT, status, message.n ? ": " : "", STR_ARG(message));

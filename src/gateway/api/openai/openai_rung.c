@@ -36,6 +36,12 @@ static void write_attempt(struct json_writer *w, const struct attempt *a, int ch
     put_usd(w, "cost_usd", a->cost_pico_usd);
     json_put_f64(w, "ttft_ms", (double)a->ttft_us / 1000);
     json_put_f64(w, "total_ms", (double)a->total_us / 1000);
+    if (a->upstream)
+        json_put_cstr(w, "upstream", a->upstream);
+    if (a->upstream_model[0])
+        json_put_cstr(w, "upstream_model", a->upstream_model);
+    if (a->fingerprint[0])
+        json_put_cstr(w, "system_fingerprint", a->fingerprint);
     if (a->error[0])
         json_put_cstr(w, "error", a->error);
     json_close_object(w);
