@@ -214,6 +214,40 @@ static void test_http_prompt_that_fits_no_tier_is_unanswered(void **state)
     buf_free(&body);
 }
 
+static void test_http_models_tell_what_each_can_do(void **state)
+{
+    (void)state;
+    struct house own;
+    struct plain_reply r;
+    house_open(&own, "models: {starter: {file: starter}, 'org/big:x': {base_url: 'http://127.0.0.1:1/v1', context: 4096}}\n"
+                     "tiers: [{name: local, model: starter}, {name: far, model: 'org/big:x'}]\naliases: {gpt-5: auto, near: starter}\n");
+    plain_request(own.port, "GET", "/v1/models", NULL, NULL, &r);
+    json_t *v = reply_json(&r);
+    assert_string_equal(json_at(v, "data.0.id"), "auto");
+    assert_string_equal(json_at(v, "data.0.rung.tiers.1"), "far");
+    assert_string_equal(json_at(v, "data.1.id"), "starter");
+    assert_string_equal(json_at(v, "data.1.object"), "model");
+    assert_string_equal(json_at(v, "data.1.rung.local"), "true");
+    assert_true(json_number_at(v, "data.1.rung.context_length") > 0);
+    assert_true(json_number_at(v, "data.1.rung.parameters") > 0);
+    assert_string_equal(json_at(v, "data.2.rung.context_length"), "4096");
+    assert_string_equal(json_at(v, "data.2.rung.local"), "false");
+    assert_string_equal(json_at(v, "data.2.rung.capabilities.0"), "tools");
+    assert_string_equal(json_at(v, "data.3.rung.alias_of"), "auto");
+    assert_string_equal(json_at(v, "data.4.rung.model"), "starter");
+    json_decref(v);
+    plain_free(&r);
+    static const char *const paths[] = {"/v1/models/org/big:x", "/v1/models/org%2Fbig%3Ax"};
+    for (int i = 0; i < 2; i++) {
+        plain_request(own.port, "GET", paths[i], NULL, NULL, &r);
+        v = reply_json(&r);
+        assert_string_equal(json_at(v, "id"), "org/big:x");
+        json_decref(v);
+        plain_free(&r);
+    }
+    house_close(&own);
+}
+
 static void test_http_refuses_foreign_hosts_and_origins(void **state)
 {
     (void)state;
@@ -377,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_http_alias_and_named_model_answer),
         cmocka_unit_test(test_http_refuses_what_no_tier_can_do_by_name),
         cmocka_unit_test(test_http_prompt_that_fits_no_tier_is_unanswered),
+        cmocka_unit_test(test_http_models_tell_what_each_can_do),
         cmocka_unit_test(test_http_refuses_foreign_hosts_and_origins),
         cmocka_unit_test(test_http_knows_its_own_ipv6_address),
         cmocka_unit_test(test_http_preflight_of_an_allowed_origin_passes),

@@ -3,6 +3,7 @@
 #include "gateway/api/anthropic/anthropic.h"
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/openai/openai.h"
+#include "gateway/api/openai/openai_pages.h"
 #include "gateway/api/responses/responses.h"
 #include "gateway/http/admit.h"
 #include "gateway/http/converse.h"
@@ -115,7 +116,7 @@ static void answer(struct gateway *g, struct http_exchange *x, const struct path
     else if (path)
         path->page(g, x, caller);
     else
-        page_model(g, x, (struct str){name.p + strlen(model_prefix), name.n - strlen(model_prefix)});
+        page_model(g, x, caller, (struct str){name.p + strlen(model_prefix), name.n - strlen(model_prefix)});
 }
 
 void gateway_handle(void *gateway, struct http_exchange *x)

@@ -1,4 +1,4 @@
-/* The pages beside the answers: which models there are and whether all is well; and how every page replies. */
+/* The pages beside the answers: whether all is well; and how every page replies. */
 #ifndef RUNG_GATEWAY_HTTP_PAGES_H
 #define RUNG_GATEWAY_HTTP_PAGES_H
 
@@ -17,7 +17,5 @@ void page_fail(struct http_exchange *x, write_error error, int status, const cha
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* GET /ready: 503 while requests would fail or wait for long, and why. */
 void page_ready(struct gateway *g, struct http_exchange *x, const struct caller *caller);
-void page_models(struct gateway *g, struct http_exchange *x, const struct caller *caller);   /* GET /v1/models */
-void page_model(struct gateway *g, struct http_exchange *x, struct str name);                /* GET /v1/models/NAME */
 
 #endif
