@@ -78,6 +78,7 @@ struct config_model {
     bool no_speculation;                 /* speculation: off */
     int64_t keep_alive_ms;               /* how long it stays loaded unasked; RUNTIME_KEEP_FOREVER */
     struct config_cache cache;
+    bool matryoshka;                     /* the first parts of its vectors are vectors too */
     const char *adapter;                 /* a LoRA adapter beside `file`: its path; NULL: none */
     int base;                            /* with an adapter: the model it stands beside */
     /* ... or a pool of upstreams that serve the same model; `base_url` is a pool of one */

@@ -6,6 +6,7 @@
 #include "gateway/gateway.h"
 
 #define EMBED_MAX_INPUTS 2048
+#define EMBED_MAX_DECIMAL 128             /* vectors that an upstream is asked for in decimals */
 
 struct embed_input {
     struct str text;
@@ -21,6 +22,7 @@ struct embed_call {
     bool truncate;                        /* what is longer than the context is cut at its end; else it is an error */
     enum privacy privacy;
     struct str metadata, conversation_id; /* raw object; or empty */
+    struct str user;                      /* passed on to an upstream; or empty */
     const struct caller *caller;          /* NULL: nobody in particular */
     bool (*gone)(void *ctx);              /* as in struct request; NULL: never */
     void *gone_ctx;
@@ -44,6 +46,9 @@ struct embed_reply {
     int64_t cost_pico_usd;
     int64_t total_us;
 };
+
+/* An upstream's answer to req->embed, read; false and *err where it is none. In provider/openai_embed.c. */
+bool embed_read_reply(const struct request *req, const json_t *object, struct reply *ret, struct err *err);
 
 /* *ret is filled in any case, until embed_reply_free. Any thread; it waits. */
 void gateway_embed(struct gateway *g, const struct embed_call *call, struct embed_reply *ret);

@@ -166,7 +166,7 @@ static int64_t count_tokens(const struct gateway *g, const struct request *req, 
     struct local_model *m = g->local[model];
     int64_t keep_ms = req->has_keep_alive ? req->keep_alive_ms : g->config->models[model].keep_alive_ms;
     int64_t tokens = estimate;
-    if (!m || req->body.n > COUNT_MAX_BYTES || (req->needs & ~LOCAL_OFFERS))
+    if (!m || req->embed || req->body.n > COUNT_MAX_BYTES || (req->needs & ~LOCAL_OFFERS))
         return estimate;
     bool held = load && keep_ms != 0 && local_model_acquire(m, &gr.load, NULL);
     generation_count_prompt(m, &gr, &tokens, NULL);
@@ -180,7 +180,9 @@ unsigned gateway_offers(const struct gateway *g, const struct request *req, int 
     const struct config_model *m = &g->config->models[model];
     if (!g->local[model])
         return pool_offers(m, req);
-    return local_model_info(g->local[model])->tools ? LOCAL_OFFERS : LOCAL_OFFERS & ~NEED_BIT(NEED_TOOLS);
+    const struct local_model_info *info = local_model_info(g->local[model]);
+    return LOCAL_OFFERS & ~((info->tools ? 0 : NEED_BIT(NEED_TOOLS)) | (info->fills_in ? 0 : NEED_BIT(NEED_SUFFIX)) |
+                            (info->pooling == POOLING_OTHER ? NEED_BIT(NEED_EMBEDDING) : 0));
 }
 
 /* Who is asked first, so that counting with its tokenizer loads nothing that is not needed anyway. */
@@ -215,6 +217,8 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
         if (req->context_length && (!ret->context[i] || req->context_length < ret->context[i]))
             ret->context[i] = req->context_length;
+        if (req->embed)
+            ret->context[i] = 0;          /* each of its texts has the context for itself */
     }
 }
 
@@ -294,5 +298,6 @@ void reply_free(struct reply *r)
     buf_free(&r->text);
     buf_free(&r->reasoning);
     free(r->tokens);
+    free(r->vectors);
     arena_free(&r->arena);
 }

@@ -58,6 +58,8 @@ enum need {
                                     NEED_BIT(NEED_FORM_BESIDE_TOOLS) | NEED_BIT(NEED_OPENAI) | \
                                     NEED_BIT(NEED_ANTHROPIC)))
 
+struct embed_call;
+
 /* Who asks. */
 struct caller {
     struct str key;                      /* the API key that was presented, or empty: prompts of others stay unknown */
@@ -120,6 +122,7 @@ struct request {
     /* metadata */
     enum task_kind kind;                 /* from metadata.kind, else KIND_UNKNOWN until analysed */
     bool kind_given;
+    const struct embed_call *embed;      /* vectors are asked for, not an answer (gateway/embed.h); NULL: an answer */
     const char *job;                     /* in place of a kind in the ledger: "embed"; NULL: the kind */
     enum privacy privacy;
     struct str conversation_id;          /* metadata.conversation_id, or empty */
@@ -222,6 +225,8 @@ struct reply {
     struct reply_thought *thoughts;      /* in order; NULL: none is signed */
     struct str stop_sequence;            /* which one ended it, where that is known; else empty */
     struct str tool_calls;               /* raw JSON array, or empty */
+    float *vectors;                      /* [texts, dimensions] for request.embed */
+    int64_t dimensions;
     const char *finish_reason;           /* "stop", "length", "tool_calls", "content_filter" */
     struct token_usage usage;            /* of the answer given */
     struct reply_token *tokens;

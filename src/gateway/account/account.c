@@ -46,7 +46,7 @@ static void start_row(const struct request *req, const struct reply *reply, stru
     *row = (struct ledger_row){.ttft_us = -1, .confidence = -1};
     row->conversation = req->conversation_id.n ? str_hash(req->conversation_id) : 0;
     ledger_text(row->id, sizeof row->id, str_of(req->id));
-    ledger_text(row->kind, sizeof row->kind, str_of(kind_names[reply->kind]));
+    ledger_text(row->kind, sizeof row->kind, str_of(req->job ? req->job : kind_names[reply->kind]));
     ledger_text(row->model_asked, sizeof row->model_asked, req->model);
     ledger_text(row->privacy, sizeof row->privacy, str_of(req->privacy == PRIVACY_LOCAL ? "local" : "any"));
 }

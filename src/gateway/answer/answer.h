@@ -61,6 +61,17 @@ struct generation_request local_request(const struct request *req);
  * usage. */
 enum attempt_end local_attempt(struct gateway *g, const struct request *req, int model, struct release *rel,
                                struct attempt *a, struct err *err);
+/* The same for req->embed: vectors in the reply. */
+enum attempt_end embed_attempt(struct gateway *g, const struct request *req, int model, struct reply *reply,
+                               struct attempt *a, struct err *err);
+/* With req->echo, at the first event that is no failure: the prompt's text, and its tokens where `logprobs` are asked
+ * for, at the head of the answer. */
+static inline bool echo_due(const struct gen_event *ev)
+{
+    return ev->kind == GEN_TOKEN || (ev->finish != FINISH_ERROR && ev->finish != FINISH_CANCELLED);
+}
+enum release_verdict echo_give(struct release *rel, const struct local_model *m, const struct generation *gen,
+                               struct err *err);
 /* Whether a local answer is read as one of its form's texts (label.c), not decoded. */
 bool label_wanted(const struct request *req, enum task_kind kind, const struct sampler *sampler);
 /* false, with nothing done and *err clear: it must be decoded after all (the model thinks first, a choice is too long,

@@ -14,14 +14,24 @@ struct local_run {
     const struct request *req;
     struct release *rel;
     struct tool_calls calls;
+    bool echoed;                          /* the prompt is given, where it is asked for */
     struct err *err;
 };
 
 struct generation_request local_request(const struct request *req)
 {
+    bool raw = req->needs & NEED_BIT(NEED_RAW_PROMPT);
     return (struct generation_request){
-        .messages = req->messages,
-        .n_messages = req->n_messages,
+        .messages = raw ? NULL : req->messages,
+        .n_messages = raw ? 0 : req->n_messages,
+        .prompt = raw && !req->prompt_tokens ? req->messages[0].content : STR(""),
+        .prompt_tokens = req->prompt_tokens,
+        .n_prompt_tokens = req->n_prompt_tokens,
+        .has_suffix = req->has_suffix,
+        .suffix = req->suffix,
+        .reading = req->echo && req->logprobs ? READ_RECORDS : READ_NOTHING,
+        .no_answer = req->no_answer,
+        .context = req->context_length,
         .tools = req->tools,
         .rule = req->form ? &req->form->rule : NULL,
         .sampler = req->sampler,
@@ -77,6 +87,10 @@ static enum release_verdict pull(struct local_run *run, struct gen_event *ret_do
             generation_cancel(run->gen);
         struct gen_event ev;
         bool got = generation_next(run->gen, ANSWER_POLL_MS, &ev);
+        if (got && run->req->echo && !run->echoed && verdict == RELEASE_ON && echo_due(&ev)) {
+            run->echoed = true;
+            verdict = echo_give(run->rel, run->model, run->gen, run->err);
+        }
         bool brought = got && (ev.kind == GEN_TOKEN || ev.text.n || ev.n_tool_calls);
         if (verdict == RELEASE_ON)
             verdict = !got ? release_tick(run->rel) : brought ? take_token(run, &ev) : RELEASE_ON;
@@ -149,6 +163,8 @@ enum attempt_end local_attempt(struct gateway *g, const struct request *req, int
                                struct attempt *a, struct err *err)
 {
     int64_t started_us = clock_us();
+    if (req->embed)
+        return embed_attempt(g, req, model, rel->reply, a, err);
     struct generation_request gr = local_request(req);
     set_sampler(&gr.sampler, req, a, g->config->hold_whole[rel->reply->kind]);
     gr.sampler.bias = req->logit_bias;

@@ -124,7 +124,7 @@ static bool keep_token(struct release *rel, const struct release_piece *piece, i
 {
     struct reply *reply = rel->reply;
     *ret_index = -1;
-    if (!rel->req->logprobs || !piece->record || piece->reasoning || !piece->token.n)
+    if (!rel->req->logprobs || !piece->record || piece->reasoning || (!piece->token.n && !piece->echo))
         return true;
     if (reply->n_tokens == rel->n_tokens_cap) {
         int64_t cap = rel->n_tokens_cap ? 2 * rel->n_tokens_cap : 64;
@@ -174,7 +174,8 @@ enum release_verdict release_add(struct release *rel, const struct release_piece
     struct release_held h = {
         .at = to->n, .n = piece->text.n, .reasoning = piece->reasoning, .tool_calls = piece->tool_calls};
     int64_t now = clock_ns();
-    bool forced = piece->record && piece->record->forced;   /* no choice of the model's: it tells nothing of it */
+    /* No choice of the model's: it tells nothing of it. */
+    bool forced = piece->echo || (piece->record && piece->record->forced);
     if (!rel->first_ns)
         rel->first_ns = now;
     if (!rel->window_ns && !piece->reasoning && !forced && (piece->record || piece->text.n))

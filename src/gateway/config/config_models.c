@@ -249,13 +249,14 @@ static bool read_file(struct config_reader *r, const struct yaml_node *n, struct
 {
     const struct yaml_node *file = yaml_get(n, "file"), *keep = yaml_get(n, "keep_alive"),
                            *type = yaml_get(n, "kv_cache"), *memory = yaml_get(n, "kv_memory"),
-                           *speculation = yaml_get(n, "speculation");
+                           *speculation = yaml_get(n, "speculation"), *parts = yaml_get(n, "matryoshka");
     m->keep_alive_ms = RUNTIME_KEEP_ALIVE_MS;
     return config_read_path(r, file, "file", "starter", &m->file) &&
            config_read_string(r, file, "file", &m->file_as_given) && (!keep || read_keep_alive(r, keep, m)) &&
            (!type || read_kv_cache(r, type, m)) &&
            (!memory || config_read_size(r, memory, "kv_memory", &m->cache.kv_bytes)) &&
-           (!speculation || read_speculation(r, speculation, m));
+           (!speculation || read_speculation(r, speculation, m)) &&
+           (!parts || yaml_to_bool(parts, r->name, "matryoshka", &m->matryoshka, r->err));
 }
 
 /* Each adapter is a model of its own name, beside its base. */
@@ -282,8 +283,9 @@ static bool read_adapters(struct config_reader *r, const struct yaml_node *n, in
 /* What both a file and a pool may have, and what each has alone. */
 static bool read_model(struct config_reader *r, const struct yaml_node *name, const struct yaml_node *n)
 {
-    static const char *const file_keys[] = {"file",      "context",  "price_usd_per_mtok", "keep_alive", "kv_cache",
-                                            "kv_memory", "adapters", "speculation",        "fallback",   NULL};
+    static const char *const file_keys[] = {"file",       "context",   "price_usd_per_mtok", "keep_alive",
+                                            "kv_cache",   "kv_memory", "adapters",           "speculation",
+                                            "matryoshka", "fallback",  NULL};
     struct config *c = r->c;
     struct config_model *m = &c->models[c->n_models];
     *m = (struct config_model){0};

@@ -12,19 +12,6 @@
 #define REQUEST_ARENA_MAX (160u << 20)
 #define HEADER_TEXT 200
 
-/* Every sentence of the parser names its field in quotes first, with the kind of content behind it in parentheses: the
- * field is `param`. */
-static const char *param_of(const char *message, char *param, size_t size)
-{
-    const char *end = message[0] == '\'' ? strchr(message + 1, '\'') : NULL, *kind = end ? strstr(message, " (") : NULL;
-    if (kind && kind < end)
-        end = kind;
-    if (!end || (size_t)(end - message) > size)
-        return NULL;
-    snprintf(param, size, "%.*s", (int)(end - message - 1), message + 1);
-    return param;
-}
-
 struct conversation {
     struct http_exchange *x;
     const struct dialect *dialect;
@@ -146,16 +133,13 @@ static void close_streams(const struct conversation *c)
 
 static void fail_reply(struct conversation *c, const struct reply *r)
 {
-    char param[64], seconds[24];
+    char param[64];
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : NULL;
     put_reply_headers(c, r, true);
-    if (r->retry_after_s) {
-        snprintf(seconds, sizeof seconds, "%lld", (long long)r->retry_after_s);
-        http_reply_header(c->x, "Retry-After", seconds);
-    }
+    page_retry_after(c->x, r->retry_after_s);
     page_fail(c->x, c->dialect->error, r->http_status ? r->http_status : 500, r->err.msg,
-              no_model ? "model" : param_of(r->err.msg, param, sizeof param), code);
+              no_model ? "model" : page_param(r->err.msg, param, sizeof param), code);
 }
 
 static void write_answers(struct conversation *c)
@@ -222,7 +206,7 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
     char param[64];
     if (!dialect->parse(http_body(x), &arena, &req, &err)) {
         page_fail(x, dialect->error, err.code == ERR_NOMEM ? 503 : 400, err.msg,
-                  param_of(err.msg, param, sizeof param), NULL);
+                  page_param(err.msg, param, sizeof param), NULL);
     } else if (!set_deadline(g, x, &req, &err)) {
         page_fail(x, dialect->error, 400, err.msg, NULL, NULL);
         request_free(&req);

@@ -1,6 +1,7 @@
 /* The HTTP face: which path is which, and who answers it. Who may ask is admit.c's; questions go to converse.c. */
 #include "gateway/answer/answer.h"
 #include "gateway/api/anthropic/anthropic.h"
+#include "gateway/api/completions/completions.h"
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/api/openai/openai_pages.h"
@@ -52,6 +53,7 @@ static const struct path {
     {"/v1/responses", .post = true, .dialect = &openai_responses},
     {"/v1/messages", .post = true, .error = anthropic_write_error, .dialect = &anthropic_messages},
     {"/v1/messages/count_tokens", .post = true, .error = anthropic_write_error, .page = page_count_tokens},
+    {"/v1/embeddings", .post = true, .page = page_embeddings},
     {"/v1/models", .page = page_models},
     {"/health", .open = true, .page = page_health},
     {"/ready", .open = true, .page = page_ready},

@@ -2,6 +2,8 @@
  * themselves. */
 #include "gateway/http/pages.h"
 
+#include <stdio.h>
+
 #include "data/json.h"
 #include "gateway/answer/answer.h"
 #include "gateway/api/openai/openai.h"
@@ -26,6 +28,27 @@ void page_fail(struct http_exchange *x, write_error error, int status, const cha
         http_reply_header(x, "Retry-After", "1");
     page_json(x, status, &body);
     buf_free(&body);
+}
+
+/* Every sentence of a parser names its field in quotes first, with the kind of content behind it in parentheses. */
+const char *page_param(const char *message, char *param, size_t size)
+{
+    const char *end = message[0] == '\'' ? strchr(message + 1, '\'') : NULL, *kind = end ? strstr(message, " (") : NULL;
+    if (kind && kind < end)
+        end = kind;
+    if (!end || (size_t)(end - message) > size)
+        return NULL;
+    snprintf(param, size, "%.*s", (int)(end - message - 1), message + 1);
+    return param;
+}
+
+void page_retry_after(struct http_exchange *x, int64_t seconds)
+{
+    char text[24];
+    if (!seconds)
+        return;
+    snprintf(text, sizeof text, "%lld", (long long)seconds);
+    http_reply_header(x, "Retry-After", text);
 }
 
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller)

@@ -143,7 +143,7 @@ void kind_analyse(const struct request *r, int64_t approx_tokens, struct analysi
 
 int64_t kind_estimate_tokens(const struct request *r)
 {
-    int64_t quarters = 0; /* of a token */
+    int64_t quarters = 4 * r->n_prompt_tokens; /* of a token */
     for (int i = 0; i < r->n_messages; i++) {
         struct str text = r->messages[i].content;
         int64_t wide = 0, bytes = (int64_t)text.n;

@@ -16,7 +16,7 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
         buf_str(out, STR("/openai/deployments/"));
         url_escape(str_of(u->model), "", out);
     }
-    buf_str(out, STR("/chat/completions"));
+    buf_puts(out, openai_path(call->req));
     if (!v1 || u->api_version) {
         buf_str(out, STR("?api-version="));
         url_escape(str_of(u->api_version ? u->api_version : DEFAULT_API_VERSION), "", out);

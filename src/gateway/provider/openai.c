@@ -76,6 +76,26 @@ static bool put_messages(struct json_writer *w, struct str messages, struct err 
     return true;
 }
 
+const char *openai_path(const struct request *req)
+{
+    if (req->embed)
+        return "/embeddings";
+    return req->needs & NEED_BIT(NEED_RAW_PROMPT) ? "/completions" : "/chat/completions";
+}
+
+/* That the answer's confidence may be known: what its log-probabilities are asked with. */
+static void put_logprobs(struct json_writer *w, const struct provider_call *call)
+{
+    int top = call->config->score == SCORE_ENTROPY ? RECORD_TOP : call->req->top_logprobs;
+    if (call->req->needs & NEED_BIT(NEED_RAW_PROMPT)) {
+        json_put_i64(w, "logprobs", top);
+        return;
+    }
+    json_put_bool(w, "logprobs", true);
+    if (top)
+        json_put_i64(w, "top_logprobs", top);
+}
+
 bool openai_put_body(const struct provider_call *call, struct buf *out, struct err *err)
 {
     const struct request *req = call->req;
@@ -90,12 +110,8 @@ bool openai_put_body(const struct provider_call *call, struct buf *out, struct e
         json_put_bool(&w, "stream", true);
         json_put_raw(&w, "stream_options", STR("{\"include_usage\":true}"));
     }
-    if (call->want_confidence) {
-        int top = call->config->score == SCORE_ENTROPY ? RECORD_TOP : req->top_logprobs;
-        json_put_bool(&w, "logprobs", true);
-        if (top)
-            json_put_i64(&w, "top_logprobs", top);
-    }
+    if (call->want_confidence)
+        put_logprobs(&w, call);
     /* Each of several answers is asked for by itself; one seed for all would give one answer again and again. */
     if (req->sampler.choice > 0 && req->needs & NEED_BIT(NEED_SEED))
         json_put_i64(&w, "seed", (int64_t)(req->sampler.seed + req->sampler.choice));
@@ -124,7 +140,7 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
 {
     (void)err;
     buf_str(out, provider_base(call->upstream));
-    buf_str(out, STR("/chat/completions"));
+    buf_puts(out, openai_path(call->req));
     return true;
 }
 

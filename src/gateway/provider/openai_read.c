@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "gateway/embed.h"
 #include "gateway/provider/openai.h"
 
 #define DATA_MAX_BYTES (16u << 20)
@@ -22,6 +23,8 @@ static void read_usage(struct upstream_reader *r, const json_t *usage)
 {
     int64_t prompt = upstream_count(usage, "prompt_tokens"), completion = upstream_count(usage, "completion_tokens");
     int64_t reasoning = upstream_count(json_object_get(usage, "completion_tokens_details"), "reasoning_tokens");
+    if (r->rel->req->embed)
+        completion = 0;
     if (prompt < 0 || completion < 0)
         return;
     /* xAI leaves the reasoning out of the completion; the total tells. */
@@ -180,6 +183,16 @@ static bool read_error_member(struct upstream_reader *r, const json_t *object)
     return err_set(r->err, ERR_IO, "it answered with an error: " STR_FMT, STR_ARG(utf8_clip(message, 200)));
 }
 
+/* A whole answer that is no conversation's: vectors, or text that goes on with the prompt. */
+static bool read_other(struct upstream_reader *r, const json_t *object)
+{
+    const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
+    read_usage(r, json_object_get(object, "usage"));
+    if (r->rel->req->embed)
+        return r->finished = embed_read_reply(r->rel->req, object, r->rel->reply, r->err);
+    return openai_give_text(r, choice) && read_finish(r, upstream_text(json_object_get(choice, "finish_reason")));
+}
+
 bool openai_read_reply(struct upstream_reader *r, struct str body)
 {
     json_t *object = NULL;
@@ -193,6 +206,10 @@ bool openai_read_reply(struct upstream_reader *r, struct str body)
     if (!read_error_member(r, object))
         goto out;
     upstream_served(r, json_object_get(object, "model"), json_object_get(object, "system_fingerprint"));
+    if (r->rel->req->needs & (NEED_BIT(NEED_RAW_PROMPT) | NEED_BIT(NEED_EMBEDDING))) {
+        ok = read_other(r, object);
+        goto out;
+    }
     const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
     const json_t *message = json_object_get(choice, "message");
     if (!json_is_object(message)) {
@@ -280,8 +297,10 @@ static bool read_chunk(struct upstream_reader *r, const json_t *object)
     upstream_served(r, json_object_get(object, "model"), json_object_get(object, "system_fingerprint"));
     const json_t *choice = json_array_get(json_object_get(object, "choices"), 0);
     const json_t *delta = json_object_get(choice, "delta"), *finish = json_object_get(choice, "finish_reason");
-    return check_message(r, delta) && read_calls(r, delta) &&
-           give_message(r, delta, json_object_get(choice, "logprobs")) &&
+    bool raw = r->rel->req->needs & NEED_BIT(NEED_RAW_PROMPT);
+    return (raw ? !choice || openai_give_text(r, choice)
+                : check_message(r, delta) && read_calls(r, delta) &&
+                      give_message(r, delta, json_object_get(choice, "logprobs"))) &&
            (!json_is_string(finish) || read_finish(r, upstream_text(finish)));
 }
 
