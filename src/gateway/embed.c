@@ -144,10 +144,8 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
     return write_body(call, arena, &r->body, err);
 }
 
-static bool check(const struct gateway *g, const struct embed_call *call, struct err *err)
+static bool check(const struct embed_call *call, struct err *err)
 {
-    if (str_is(config_resolve_alias(g->config, call->model), "auto"))
-        return err_set(err, ERR_INVALID, "'model' is auto; name one: vectors of two models cannot be compared");
     if (call->n < 1 || call->n > EMBED_MAX_INPUTS)
         return err_set(err, ERR_INVALID, "'input' has %d texts; 1 to %d are taken", call->n, EMBED_MAX_INPUTS);
     for (int i = 0; i < call->n; i++)
@@ -183,7 +181,7 @@ void gateway_embed(struct gateway *g, const struct embed_call *call, struct embe
     struct request req;
     struct reply reply;
     *ret = (struct embed_reply){.err = ERR_INIT, .http_status = 400};
-    if (check(g, call, &ret->err) && build(call, &arena, &req, &ret->err)) {
+    if (check(call, &ret->err) && build(call, &arena, &req, &ret->err)) {
         gateway_answer(g, &req, NULL, &reply);
         memcpy(ret->id, req.id, sizeof ret->id);
         take(&reply, ret);

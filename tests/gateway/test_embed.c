@@ -207,12 +207,12 @@ static void test_an_upstream_that_answers_nonsense_is_an_error(void **state)
     struct stand_in up;
     struct house h;
     stand_in_open(&up);
-    house_open(&h, UPSTREAM, up.port);
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        house_open(&h, UPSTREAM, up.port);
         stand_in_play(&up, (struct stand_in_script){.body = bodies[i]});
         assert_refused(&h, "{\"model\":\"vec\",\"input\":\"a\"}", 502, "its answer");
+        house_close(&h);
     }
-    house_close(&h);
     stand_in_close(&up);
 }
 

@@ -111,12 +111,15 @@ static void list_models(const struct config *c, char *text, size_t size)
         snprintf(text + size - 4, 4, "...");
 }
 
+/* Tokens and vectors are one model's own: to another they mean something else. */
+static bool is_of_one_model(const struct request *r) { return r->embed || r->prompt_tokens; }
+
 /* Behind the step of a model: those that stand in for it when it fails, each under the same rules. */
 static void add_stand_ins(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
 {
     int at = p->n_steps - 1;
     const struct config_model *m = &c->models[p->steps[at].model];
-    for (int i = 0; i < m->n_fallback && p->n_steps < PLAN_MAX_STEPS; i++) {
+    for (int i = 0; i < m->n_fallback && p->n_steps < PLAN_MAX_STEPS && !is_of_one_model(r); i++) {
         if (usable_model(c, r, f, m->fallback[i]) != USABLE)
             continue;
         p->steps[p->n_steps] = p->steps[at];
@@ -278,9 +281,14 @@ void route_plan(const struct config *c, const struct request *r, const struct ro
     kind_analyse(r, kind_estimate_tokens(r), &p.analysis);
     struct str name = config_resolve_alias(c, r->model);
     p.routed = str_is(name, "auto");
-    if (p.routed)
+    if (p.routed && is_of_one_model(r)) {
+        p.verdict = PLAN_UNSUPPORTED;
+        err_set(&p.err, ERR_INVALID, "'model' is auto; name one: %s",
+                r->embed ? "vectors of two models cannot be compared" : "tokens are of one model");
+    } else if (p.routed) {
         plan_routed(c, r, facts, &p);
-    else
+    } else {
         plan_named(c, r, facts, name, &p);
+    }
     *ret = p;
 }
