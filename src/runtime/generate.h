@@ -91,6 +91,7 @@ struct gen_event {
     struct token_record record;
     /* GEN_DONE: the last event. text holds the rest that was held back. */
     enum finish_reason finish;
+    struct str stop;                 /* the one that ended it, good until generation_close; empty: none did */
     bool whole;                      /* under a rule: the answer is one of the rule's texts, not a beginning of one */
     struct generation_usage usage;
     struct err err;                  /* for FINISH_ERROR */

@@ -449,6 +449,7 @@ void generation_finish(struct generation *g, enum finish_reason reason, const st
         reason = FINISH_TOOL_CALLS;
     g->usage.mask_us = g->mask_ns / 1000;
     last.usage = g->usage;
+    last.stop = reason == FINISH_STOP ? g->answer.stop.found : STR("");
     last.whole = reason != FINISH_ERROR && g->binding.constraint && binding_whole(&g->binding);
     pthread_mutex_lock(&g->lock);
     ok = ok && last_text(g, &last) && call_queue_move(&g->answer.calls, &g->calls, &last.err);

@@ -37,14 +37,16 @@ void stop_filter_close(struct stop_filter *f)
     f->n = 0;
 }
 
-/* Where the first stop text begins in s, or SIZE_MAX. */
-static size_t first_stop(const struct stop_filter *f, struct str s)
+/* Where the first stop text begins in s, or SIZE_MAX; which one, in found. */
+static size_t first_stop(struct stop_filter *f, struct str s)
 {
     size_t first = SIZE_MAX;
     for (int i = 0; i < f->n; i++) {
         size_t at = str_find(s, f->texts[i]);
-        if (at < first)
-            first = at;
+        if (at >= first)
+            continue;
+        first = at;
+        f->found = f->texts[i];
     }
     return first;
 }

@@ -8,6 +8,7 @@
 #include "runtime/generate.h"
 
 struct stop_filter {
+    struct str found;                         /* the stop text that was completed; good until the filter is closed */
     /* private */
     struct str texts[GENERATION_MAX_STOPS];   /* into bytes */
     int n;

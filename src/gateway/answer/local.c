@@ -130,7 +130,9 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
     if (verdict != RELEASE_ON)
         return answer_end(verdict);
     reply->finish_reason = finish_reason_name(done->finish);
-    if (!tool_calls_list(&run->calls, &reply->arena, &reply->tool_calls, run->err))
+    reply->stop_sequence = arena_str(&reply->arena, done->stop);
+    bool kept = reply->stop_sequence.p || err_nomem(run->err, "the answer");
+    if (!kept || !tool_calls_list(&run->calls, &reply->arena, &reply->tool_calls, run->err))
         return END_FAILED;
     return answer_end(release_end(run->rel));
 }

@@ -260,12 +260,11 @@ static bool take_blocks(struct turn *t, const json_t *content)
 static bool add_turn(struct turn *t, const char *role)
 {
     bool calls = json_array_size(t->calls) > 0, parts = json_array_size(t->parts) > 0;
-    json_t *message = json_pack("{s:s}", "role", role);
-    if (!calls && !parts) {
-        json_decref(message);
+    bool answered = t->p->n_origin > 0 && t->p->origin[t->p->n_origin - 1] == (int)t->index;
+    if (!calls && !parts && (answered || t->assistant))
         return true;                     /* a turn of results, or of thoughts alone */
-    }
-    json_object_set(message, "content", parts ? t->parts : json_null());
+    json_t *message = json_pack("{s:s}", "role", role);
+    json_object_set(message, "content", calls && !parts ? json_null() : t->parts);
     if (calls)
         json_object_set(message, "tool_calls", t->calls);
     return add_message(t->p, (int)t->index, message);

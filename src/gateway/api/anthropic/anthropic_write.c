@@ -1,5 +1,6 @@
 /* struct reply to Anthropic's dialect: a whole message, the events of a stream, an error. A message is a list of
- * blocks, which in a stream follow one another: thoughts with their signatures, text, calls. Nothing is decided here. */
+ * blocks, which in a stream follow one another: thoughts with their signatures, text, calls. Nothing is decided here.
+ */
 #include <stdio.h>
 
 #include "gateway/answer/tool_calls.h"
