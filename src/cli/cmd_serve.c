@@ -115,6 +115,8 @@ static void print_start(const struct serve *s, const struct gateway *g)
     for (int i = 0; i < c->n_models; i++)
         printf(", %s", c->models[i].name);
     printf("\n");
+    if (!config_is_loopback(c->listen_host) && c->n_api_keys == 0)
+        printf("  %-8s every request needs one; rung key create NAME makes it\n", "keys");
     print_tiers(g, c);
     print_example(c, url);
     printf("\nCtrl-C stops.\n");

@@ -25,6 +25,8 @@ const struct command commands[] = {
     {"cp", "give a model another name", cmd_cp, "--help"},
     {"ps", "which models the running server has loaded", cmd_ps, "--json --url --config --help"},
     {"stop", "drop models that the running server has loaded", cmd_stop, "--url --config --help"},
+    {"key", "make, list and revoke API keys with limits and budgets", cmd_key,
+     "--models --tiers --rpm --tpm --budget-day --budget-month --privacy --expires --admin --json --config --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill, "--since --by --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},
     {"quantize", "write a model file again in smaller types", cmd_quantize,

@@ -126,7 +126,7 @@ struct config {
     const char *path;                    /* "built-in defaults" when there is no file */
     const char *listen_host;
     uint16_t listen_port;
-    const char *api_keys[CONFIG_MAX_LIST];   /* resolved; none: any key is accepted on loopback */
+    const char *api_keys[CONFIG_MAX_LIST];   /* resolved */
     int n_api_keys;
     const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
@@ -178,6 +178,7 @@ struct config {
 bool config_load(const char *path, struct config **ret, struct err *err);
 bool config_parse(struct str yaml, const char *name, struct config **ret, struct err *err);
 void config_free(struct config *c);
+bool config_is_loopback(const char *listen_host);   /* nobody but this machine gets there */
 /* What cannot change while Rung runs is taken from `old`; what that overrules is told in *notes, a line each. */
 bool config_keep_fixed(struct config *c, const struct config *old, struct buf *notes, struct err *err);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */

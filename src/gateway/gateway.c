@@ -52,6 +52,7 @@ static void commons_close(struct commons *common)
     if (common->http)
         http_client_close(common->http);
     models_close(common->models);
+    people_close(common->people);
     ledger_close(common->ledger);
     sticky_close(common->sticky);
     metrics_close(common->metrics);
@@ -65,6 +66,7 @@ static bool commons_open(const struct config *c, bool no_ledger, struct commons 
         return err_nomem(err, "the gateway");
     if (!metrics_open(&common->metrics, err) || !sticky_open(&common->sticky, err) ||
         !open_ledger(c, no_ledger, &common->ledger, err) ||
+        !people_open(common->ledger, &common->people, err) ||
         !models_open(c, &common->models, err)) {
         commons_close(common);
         return false;
@@ -212,7 +214,8 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
         bool named = str_is(asked, c->models[i].name), in_tier = false;
         for (int t = 0; t < c->n_tiers; t++)
             in_tier |= c->tiers[t].model == i;
-        ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, is_asked_first(c, asked, i), estimate) : estimate;
+        bool load = is_asked_first(c, asked, i) && caller_may_use(c, req->caller, i);
+        ret->tokens[i] = named || in_tier ? count_tokens(g, req, i, load, estimate) : estimate;
         ret->offers[i] = gateway_offers(g, req, i);
         ret->context[i] = g->local[i] ? local_model_info(g->local[i])->context : c->models[i].context;
         if (req->context_length && (!ret->context[i] || req->context_length < ret->context[i]))
@@ -227,14 +230,15 @@ void gateway_plan(struct gateway *g, struct request *req, struct plan *ret)
     struct route_facts facts;
     struct err store_err = ERR_INIT;
     struct str asked = config_resolve_alias(g->config, req->model);
-    if (g->config->privacy == PRIVACY_LOCAL)
+    const struct key_record *key = caller_record(req->caller);
+    if (g->config->privacy == PRIVACY_LOCAL || (key && strcmp(key->privacy, "local") == 0))
         req->privacy = PRIVACY_LOCAL;
     int named = str_is(asked, "auto") ? -1 : models_find(g, asked, &store_err);
     if (named >= 0 && !str_is(asked, g->config->models[named].name))
         req->model = str_of(g->config->models[named].name);
     gather_facts(g, req, &facts);
     route_plan(g->config, req, &facts, ret);
-    if (ret->verdict == PLAN_UNKNOWN_MODEL && store_err.code != ERR_NOT_FOUND)
+    if (ret->verdict == PLAN_UNKNOWN_MODEL && named < 0 && store_err.code != ERR_NOT_FOUND)
         ret->err = store_err;             /* there is such a model, and why it cannot be used is worth more */
 }
 
@@ -246,7 +250,12 @@ static void refuse(const struct plan *plan, struct reply *r)
     r->err = plan->err;
     r->outcome = plan->verdict == PLAN_NO_FIT ? REPLY_UNANSWERED : REPLY_ERROR;
     r->unanswered = plan->verdict == PLAN_NO_FIT ? "context" : NULL;
-    r->http_status = plan->verdict == PLAN_UNKNOWN_MODEL ? 404 : plan->verdict == PLAN_NO_MONEY ? 429 : 400;
+    r->http_status = plan->verdict == PLAN_UNKNOWN_MODEL ? 404
+                     : plan->verdict == PLAN_NO_MONEY    ? 429
+                     : plan->verdict == PLAN_NOT_ALLOWED ? 403
+                                                         : 400;
+    if (plan->verdict == PLAN_NO_MONEY)
+        r->code = "insufficient_quota";
 }
 
 static void start_reply(const struct plan *plan, struct reply *r)
@@ -274,10 +283,8 @@ static void answer(struct gateway *g, struct request *req, const struct answer_s
         refuse(&plan, ret);               /* refused before it became a task: no row */
         return;
     }
-    if (!account_begin(g, req, ret, &ret->err)) {
-        ret->http_status = ret->err.code == ERR_BUSY ? 503 : 500;
+    if (!account_begin(g, req, &plan, ret))
         return;
-    }
     if (plan.verdict == PLAN_NO_FIT)
         refuse(&plan, ret);
     else

@@ -63,6 +63,8 @@ struct embed_call;
 /* Who asks. */
 struct caller {
     struct str key;                      /* the API key that was presented, or empty: prompts of others stay unknown */
+    const struct key_record *record;     /* of a key of the store; NULL: nothing is limited */
+    bool admin;                          /* may change what concerns everybody */
     const char *endpoint;                /* which path of this program's was asked; a constant */
 };
 
@@ -184,6 +186,7 @@ struct attempt {
     const char *upstream;                /* which of the pool; NULL: the model is here */
     char upstream_model[80];             /* what it says it serves; empty: nothing */
     char fingerprint[64];                /* its system_fingerprint; empty: none */
+    const char *code;                    /* of a limit that refused the call; NULL: none */
 };
 
 enum reply_outcome { REPLY_OK, REPLY_UNANSWERED, REPLY_ERROR, REPLY_CANCELLED };
@@ -207,11 +210,20 @@ struct reply_choice {
     double probability;
 };
 
+/* What is left of the key's minute. */
+struct reply_rate {
+    bool known;
+    int64_t requests_left, requests_reset_s, tokens_left, tokens_reset_s;
+};
+
 struct reply {
     enum reply_outcome outcome;
     struct err err;                      /* REPLY_ERROR, REPLY_UNANSWERED: the sentence */
     int http_status;                     /* for those */
     int64_t retry_after_s;               /* when to try again; 0: not known */
+    const char *code;                    /* of an error, as the API names it: "rate_limit_exceeded"; NULL: none */
+    struct reply_rate rate;
+    bool announced;                      /* the first call of the plan is, with the row */
     const char *tier, *model;            /* who answered */
     bool local;
     char reason[160];                    /* why this tier: "confidence 0.42 < 0.70", "model named" ... */

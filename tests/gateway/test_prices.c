@@ -122,7 +122,7 @@ static void test_most_is_at_the_dearest_step_that_may_hold(void **state)
                                       "  - {model: big, from: 2999-01-01, input: 99, output: 99}\n",
                             UPSTREAM("big", ""));
     struct request req = {.body = {NULL, 488}, .max_tokens = 100};
-    struct account_bound b = account_bound(c, &c->models[0], &req, true);
+    struct account_bound b = account_bound(c, &c->models[0], NULL, &req, true);
     assert_int_equal(b.prompt_tokens, 1000);
     assert_int_equal(b.pico_usd, 1000 * INT64_C(2000000) + 100 * INT64_C(4000000));
     config_free(c);
@@ -138,10 +138,10 @@ static void test_bytes_of_images_are_not_tokens(void **state)
     json_t *body = json_loads("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
                               "\"data:image/png;base64,AAAA\"}}]}]}", 0, NULL);
     struct request req = {.body = {NULL, 1000026}, .json = body, .needs = NEED_BIT(NEED_IMAGES)};
-    assert_int_equal(account_bound(c, &m, &req, false).prompt_tokens, 512 + 1000000 + 50000);
+    assert_int_equal(account_bound(c, &m, NULL, &req, false).prompt_tokens, 512 + 1000000 + 50000);
     req.needs |= NEED_BIT(NEED_FILES);
     m.context = 200000;
-    assert_int_equal(account_bound(c, &m, &req, false).prompt_tokens, 200000);
+    assert_int_equal(account_bound(c, &m, NULL, &req, false).prompt_tokens, 200000);
     json_decref(body);
     config_free(c);
 }
@@ -154,10 +154,10 @@ static void test_answer_is_limited_only_where_a_budget_applies(void **state)
     struct config_model m = {.name = "m"};
     assert_ok(config_parse(STR("budget_max_tokens: 300\n"), "test.yaml", &c, &err), err);
     struct request req = {.body = STR("{}")};
-    assert_int_equal(account_bound(c, &m, &req, false).max_tokens, 0);
-    assert_int_equal(account_bound(c, &m, &req, true).max_tokens, 300);
+    assert_int_equal(account_bound(c, &m, NULL, &req, false).max_tokens, 0);
+    assert_int_equal(account_bound(c, &m, NULL, &req, true).max_tokens, 300);
     req.max_tokens = 7;
-    assert_int_equal(account_bound(c, &m, &req, true).max_tokens, 7);
+    assert_int_equal(account_bound(c, &m, NULL, &req, true).max_tokens, 7);
     config_free(c);
 }
 

@@ -90,7 +90,8 @@ case_ route_names_the_bad_line 1 "r.jsonl:2" "$rung" route r.jsonl
 case_ bill_without_ledger_is_friendly 0 "" "$rung" bill
 printf 'listn: x\n' > bad.yaml
 case_ config_mistake_has_line 1 "bad.yaml:1" "$rung" serve --config bad.yaml
-case_ serve_refuses_open_address_without_keys 1 "api_keys" "$rung" serve --listen 0.0.0.0:0
+printf 'ledger: {path: "off"}\n' > noledger.yaml
+case_ serve_refuses_open_address_where_no_key_can_be 1 "api_keys" "$rung" serve --config noledger.yaml --listen 0.0.0.0:0
 if command -v man >/dev/null && [ -f "$(dirname "$rung")/man/rung.1" ]; then
     case_ man_page_renders 0 "SYNOPSIS" man -l "$(dirname "$rung")/man/rung.1"
 fi

@@ -10,6 +10,7 @@
 #include "gateway/config.h"
 
 struct gateway;
+struct plan;
 
 /* ---- prices (price.c) ---- */
 /* At today's price. prompt = cached + cache_write + the rest, completion = reasoning + the rest: each part at its own
@@ -28,21 +29,27 @@ struct account_bound {
     int64_t tokens;                       /* of prompt and answer together */
     int64_t pico_usd;
 };
-/* Of a call to whichever of the model's upstreams is the dearest. limited: some budget or limit of tokens applies, so
- * that an answer whose request gives no max_tokens gets one. */
-struct account_bound account_bound(const struct config *c, const struct config_model *m, const struct request *req,
-                                   bool limited);
+/* Of a call to this upstream, or (NULL) to whichever of the model's is the dearest. limited: some budget or limit of
+ * tokens applies, so that an answer whose request gives no max_tokens gets one. */
+struct account_bound account_bound(const struct config *c, const struct config_model *m,
+                                   const struct config_upstream *u, const struct request *req, bool limited);
 
 /* ---- rows (account.c) ---- */
 /* Fills cost_pico_usd (what was possibly billed stands apart, as in the bill) and frontier_pico_usd. */
 void account_total(const struct config *c, struct reply *reply);
 /* Of the month's budget for all; INT64_MAX where there is none. */
 int64_t account_budget_left(const struct gateway *g);
-/* The open row, committed before anything is sent. */
-bool account_begin(struct gateway *g, const struct request *req, const struct reply *reply, struct err *err);
-/* Before an upstream call: announced, and the most it can cost set aside; ERR_LIMIT when a budget does not reach. Sets
- * a->max_tokens and a->bound_pico_usd. */
-bool account_announce(struct gateway *g, const struct request *req, struct attempt *a, int model, struct err *err);
+/* The name of a plan's tier; "named" for a model that is in none. */
+const char *account_tier_name(const struct config *c, int tier);
+/* The open row, committed before anything is sent, and counted as one request of the caller's key, whose minute it
+ * notes in the reply; where the plan (NULL: none) begins with an upstream, its call is announced in the same commit.
+ * false: the reply says why not (429 where the minute is used up). */
+bool account_begin(struct gateway *g, const struct request *req, const struct plan *plan, struct reply *reply);
+/* Before each upstream call, the reply's last attempt: announced, and the most it can cost set aside. Sets the
+ * attempt's max_tokens and bound_pico_usd; false with ERR_LIMIT, and the status and the wait in the attempt, when a
+ * budget or the key's minute does not reach. */
+bool account_announce(struct gateway *g, const struct request *req, struct reply *reply, int model,
+                      const struct config_upstream *u, struct err *err);
 void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
 
 #endif

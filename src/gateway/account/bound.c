@@ -75,16 +75,16 @@ static int64_t most_at(const struct price *p, int64_t prompt, int64_t answer)
     return most;
 }
 
-struct account_bound account_bound(const struct config *c, const struct config_model *m, const struct request *req,
-                                   bool limited)
+struct account_bound account_bound(const struct config *c, const struct config_model *m,
+                                   const struct config_upstream *u, const struct request *req, bool limited)
 {
     struct account_bound b = {.prompt_tokens = most_prompt_tokens(req, m->context), .max_tokens = req->max_tokens};
     if (!b.max_tokens && limited)
         b.max_tokens = c->max_tokens;
     int64_t answer = b.max_tokens ? b.max_tokens : c->max_tokens;
     b.tokens = b.prompt_tokens + answer;
-    b.pico_usd = most_at(&m->price, b.prompt_tokens, answer);
-    for (int i = 0; i < m->n_upstreams; i++)
+    b.pico_usd = most_at(u ? &u->price : &m->price, b.prompt_tokens, answer);
+    for (int i = 0; !u && i < m->n_upstreams; i++)
         b.pico_usd = larger(b.pico_usd, most_at(&m->upstreams[i].price, b.prompt_tokens, answer));
     return b;
 }

@@ -10,6 +10,7 @@
 #include "gateway/answer/release.h"
 #include "gateway/answer/sticky.h"
 #include "gateway/gateway.h"
+#include "gateway/people/people.h"
 #include "gateway/pool/pool.h"
 #include "net/client.h"
 #include "runtime/runtime.h"
@@ -26,6 +27,7 @@ struct commons {
     struct ledger *ledger;                /* NULL: none is kept */
     struct sticky *sticky;
     struct metrics *metrics;
+    struct people *people;
 };
 
 /* One generation: a configuration, and what follows from it. */

@@ -102,7 +102,7 @@ static struct attempt *new_attempt(struct climb *c, int step, bool again, const 
     const struct config_model *m = &config->models[c->plan->steps[step].model];
     struct attempt *a = &c->reply->attempts[c->reply->n_attempts++];
     *a = (struct attempt){
-        .tier = tier >= 0 ? config->tiers[tier].name : "named",
+        .tier = account_tier_name(config, tier),
         .model = m->name,
         .local = u ? u->own_machine : m->file != NULL,
         .upstream = u ? u->name : NULL,
@@ -219,12 +219,11 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, bo
     rel.whole |= must_hold(c, step);
     if (!t) {
         end = local_attempt(c->g, c->req, model, &rel, a, &c->err);
-    } else if (account_announce(c->g, c->req, a, model, &c->err)) {
+    } else if (account_announce(c->g, c->req, c->reply, model, t->upstream, &c->err)) {
         end = upstream_attempt(c->g, c->req, t->upstream, &rel, a, &c->err);
         pool_saw(c->g->pools, t, a->upstream_model, a->fingerprint);
         pool_done(c->g->pools, t, tries_verdict(end, a, c->req, &c->err), a->retry_after_s * 1000);
     } else {
-        a->http_status = c->err.code == ERR_LIMIT ? 429 : 0;
         pool_done(c->g->pools, t, POOL_UNTOLD, 0);
     }
     if (rel.first_ns)
@@ -376,6 +375,7 @@ static void give_error(struct climb *c)
     c->reply->err = c->err;
     c->reply->http_status = c->status ? c->status : 502;
     c->reply->retry_after_s = c->retry_after_s;
+    c->reply->code = c->reply->n_attempts ? c->reply->attempts[c->reply->n_attempts - 1].code : NULL;
 }
 
 /* One step and what follows from it. true: the walk is over. */

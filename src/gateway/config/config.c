@@ -93,6 +93,12 @@ static struct config *config_new(const char *name)
     return c;
 }
 
+bool config_is_loopback(const char *listen_host)
+{
+    struct str host = str_of(listen_host);
+    return str_eq_nocase(host, STR("localhost")) || str_is(host, "::1") || str_starts(host, STR("127."));
+}
+
 void config_free(struct config *c)
 {
     if (!c)

@@ -1,14 +1,19 @@
-/* Who may ask. Names and keys are compared with what the configuration allows; what a request is about is not looked
- * at. */
+/* Who may ask. Names are compared with what the configuration allows, keys with those there are; what a request is
+ * about is not looked at. */
 #include "gateway/http/admit.h"
 
 #include <stdio.h>
+
+#include "gateway/answer/answer.h"
 
 #define HEADER_TEXT 200
 
 /* What a web page may read of a reply's headers. */
 static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confidence, x-rung-reason, x-rung-request-id, "
-                                      "x-rung-cost-usd";
+                                      "x-rung-cost-usd, retry-after, x-ratelimit-limit-requests, "
+                                      "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+                                      "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
+                                      "x-ratelimit-reset-tokens";
 
 static bool is_loopback_name(struct str host)
 {
@@ -66,16 +71,6 @@ static bool origin_allowed(const struct config *c, struct str origin)
     return is_loopback_name(without_port(rest));
 }
 
-/* The time taken does not depend on where two keys differ. */
-static bool same_key(struct str given, const char *key)
-{
-    struct str want = str_of(key);
-    unsigned char diff = given.n != want.n;
-    for (size_t i = 0; i < want.n; i++)
-        diff |= (unsigned char)want.p[i] ^ (unsigned char)(i < given.n ? given.p[i] : 0);
-    return diff == 0;
-}
-
 struct str presented_key(const struct http_exchange *x)
 {
     struct str authorization = http_header(x, "Authorization"), plain = http_header(x, "x-api-key");
@@ -86,28 +81,33 @@ struct str presented_key(const struct http_exchange *x)
     return str_trim((struct str){authorization.p + 7, authorization.n - 7});
 }
 
-static bool key_allowed(const struct config *c, struct str given)
-{
-    bool ok = c->n_api_keys == 0;
-    for (int i = 0; i < c->n_api_keys; i++)
-        ok |= same_key(given, c->api_keys[i]);
-    return ok;
-}
-
 bool gateway_may_listen(const struct config *c, const char *host, struct err *err)
 {
-    struct str name = str_of(host);
-    if (is_loopback_name(name) || str_starts(name, STR("127.")) || c->n_api_keys > 0)
+    bool no_ledger = c->ledger_path && strcmp(c->ledger_path, "off") == 0;
+    if (config_is_loopback(host) || c->n_api_keys > 0 || !no_ledger)
         return true;
     return err_set(err, ERR_INVALID,
-                   "listening on %s would let anybody on the network use this machine and its API keys; configure "
-                   "'api_keys' first, "
-                   "or listen on 127.0.0.1",
+                   "on %s everybody needs a key, and without a ledger there are none but 'api_keys'; configure them, "
+                   "or a ledger (rung key create), or listen on 127.0.0.1",
                    host);
 }
 
-bool admit(const struct config *c, struct http_exchange *x, bool needs_key, write_error error)
+/* Who asks, where that is asked for. */
+static bool admit_caller(struct gateway *g, struct http_exchange *x, write_error error, struct key_record *record,
+                         struct caller *caller)
 {
+    struct err err = ERR_INIT;
+    if (people_know(g->commons->people, g->config, record, caller, &err))
+        return true;
+    bool unknown = err.code == ERR_NOT_FOUND;
+    page_fail(x, error, unknown ? 401 : 503, err.msg, NULL, unknown ? "invalid_api_key" : NULL);
+    return false;
+}
+
+bool admit(struct gateway *g, struct http_exchange *x, bool needs_key, write_error error, struct key_record *record,
+           struct caller *caller)
+{
+    const struct config *c = g->config;
     struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
     char text[HEADER_TEXT];
     if (!host_allowed(c, host)) {
@@ -127,10 +127,5 @@ bool admit(const struct config *c, struct http_exchange *x, bool needs_key, writ
         http_reply_header(x, "Access-Control-Expose-Headers", exposed_headers);
         http_reply_header(x, "Vary", "Origin");
     }
-    if (needs_key && !key_allowed(c, presented_key(x))) {
-        page_fail(x, error, 401, "the API key is missing or is not one of the configured 'api_keys'", NULL,
-                  "invalid_api_key");
-        return false;
-    }
-    return true;
+    return !needs_key || admit_caller(g, x, error, record, caller);
 }

@@ -7,6 +7,7 @@
 #include "gateway/answer/several.h"
 #include "gateway/api/fields.h"
 #include "gateway/http/pages.h"
+#include "gateway/people/people.h"
 #include "store/money.h"
 
 #define REQUEST_ARENA_MAX (160u << 20)
@@ -34,11 +35,38 @@ static void put_header(struct http_exchange *x, const char *name, const char *va
     http_reply_header(x, name, clean);
 }
 
+/* How much of the key's minute is left, in OpenAI's words. */
+static void put_rate(struct http_exchange *x, const char *what, int64_t limit, int64_t left, int64_t reset_s)
+{
+    char name[48], text[32];
+    if (limit == KEY_NO_LIMIT)
+        return;
+    snprintf(name, sizeof name, "x-ratelimit-limit-%s", what);
+    snprintf(text, sizeof text, "%lld", (long long)limit);
+    http_reply_header(x, name, text);
+    snprintf(name, sizeof name, "x-ratelimit-remaining-%s", what);
+    snprintf(text, sizeof text, "%lld", (long long)(left > 0 ? left : 0));
+    http_reply_header(x, name, text);
+    snprintf(name, sizeof name, "x-ratelimit-reset-%s", what);
+    snprintf(text, sizeof text, "%llds", (long long)reset_s);
+    http_reply_header(x, name, text);
+}
+
+static void put_rates(struct http_exchange *x, const struct caller *caller, const struct reply_rate *rate)
+{
+    const struct key_record *key = caller_record(caller);
+    if (!key || !rate->known)
+        return;
+    put_rate(x, "requests", key->limits.requests_per_min, rate->requests_left, rate->requests_reset_s);
+    put_rate(x, "tokens", key->limits.tokens_per_min, rate->tokens_left, rate->tokens_reset_s);
+}
+
 /* r: the first of several answers; whole: all is known that they cost. */
 static void put_reply_headers(struct conversation *c, const struct reply *r, bool whole)
 {
     char text[64];
     put_header(c->x, "x-rung-request-id", c->req->id);
+    put_rates(c->x, c->req->caller, &r->rate);
     if (r->tier)
         put_header(c->x, "x-rung-tier", r->tier);
     if (r->model)
@@ -135,7 +163,7 @@ static void fail_reply(struct conversation *c, const struct reply *r)
 {
     char param[64];
     bool no_model = r->http_status == 404;
-    const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : NULL;
+    const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : r->code;
     put_reply_headers(c, r, true);
     page_retry_after(c->x, r->retry_after_s);
     page_fail(c->x, c->dialect->error, r->http_status ? r->http_status : 500, r->err.msg,

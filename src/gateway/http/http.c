@@ -90,15 +90,16 @@ static bool needs_key(const struct config *c, const struct http_exchange *x, con
     return !str_is(http_method(x), "OPTIONS") && !(path && path->open) && !near;
 }
 
-static void answer(struct gateway *g, struct http_exchange *x, const struct path *path, const struct caller *caller)
+static void answer(struct gateway *g, struct http_exchange *x, const struct path *path, struct caller *caller)
 {
+    struct key_record record;
     struct str method = http_method(x), name = http_path(x);
     bool get = str_is(method, "GET") || str_is(method, "HEAD");
     write_error error = path && path->error                 ? path->error
                         : str_starts(name, STR("/api/")) ? ollama_write_error
                                                          : openai_write_error;
     bool hidden = path && path->near && gateway_config(g)->metrics == METRICS_OFF;
-    if (!admit(gateway_config(g), x, needs_key(gateway_config(g), x, path), error))
+    if (!admit(g, x, needs_key(gateway_config(g), x, path), error, &record, caller))
         return;
     if (str_is(method, "OPTIONS"))
         handle_preflight(x);
@@ -126,7 +127,7 @@ void gateway_handle(void *gateway, struct http_exchange *x)
     struct gateway *g = gateway;
     const struct path *path = find_path(http_path(x));
     const char *endpoint = path ? path->path : is_model(http_path(x)) ? "/v1/models/{model}" : "other";
-    struct caller caller = {.key = presented_key(x), .endpoint = endpoint};
+    struct caller caller = {.key = presented_key(x), .endpoint = endpoint, .admin = true};
     metrics_http_begin(g->commons->metrics);
     answer(g, x, path, &caller);
     metrics_http_end(g->commons->metrics, endpoint, http_reply_status(x));

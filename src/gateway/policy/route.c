@@ -8,12 +8,14 @@
 
 #include "data/json.h"
 #include "gateway/account/account.h"
+#include "gateway/people/people.h"
 
 /* Room an answer needs beside the prompt before a model counts as fitting. */
 #define ANSWER_ROOM_TOKENS 16
 
 enum usable {
     USABLE,
+    NOT_ALLOWED,
     NOT_PRIVATE,
     NOT_ABLE,
     NO_ROOM,
@@ -51,6 +53,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
 {
     const struct config_model *m = &c->models[model];
     int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
+    if (!caller_may_use(c, r->caller, model))
+        return NOT_ALLOWED;
     if (r->privacy == PRIVACY_LOCAL && !stays_here(m))
         return NOT_PRIVATE;
     if (r->needs & ~f->offers[model])
@@ -60,7 +64,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
     if (m->key_missing)
         return NO_KEY;
     if (config_is_upstream(m) && f->budget_left_pico_usd < INT64_MAX &&
-        account_bound(c, m, r, true).pico_usd > f->budget_left_pico_usd)
+        account_bound(c, m, NULL, r, true).pico_usd > f->budget_left_pico_usd)
         return NO_MONEY;
     return USABLE;
 }
@@ -70,6 +74,9 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
 {
     say(text, size, "%s%s: ", text[0] ? "; " : "", who);
     switch (why) {
+    case NOT_ALLOWED:
+        say(text, size, "this API key may not use it");
+        break;
     case NOT_PRIVATE:
         say(text, size, "privacy is local");
         break;
@@ -99,14 +106,18 @@ static int tier_of_model(const struct config *c, int model)
     return -1;
 }
 
-static void list_models(const struct config *c, char *text, size_t size)
+/* Those that the caller may use. */
+static void list_models(const struct config *c, const struct caller *caller, char *text, size_t size)
 {
     say(text, size, "auto");
-    for (int i = 0; i < c->n_models; i++)
-        if (!atomic_load(&c->models[i].gone))
+    for (int i = 0; i < c->n_models; i++) {
+        if (!atomic_load(&c->models[i].gone) && caller_may_use(c, caller, i))
             say(text, size, ", %s", c->models[i].name);
-    for (int i = 0; i < c->n_aliases; i++)
-        say(text, size, ", %s", c->aliases[i].from);
+    }
+    for (int i = 0; i < c->n_aliases; i++) {
+        if (caller_may_use_alias(c, caller, i))
+            say(text, size, ", %s", c->aliases[i].from);
+    }
     if (strlen(text) == size - 1)
         snprintf(text + size - 4, 4, "...");
 }
@@ -133,12 +144,13 @@ static void plan_named(const struct config *c, const struct request *r, const st
                        struct plan *p)
 {
     int model = config_find_model(c, name);
-    if (model < 0) {
+    if (model < 0 || !caller_may_use(c, r->caller, model)) {
         char names[300] = "";
-        list_models(c, names, sizeof names);
+        list_models(c, r->caller, names, sizeof names);
         p->verdict = PLAN_UNKNOWN_MODEL;
-        err_set(&p->err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here; there are: %s",
-                (int)(name.n < 100 ? name.n : 100), name.p, names);
+        err_set(&p->err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here%s; there are: %s",
+                (int)(name.n < 100 ? name.n : 100), name.p,
+                caller_record(r->caller) ? " or this API key may not use it" : "", names);
         return;
     }
     const struct config_model *m = &c->models[model];
@@ -243,7 +255,7 @@ static void plan_nobody(const struct config *c, const struct request *r, const s
         p->verdict = PLAN_NO_FIT;
         err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", p->skipped);
     } else {
-        p->verdict = seen[NO_MONEY] ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
+        p->verdict = seen[NO_MONEY] ? PLAN_NO_MONEY : seen[NOT_ALLOWED] ? PLAN_NOT_ALLOWED : PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_INVALID, "no tier can be used (%s)", p->skipped);
     }
 }

@@ -22,6 +22,7 @@ enum plan_verdict {
     PLAN_UNKNOWN_MODEL,   /* 404 */
     PLAN_NO_FIT,          /* the prompt is longer than what every usable tier holds: unanswered, "context" */
     PLAN_NO_MONEY,        /* 429: the month's budget does not reach */
+    PLAN_NOT_ALLOWED,     /* 403: no tier is left that the caller's key may use */
     PLAN_UNSUPPORTED,     /* no usable tier can do what a field asks for, or privacy forbids the model named */
 };
 

@@ -8,18 +8,17 @@
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/ollama/ollama_details.h"
 #include "gateway/http/pages.h"
+#include "gateway/people/people.h"
 #include "registry/pull.h"
 
 #define LINE_MAX_BYTES (64u << 10)
 
-/* Who may change what is on this machine's disk: anybody who reaches a gateway without keys, which is on loopback. */
-static bool may_change(struct gateway *g, struct http_exchange *x, const struct caller *caller)
+static bool may_change(struct http_exchange *x, const struct caller *caller)
 {
-    (void)caller;
-    if (gateway_config(g)->n_api_keys == 0)
+    if (caller_is_admin(caller))
         return true;
-    page_fail(x, ollama_write_error, 403, "this key may not change the models of this machine; rung pull, rung cp and "
-                                          "rung rm do it there", NULL, NULL);
+    page_fail(x, ollama_write_error, 403, "this key may not change the models of this machine; one made with rung key "
+                                          "create --admin may", NULL, NULL);
     return false;
 }
 
@@ -190,7 +189,7 @@ void page_pull(struct gateway *g, struct http_exchange *x, const struct caller *
     struct pull_result *result = NULL;
     struct err err = ERR_INIT;
     json_t *body = NULL;
-    if (!may_change(g, x, caller))
+    if (!may_change(x, caller))
         return;
     if (!json_parse_object(http_body(x), "request body", &body, &err) || !parse_pull(body, &request, &err)) {
         fail(x, &err);
@@ -248,7 +247,7 @@ static void change(struct gateway *g, struct http_exchange *x, const struct call
 {
     struct err err = ERR_INIT;
     json_t *body = NULL;
-    if (!may_change(g, x, caller))
+    if (!may_change(x, caller))
         return;
     if (json_parse_object(http_body(x), "request body", &body, &err) && how(g, body, &err))
         http_reply(x, 200, "application/json", STR(""));

@@ -144,6 +144,8 @@ static void write_alias(const struct page *p, int alias)
 static bool write_stored(void *page, const struct registry_model *m)
 {
     const struct page *p = page;
+    if (!caller_may_use_name(p->caller, str_of(m->name)))
+        return true;
     open_model(p, m->name, m->modified_ms, "local");
     json_put_bool(p->w, "local", true);
     json_put_bool(p->w, "private", true);
@@ -164,11 +166,13 @@ static void write_list(struct page *p)
     json_open_array(p->w);
     write_auto(p);
     for (int i = 0; i < c->n_models; i++) {
-        if (models_is_current(p->g, i))
+        if (models_is_current(p->g, i) && caller_may_use(c, p->caller, i))
             write_entry(p, i);
     }
-    for (int i = 0; i < c->n_aliases; i++)
-        write_alias(p, i);
+    for (int i = 0; i < c->n_aliases; i++) {
+        if (caller_may_use_alias(c, p->caller, i))
+            write_alias(p, i);
+    }
     models_each_stored(p->g, write_stored, p);
     json_close_array(p->w);
     json_close_object(p->w);
@@ -179,7 +183,7 @@ static bool write_named(struct page *p, struct str name)
 {
     const struct config *c = p->g->config;
     int found = models_find(p->g, name, NULL);
-    if (found >= 0) {
+    if (found >= 0 && caller_may_use(c, p->caller, found)) {
         write_entry(p, found);
         return true;
     }
@@ -188,7 +192,7 @@ static bool write_named(struct page *p, struct str name)
         return true;
     }
     for (int i = 0; i < c->n_aliases; i++) {
-        if (str_is(name, c->aliases[i].from)) {
+        if (str_is(name, c->aliases[i].from) && caller_may_use_alias(c, p->caller, i)) {
             write_alias(p, i);
             return true;
         }

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/bill/ledger.h"
 #include "data/json.h"
-#include "gateway/config.h"
 #include "store/money.h"
 #include "store/report.h"
 
@@ -225,31 +225,12 @@ static void print_text(const struct ledger_report *r, const char *path, const ch
 
 /* ---- the command ---- */
 
-static bool ledger_path(const struct options *o, char *path, size_t size, struct err *err)
-{
-    struct config *c = NULL;
-    if (o->ledger)
-        return snprintf(path, size, "%s", o->ledger) < (int)size ||
-               err_set(err, ERR_LIMIT, "the path of the ledger is too long");
-    if (!config_load(o->config, &c, err))
-        return false;
-    bool ok = true;
-    if (c->ledger_path && strcmp(c->ledger_path, "off") == 0)
-        ok = err_set(err, ERR_NOT_FOUND, "%s keeps no ledger (ledger: off); --ledger FILE names another", c->path);
-    else if (c->ledger_path)
-        snprintf(path, size, "%s", c->ledger_path);
-    else
-        ok = ledger_default_path(path, size, err);
-    config_free(c);
-    return ok;
-}
-
 static int bill(const struct options *o, int64_t since_ms, enum report_by by)
 {
     char path[4096];
     struct ledger_report *report = NULL;
     struct err err = ERR_INIT;
-    if (!ledger_path(o, path, sizeof path, &err))
+    if (!cli_ledger_path(o->ledger, o->config, path, sizeof path, &err))
         return cli_fail(&err);
     if (!report_read(path, since_ms, by, &report, &err)) {
         if (err.code != ERR_NOT_FOUND || o->json)
