@@ -116,7 +116,7 @@ static bool take_event(struct upstream_run *run, const struct http_event *ev)
     }
     bool failed = run->status < 200 || run->status > 299;
     if (failed && run->body.n + ev->data.n > ERROR_MAX_BYTES)
-        return true;                      /* an error page without end says no more than its beginning */
+        return run->reader.done = true;   /* an error page without end says no more than its beginning */
     buf_str(&run->body, ev->data);
     return buf_check(&run->body, "its answer", err);
 }
@@ -170,6 +170,10 @@ static bool pull(struct upstream_run *run, struct http_call *call, struct http_e
             return true;
         }
         run->sent = true;
+        if (run->reader.done) {           /* whatever comes behind the end */
+            *ret_done = (struct http_event){.kind = HTTP_DONE, .ok = true};
+            return true;
+        }
         if (!take_event(run, &ev))
             return false;
     }
@@ -181,16 +185,16 @@ static bool conclude_call(struct upstream_run *run, const struct http_event *don
     struct err *err = run->reader.err;
     if (run->streamed && run->reader.finished)
         return true;                      /* whole, whatever became of the connection after it */
-    if (!done->ok) {
-        *err = done->err;
-        return false;
-    }
-    if (run->status < 200 || run->status > 299) {
+    if (run->status && (run->status < 200 || run->status > 299)) {
         char text[400];
         upstream_read_error(run->status, buf_view(&run->body), text, sizeof text);
         a->http_status = run->status;
         a->retry_after_s = run->retry_after_s > 0 ? run->retry_after_s : 0;
         return err_set(err, ERR_IO, "it answered %s", text);
+    }
+    if (!done->ok) {
+        *err = done->err;
+        return false;
     }
     if (!run->streamed)
         return run->provider->read_reply(&run->reader, buf_view(&run->body));
