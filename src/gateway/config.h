@@ -131,6 +131,9 @@ struct config {
     const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
     enum config_metrics metrics;         /* who may read GET /metrics */
+    const char *traces_endpoint;         /* where spans go; NULL: nowhere */
+    const char *traces_authorization;    /* NULL: none */
+    bool traces_own_machine;             /* the collector is on the owner's hosts */
 
     /* Grows after the start too, when a model of the store is asked for: an entry is whole before it is counted. */
     struct config_model models[CONFIG_MAX_MODELS];

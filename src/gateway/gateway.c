@@ -8,6 +8,7 @@
 #include "gateway/answer/answer.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/models.h"
+#include "gateway/trace/trace.h"
 
 #define REPLY_ARENA_MAX (256u << 20)
 /* A longer prompt is not tokenised just to plan: the estimate says clearly enough where it does not fit. */
@@ -75,6 +76,14 @@ static bool commons_open(const struct config *c, bool no_ledger, struct commons 
     return true;
 }
 
+static bool open_tracer(struct gateway *g, struct err *err)
+{
+    const struct config *c = g->config;
+    struct tracer_options o = {
+        .endpoint = c->traces_endpoint, .authorization = c->traces_authorization, .own_machine = c->traces_own_machine};
+    return !o.endpoint || tracer_open(&o, &g->tracer, err);
+}
+
 /* Takes the configuration. */
 static bool generation_open(struct config *c, struct commons *common, const struct pools *before, struct str starter,
                             struct gateway **ret, struct err *err)
@@ -96,7 +105,9 @@ static bool generation_open(struct config *c, struct commons *common, const stru
     g->ledger = common->ledger;
     g->sticky = common->sticky;
     atomic_init(&g->refs, 1);
-    if (!pools_open(c, g->http, before, &g->pools, err) || !models_enter(g, starter, err)) {
+    if (!pools_open(c, g->http, before, &g->pools, err) || !open_tracer(g, err) ||
+        !models_enter(g, starter, err)) {
+        tracer_close(g->tracer);
         pools_close(g->pools);
         config_free(c);
         free(g);
@@ -144,6 +155,7 @@ void gateway_close(struct gateway *g)
         return;
     struct commons *common = g->commons;
     models_leave(g);
+    tracer_close(g->tracer);
     pools_close(g->pools);
     if (atomic_fetch_sub(&common->generations, 1) == 1)
         commons_close(common);
@@ -296,8 +308,11 @@ static void answer(struct gateway *g, struct request *req, const struct answer_s
 
 void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
 {
+    if (g->tracer || req->trace.trace[0])
+        trace_context_enter(&req->trace);
     answer(g, req, sink, ret);
     metrics_answer(g->commons->metrics, req, ret);
+    tracer_note(g->tracer, g->config, req, ret);
 }
 
 void reply_free(struct reply *r)

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "gateway/form.h"
+#include "gateway/trace/context.h"
 #include "runtime/generate.h"
 
 /* ---- what kind of task, and what small models are blind to ---- */
@@ -131,6 +132,7 @@ struct request {
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */
 
+    struct trace_context trace;          /* empty: neither asked for nor wanted */
     int64_t arrived_ns;
     int64_t deadline_ns;                 /* when the answer is of no use any more; 0: never */
     const struct caller *caller;         /* who asks; NULL: nobody in particular */
@@ -183,6 +185,8 @@ struct attempt {
     char error[120];                     /* of one that failed, or gave an answer that is not in form */
     int http_status;                     /* an upstream's refusal; 0: none */
     int64_t retry_after_s;               /* what came with it; 0: nothing */
+    int64_t started_ns;
+    char span[17];                       /* its own, in the request's trace */
     const char *upstream;                /* which of the pool; NULL: the model is here */
     char upstream_model[80];             /* what it says it serves; empty: nothing */
     char fingerprint[64];                /* its system_fingerprint; empty: none */

@@ -302,9 +302,8 @@ static const char *refusal_message(int status)
 {
     switch (status) {
     case MHD_HTTP_BAD_REQUEST:
-        return "the request's header can be read in more than one way, or is not HTTP: a field given twice, a line that "
-               "does not end in CR LF, a control character, a transfer encoding other than 'chunked', or a target that "
-               "is no path";
+        return "the request's header is not HTTP, or can be read in more than one way: a field given twice, a line "
+               "without its CR LF, a control character, an encoding other than 'chunked', a target that is no path";
     case MHD_HTTP_CONTENT_TOO_LARGE:
         return "the request body is longer than this server accepts";
     case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:

@@ -321,7 +321,7 @@ static void test_http_wrong_paths_and_methods_are_told(void **state)
 {
     (void)state;
     struct plain_reply r;
-    assert_int_equal(status_of("GET", "/v1/embeddings", NULL, NULL), 404);
+    assert_int_equal(status_of("GET", "/v1/nothing", NULL, NULL), 404);
     plain_request(house.port, "GET", "/v1/chat/completions", NULL, NULL, &r);
     assert_int_equal(r.status, 405);
     assert_string_equal(plain_header(&r, "Allow"), "POST, OPTIONS");

@@ -39,6 +39,7 @@ struct gateway {
     int n_declared;                       /* entries of them that the configuration named */
     struct pools *pools;                  /* of upstreams */
     struct commons *commons;
+    struct tracer *tracer;                /* NULL: no traces are wanted */
     /* views of the commons */
     struct runtime *runtime;              /* NULL: no local model */
     struct models *models;

@@ -108,7 +108,9 @@ static struct attempt *new_attempt(struct climb *c, int step, bool again, const 
         .upstream = u ? u->name : NULL,
         .again = again,
         .confidence = -1,
+        .started_ns = clock_ns(),
     };
+    trace_span_id(a->span);
     drop_content(c->reply);
     c->reply->tier = a->tier;
     c->reply->model = a->model;

@@ -32,13 +32,15 @@ struct upstream_run {
 };
 
 /* The headers of the call: what every provider gets, then its own. */
-static void list_headers(const struct upstream_run *run, struct str own, const char *headers[])
+static void list_headers(const struct upstream_run *run, struct str own, const char *trace, const char *headers[])
 {
     int n = 0;
     headers[n++] = "Content-Type: application/json";
     headers[n++] = run->req->stream ? "Accept: text/event-stream" : "Accept: application/json";
     for (size_t at = 0; at < own.n && n < PROVIDER_MAX_HEADERS; at += strlen(own.p + at) + 1)
         headers[n++] = own.p + at;
+    if (run->req->trace.trace[0])
+        headers[n++] = trace;
     headers[n] = NULL;
 }
 
@@ -72,12 +74,14 @@ static bool start_call(struct gateway *g, struct upstream_run *run, struct http_
         .max_tokens = run->reader.attempt->max_tokens,
     };
     struct buf url = BUF_INIT(PROVIDER_MAX_URL), own = BUF_INIT(PROVIDER_MAX_KEY), body = BUF_INIT(BODY_MAX_BYTES);
-    const char *headers[PROVIDER_MAX_HEADERS + 1];
+    const char *headers[PROVIDER_MAX_HEADERS + 2];
+    char trace[TRACE_HEADER_BYTES];
     bool ok = provider->url(&asked, &url, err) && buf_check(&url, "base_url and what follows it", err) &&
               provider->headers(&asked, &own, err) && buf_check(&own, "the headers of the upstream", err) &&
               provider->body(&asked, &body, err) && buf_check(&body, "the request to the upstream", err);
     if (ok) {
-        list_headers(run, buf_view(&own), headers);
+        trace_context_header(&run->req->trace, run->reader.attempt->span, trace);
+        list_headers(run, buf_view(&own), trace, headers);
         struct http_call_request call = {
             .method = "POST",
             .url = url.p,

@@ -45,6 +45,7 @@ static const char *const top_keys[] = {
     "limits",
     "aliases",
     "metrics",
+    "traces",
     NULL,
 };
 
@@ -343,6 +344,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
         ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
         ((n = yaml_get(root, "metrics")) && !read_metrics(r, n)) ||
+        ((n = yaml_get(root, "traces")) && !config_read_traces(r, n)) ||
         ((n = yaml_get(root, "prefix_disk")) && !read_prefix_disk(r, n)) ||
         ((n = yaml_get(root, "prefix_folder")) &&
          !config_read_path(r, n, "prefix_folder", "", &r->c->prefix_folder)) ||

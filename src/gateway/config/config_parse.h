@@ -20,6 +20,9 @@ bool config_read_models(struct config_reader *r, const struct yaml_node *n);
 bool config_read_tiers(struct config_reader *r, const struct yaml_node *n);
 bool config_read_routes(struct config_reader *r, const struct yaml_node *n);
 bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
+/* A scheme and a host, without a user or password. */
+bool config_is_base_url(const char *url);
+bool config_read_traces(struct config_reader *r, const struct yaml_node *n);
 bool config_read_aliases(struct config_reader *r, const struct yaml_node *n);
 /* An upstream, or a pool of them, into *m, whose name, price and context are set. */
 bool config_read_pool(struct config_reader *r, const struct yaml_node *n, struct config_model *m);

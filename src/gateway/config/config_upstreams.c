@@ -41,7 +41,7 @@ static bool read_timeouts(struct config_reader *r, const struct yaml_node *n, st
 }
 
 /* A scheme and a host; a name and password in it would be a secret in a file. */
-static bool is_base_url(const char *url)
+bool config_is_base_url(const char *url)
 {
     size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
     size_t host = strcspn(url + scheme, "/?#");
@@ -52,7 +52,7 @@ static bool read_base_url(struct config_reader *r, const struct yaml_node *n, st
 {
     if (!config_read_string(r, n, "base_url", &u->base_url))
         return false;
-    if (!is_base_url(u->base_url))
+    if (!config_is_base_url(u->base_url))
         return yaml_fail(n, r->name, r->err,
                          "'base_url' must begin with http:// or https:// and name a host, without a user or password");
     const char *host = strstr(u->base_url, "://") + 3;

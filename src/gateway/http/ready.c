@@ -23,10 +23,19 @@ static bool first_tier_ready(struct gateway *g, const char **ret_why)
     return false;
 }
 
+/* What cannot be noted is not answered. */
+static bool can_note(struct gateway *g, const char **ret_why)
+{
+    bool ok = !g->ledger || ledger_writable(g->ledger, NULL);
+    if (!ok)
+        *ret_why = "the ledger cannot be written";
+    return ok;
+}
+
 void page_ready(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
     const char *why = NULL;
-    bool ready = first_tier_ready(g, &why);
+    bool ready = can_note(g, &why) && first_tier_ready(g, &why);
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct json_writer w = JSON_WRITER(&out);
     (void)caller;

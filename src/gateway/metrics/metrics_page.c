@@ -9,6 +9,8 @@
 #include "gateway/answer/answer.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/metrics/series.h"
+#include "gateway/pool/pool.h"
+#include "gateway/trace/trace.h"
 #include "store/ledger.h"
 
 #define PAGE_BYTES (8u << 20)
@@ -109,8 +111,59 @@ static void write_house(struct gateway *g, const struct http_exchange *x, struct
           1);
     gauge(out, "rung_config_generations", "Configurations in use: one, and older ones that requests still run by.",
           atomic_load(&g->commons->generations), 1);
+    if (g->ledger)
+        gauge(out, "rung_ledger_queue", "Rows that wait for the store.", ledger_backlog(g->ledger), 1);
     if (g->config->has_budget)
         gauge(out, "rung_budget_left_usd", "What this month's budget has left.", account_budget_left(g), PICO_USD);
+}
+
+static void write_traces(struct buf *out)
+{
+    int64_t sent, lost;
+    tracer_counts(&sent, &lost);
+    series_head(out, "rung_trace_spans_total", "counter", "Spans for the collector, taken and lost.");
+    buf_printf(out, "rung_trace_spans_total{outcome=\"sent\"} %lld\nrung_trace_spans_total{outcome=\"lost\"} %lld\n",
+               (long long)sent, (long long)lost);
+}
+
+struct pool_lines {
+    struct buf *out;
+    int field;
+};
+
+static int64_t pool_value(const struct pool_status *s, int field)
+{
+    const int64_t values[] = {s->condition == POOL_CLOSED, s->outstanding, s->calls, s->failures, s->opened,
+                              s->changes};
+    return values[field];
+}
+
+static const struct {
+    const char *name, *type, *help;
+} pool_fields[] = {{"rung_upstream_usable", "gauge", "Whether it is asked: its breaker is closed, it is up."},
+                   {"rung_upstream_outstanding", "gauge", "Calls on their way."},
+                   {"rung_upstream_calls_total", "counter", "Calls."},
+                   {"rung_upstream_failures_total", "counter", "Calls that failed."},
+                   {"rung_upstream_breaker_opened_total", "counter", "How often the breaker opened."},
+                   {"rung_upstream_changes_total", "counter", "Changes of the model it says it serves."}};
+
+static void write_pool_line(void *ctx, const struct pool_status *s)
+{
+    struct pool_lines *l = ctx;
+    buf_printf(l->out, "%s{", pool_fields[l->field].name);
+    series_label(l->out, "model", s->model);
+    buf_char(l->out, ',');
+    series_label(l->out, "upstream", s->upstream);
+    buf_printf(l->out, "} %lld\n", (long long)pool_value(s, l->field));
+}
+
+static void write_pools(struct gateway *g, struct buf *out)
+{
+    for (size_t i = 0; i < sizeof pool_fields / sizeof *pool_fields; i++) {
+        struct pool_lines lines = {out, (int)i};
+        series_head(out, pool_fields[i].name, pool_fields[i].type, pool_fields[i].help);
+        pools_each(g->pools, write_pool_line, &lines);
+    }
 }
 
 void page_metrics(struct gateway *g, struct http_exchange *x, const struct caller *caller)
@@ -119,7 +172,9 @@ void page_metrics(struct gateway *g, struct http_exchange *x, const struct calle
     (void)caller;
     write_house(g, x, &out);
     metrics_write(g->commons->metrics, &out);
+    write_pools(g, &out);
     write_models(g, &out);
+    write_traces(&out);
     write_process(&out);
     if (buf_ok(&out))
         http_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&out));
