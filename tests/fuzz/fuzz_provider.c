@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/api/anthropic/anthropic.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/gateway.h"
 #include "gateway/provider/provider.h"
@@ -54,7 +55,7 @@ static void as_answer(const struct provider *provider, struct str bytes, bool st
     bool ok = streamed ? sse_feed(&sse, bytes, provider->read_event, &reader, &err) : provider->read_reply(&reader, bytes);
     if (ok && reader.finished && upstream_finish(&reader)) {
         release_end(&rel);
-        openai_chat.write(&req, &reply, &out);
+        anthropic_messages.write(&req, &reply, &out);
         check_json(&out);
     }
     sse_parser_free(&sse);

@@ -194,6 +194,18 @@ static void test_answer_of_another_api_becomes_blocks(void **state)
     json_decref(v);
 }
 
+static void test_system_message_within_the_conversation_keeps_its_place(void **state)
+{
+    (void)state;
+    json_decref(ask("\"model\":\"gpt\"," LIMIT ",\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"system\",\"content\":"
+                    "[{\"type\":\"text\",\"text\":\"b\"}]},{\"role\":\"user\",\"content\":\"c\"}]", 200));
+    json_t *sent = sent_to(&gpt);
+    assert_string_equal(json_at(sent, "messages.1.role"), "system");
+    assert_string_equal(json_at(sent, "messages.1.content.0.text"), "b");
+    assert_string_equal(json_at(sent, "messages.2.content"), "c");
+    json_decref(sent);
+}
+
 /* The events of a stream by type, and the JSON of the n-th. */
 static json_t *event_at(const struct plain_reply *r, int n, const char *type)
 {
@@ -338,6 +350,9 @@ static void test_bad_bodies_are_refused_in_the_dialect_s_words(void **state)
         {LIMIT "," SAY("x") ",\"tool_choice\":{\"type\":\"some\"}", "'tool_choice.type' is 'some'"},
         {LIMIT "," SAY("x") ",\"mcp_servers\":[{}]", "'mcp_servers' is not supported"},
         {LIMIT "," SAY("x") ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}", "'thinking.budget_tokens' must be less than max_tokens"},
+        {LIMIT "," SAY("x") ",\"speed\":\"fast\"", "'speed' is not supported"},
+        {LIMIT "," SAY("x") ",\"container\":\"c1\"", "'container' is not supported"},
+        {LIMIT "," SAY("x") ",\"tools\":[{\"name\":\"f\",\"input_schema\":{},\"defer_loading\":true}]", "'tools[0].defer_loading' is an unknown field"},
         {LIMIT ",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]", "'messages[0].role' is 'tool'"},
         {LIMIT "," USER_BLOCK("{\"type\":\"tool_result\",\"tool_use_id\":\"t9\"}"), "'messages[0].content[0].tool_use_id' is 't9'"},
         {LIMIT "," USER_BLOCK("{\"type\":\"thinking\",\"thinking\":\"x\"}"), "'messages[0].content[0].type' is 'thinking'"},
@@ -417,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit_is_told_as_max_tokens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conversation_becomes_a_chat, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_of_another_api_becomes_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_system_message_within_the_conversation_keeps_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stream_of_another_api_becomes_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_api_gets_the_body_as_it_came, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signatures_are_streamed_at_the_end_of_their_thoughts, setup, teardown),

@@ -279,8 +279,8 @@ static bool take_turn(struct anthropic_parse *p, size_t i, const json_t *message
     snprintf(field, sizeof field, "messages[%zu]", i);
     if (!anthropic_need_str(p, field, message, "role", &role) || !anthropic_only_keys(p, field, message, keys))
         return false;
-    if (!str_is(role, "user") && !str_is(role, "assistant"))
-        return err_set(p->err, ERR_INVALID, "'%s.role' is '" STR_FMT "'; it must be user or assistant", field,
+    if (!str_is(role, "user") && !str_is(role, "assistant") && !str_is(role, "system"))
+        return err_set(p->err, ERR_INVALID, "'%s.role' is '" STR_FMT "'; it must be user, assistant or system", field,
                        STR_ARG(utf8_clip(role, 40)));
     if (json_is_string(content))
         return add_message(p, (int)i, json_pack("{s:O, s:O}", "role", json_object_get(message, "role"), "content",

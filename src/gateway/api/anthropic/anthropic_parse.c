@@ -167,6 +167,14 @@ static bool take_output_config(struct anthropic_parse *p, const char *field, con
            (!format || json_is_null(format) || take_format(p, "output_config.format", format));
 }
 
+/* There is one speed here; the other is Anthropic's to sell. */
+static bool take_speed(struct anthropic_parse *p, const char *field, const json_t *value)
+{
+    const char *speed = json_string_value(value);
+    return (speed && strcmp(speed, "standard") == 0) ||
+           err_set(p->err, ERR_INVALID, "'%s' is not supported unless it is standard; leave it out", field);
+}
+
 static bool take_refused(struct anthropic_parse *p, const char *field, const json_t *value)
 {
     bool none = (json_is_array(value) && json_array_size(value) == 0);
@@ -201,6 +209,10 @@ static const struct field {
     {"context_management", take_refused},
     {"mcp_servers", take_refused},
     {"inference_geo", take_refused},
+    {"diagnostics", take_refused},
+    {"user_profile_id", take_refused},
+    {"workspace_id", take_refused},
+    {"speed", take_speed},
 };
 
 static bool take_fields(struct anthropic_parse *p, const json_t *body)

@@ -20,7 +20,8 @@ static bool check_type(struct anthropic_parse *p, const char *field, const json_
 static bool take_tool(struct anthropic_parse *p, const char *field, const json_t *tool, json_t *tools)
 {
     static const char *const keys[] = {"type",   "name",          "description",           "input_schema",
-                                       "strict", "cache_control", "eager_input_streaming", NULL};
+                                       "strict", "cache_control", "eager_input_streaming", "input_examples",
+                                       NULL};
     struct str name;
     const json_t *schema = json_object_get(tool, "input_schema"), *description = json_object_get(tool, "description");
     const json_t *strict = json_object_get(tool, "strict");
@@ -34,6 +35,8 @@ static bool take_tool(struct anthropic_parse *p, const char *field, const json_t
                        schema ? json_type_name(schema) : "missing");
     if (strict && !json_is_boolean(strict) && !json_is_null(strict))
         return err_set(p->err, ERR_INVALID, "'%s.strict' must be true or false", field);
+    if (json_array_size(json_object_get(tool, "input_examples")))
+        anthropic_needs(p, NEED_ANTHROPIC, "tools (input_examples)");
     json_t *function = json_pack("{s:O, s:O}", "name", json_object_get(tool, "name"), "parameters", schema);
     bool ok = function != NULL;
     if (ok && description)

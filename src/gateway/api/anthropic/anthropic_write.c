@@ -43,6 +43,10 @@ static void put_usage(struct json_writer *w, const struct token_usage *u)
     json_put_i64(w, "cache_creation_input_tokens", u->cache_write);
     json_put_i64(w, "cache_read_input_tokens", u->cached);
     json_put_i64(w, "output_tokens", u->completion);
+    json_key(w, "output_tokens_details");
+    json_open_object(w);
+    json_put_i64(w, "thinking_tokens", u->reasoning);
+    json_close_object(w);
     json_close_object(w);
 }
 
