@@ -293,8 +293,10 @@ void responses_broken(const struct answer_stream *s, int status, const char *mes
 {
     struct responses_stream *st = stream_of(s);
     (void)status;
-    if (st)
-        send_response(st, "response.failed", RESPONSES_FAILED, message, out);
+    if (!st)
+        return;
+    st->output.n = 0;                /* what was said of a failed answer is no part of its reply any more */
+    send_response(st, "response.failed", RESPONSES_FAILED, message, out);
 }
 
 void responses_close(const struct answer_stream *s)
