@@ -215,19 +215,24 @@ static void test_several_answers_fail_as_one(void **state)
     json_decref(v);
 }
 
-static bool all_hung_up(void *ctx) { return stand_in_gone(&upstream) - *(int *)ctx == 3; }
+static bool all_hung_up(void *stand_in) { return stand_in_gone(stand_in) == 3; }
 
-static bool all_asked(void *ctx) { return stand_in_requests(&upstream) - *(int *)ctx == 3; }
+static bool all_asked(void *stand_in) { return stand_in_requests(stand_in) == 3; }
 
 static void test_hang_up_stops_all_of_several(void **state)
 {
     (void)state;
-    int gone = stand_in_gone(&upstream), asked = stand_in_requests(&upstream);
-    stand_in_play(&upstream, (struct stand_in_script){.hang_first = true, .body = PLAIN_ANSWER});
-    int fd = plain_send(house.port, "POST", "/v1/chat/completions", "", ASK("big", "\"n\":3"));
-    assert_true(eventually(all_asked, &asked));
+    struct house h;
+    static struct stand_in silent;
+    stand_in_open(&silent);
+    house_open(&h, BOTH, silent.port);
+    stand_in_play(&silent, (struct stand_in_script){.hang_first = true, .body = PLAIN_ANSWER});
+    int fd = plain_send(h.port, "POST", "/v1/chat/completions", "", ASK("big", "\"n\":3"));
+    assert_true(eventually(all_asked, &silent));
     close(fd);
-    assert_true(eventually(all_hung_up, &gone));
+    assert_true(eventually(all_hung_up, &silent));
+    house_close(&h);
+    stand_in_close(&silent);
 }
 
 int main(void)
