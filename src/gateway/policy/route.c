@@ -53,6 +53,7 @@ static enum usable usable_model(const struct config *c, const struct request *r,
 {
     const struct config_model *m = &c->models[model];
     int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
+    room = r->no_answer ? 0 : room;
     if (!caller_may_use(c, r->caller, model))
         return NOT_ALLOWED;
     if (r->privacy == PRIVACY_LOCAL && !stays_here(m))

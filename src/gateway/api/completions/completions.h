@@ -1,6 +1,6 @@
 /* Beside conversations: text that is gone on with, vectors, and tokens, in OpenAI's shapes and those of the servers
- * that speak them (llama-server, vLLM). Fields that are not honoured are refused by name. (Source: OpenAI API reference,
- * completions and embeddings; llama.cpp tools/server; vLLM's tokenizer API.) */
+ * that speak them (llama-server, vLLM). Fields that are not honoured are refused by name. (Sources: OpenAI API
+ * reference, completions and embeddings; llama.cpp's server; vLLM's tokenizer API.) */
 #ifndef RUNG_GATEWAY_API_COMPLETIONS_H
 #define RUNG_GATEWAY_API_COMPLETIONS_H
 

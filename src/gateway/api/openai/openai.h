@@ -16,6 +16,7 @@ bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, 
 
 /* {"error": {"message", "type", "param", "code"}} */
 void openai_write_error(int status, const char *message, const char *param, const char *code, struct buf *out);
+void openai_write_usage(struct json_writer *w, const struct token_usage *u);
 /* {"token", "logprob", "bytes", "top_logprobs"} */
 void openai_write_token(struct json_writer *w, const struct reply_token *t, int top);
 /* The `rung` object alone (also printed by `rung route --json`). */

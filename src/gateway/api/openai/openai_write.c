@@ -7,7 +7,7 @@
 
 #define CHUNK_MAX_BYTES (16u << 20)
 
-static void write_usage(struct json_writer *w, const struct token_usage *u)
+void openai_write_usage(struct json_writer *w, const struct token_usage *u)
 {
     json_open_object(w);
     json_put_i64(w, "prompt_tokens", u->prompt);
@@ -116,7 +116,7 @@ static void write_chat(const struct answers *all, struct buf *out)
         write_choice(&w, &all->asked[i], &all->replies[i], i, all->n > 1);
     json_close_array(&w);
     json_key(&w, "usage");
-    write_usage(&w, &usage);
+    openai_write_usage(&w, &usage);
     openai_put_rung(&w, &all->replies[0], all);
     json_close_object(&w);
 }
@@ -224,7 +224,7 @@ static void chunk_last(const struct answer_stream *s, struct buf *out)
         json_close_array(&w);
     if (s->req->include_usage) {
         json_key(&w, "usage");
-        write_usage(&w, &usage);
+        openai_write_usage(&w, &usage);
     }
     openai_put_rung(&w, s->reply, s->all);
     end_chunk(&w, out);
