@@ -119,6 +119,7 @@ struct config_route {                    /* all given conditions must hold */
     int64_t min_tokens, max_tokens;      /* of the prompt; 0: not asked */
     const char *metadata_key, *metadata_value;
     int start_tier;
+    int class;                           /* of `residency`, that its requests are in; -1: none */
     int line;
 };
 
@@ -154,6 +155,7 @@ struct config {
     int64_t hold_ms;                     /* ceiling of the window for the others */
     int64_t deadline_ms;                 /* of a whole request, with all its attempts; 0: none */
     enum privacy privacy;                /* of requests that do not say */
+    struct residency *residency;         /* classes, patterns and rules; NULL: none (residency/residency.h) */
     bool has_budget;                     /* a budget of 0 spends nothing */
     int64_t budget_pico_usd_per_month;
     int64_t max_tokens;                  /* of an answer whose request says none, where a budget applies */

@@ -8,6 +8,7 @@
 #include "gateway/answer/answer.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/models.h"
+#include "gateway/residency/residency.h"
 #include "gateway/trace/trace.h"
 
 #define REPLY_ARENA_MAX (256u << 20)
@@ -213,7 +214,8 @@ static int sticky_tier(const struct gateway *g, const struct request *req)
 }
 
 /* The models that the plan may look at: one that is named, or all of the tiers. Counting is dear for long prompts. */
-static void gather_facts(struct gateway *g, const struct request *req, struct route_facts *ret)
+static void gather_facts(struct gateway *g, const struct request *req, const struct analysis *analysis,
+                         struct route_facts *ret)
 {
     const struct config *c = g->config;
     int64_t estimate = kind_estimate_tokens(req);
@@ -221,6 +223,7 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
     *ret = (struct route_facts){
         .budget_left_pico_usd = account_budget_left(g),
         .sticky_tier = sticky_tier(g, req),
+        .analysis = analysis,
     };
     for (int i = 0; i < c->n_models; i++) {
         bool named = str_is(asked, c->models[i].name), in_tier = false;
@@ -237,18 +240,46 @@ static void gather_facts(struct gateway *g, const struct request *req, struct ro
     }
 }
 
+/* A route may put its requests in a class: that changes where they may go, and so what can be done for them. */
+static bool route_class(struct gateway *g, struct request *req, struct route_facts *f, struct err *err)
+{
+    const struct config *c = g->config;
+    int route = c->residency ? route_matching(c, req, f->analysis, f->tokens[c->tiers[0].model]) : -1;
+    if (route < 0 || c->routes[route].class < 0)
+        return true;
+    if (!residency_add(c, req, c->routes[route].class, c->routes[route].name, err))
+        return false;
+    for (int i = 0; i < c->n_models; i++)
+        f->offers[i] = gateway_offers(g, req, i);
+    return true;
+}
+
+static void refuse_plan(struct plan *plan, const struct analysis *analysis, const struct err *err)
+{
+    *plan = (struct plan){.verdict = PLAN_UNSUPPORTED, .err = *err, .analysis = *analysis};
+}
+
 void gateway_plan(struct gateway *g, struct request *req, struct plan *ret)
 {
     struct route_facts facts;
-    struct err store_err = ERR_INIT;
+    struct analysis analysis;
+    struct err store_err = ERR_INIT, err = ERR_INIT;
     struct str asked = config_resolve_alias(g->config, req->model);
-    const struct key_record *key = caller_record(req->caller);
-    if (g->config->privacy == PRIVACY_LOCAL || (key && strcmp(key->privacy, "local") == 0))
+    if (g->config->privacy == PRIVACY_LOCAL)
         req->privacy = PRIVACY_LOCAL;
     int named = str_is(asked, "auto") ? -1 : models_find(g, asked, &store_err);
     if (named >= 0 && !str_is(asked, g->config->models[named].name))
         req->model = str_of(g->config->models[named].name);
-    gather_facts(g, req, &facts);
+    kind_analyse(req, kind_estimate_tokens(req), &analysis);
+    if (!residency_judge(g->config, req, analysis.kind, &err)) {
+        refuse_plan(ret, &analysis, &err);
+        return;
+    }
+    gather_facts(g, req, &analysis, &facts);
+    if (!route_class(g, req, &facts, &err)) {
+        refuse_plan(ret, &analysis, &err);
+        return;
+    }
     route_plan(g->config, req, &facts, ret);
     if (ret->verdict == PLAN_UNKNOWN_MODEL && named < 0 && store_err.code != ERR_NOT_FOUND)
         ret->err = store_err;             /* there is such a model, and why it cannot be used is worth more */

@@ -128,6 +128,8 @@ struct request {
     const struct embed_call *embed;      /* vectors are asked for, not an answer (gateway/embed.h); NULL: an answer */
     const char *job;                     /* in place of a kind in the ledger: "embed"; NULL: the kind */
     enum privacy privacy;
+    struct str privacy_class, privacy_header;   /* classes it asks for itself, by metadata.privacy and x-rung-privacy */
+    const struct residency_verdict *residency;  /* the classes it is in; NULL: none (residency/residency.h) */
     struct str conversation_id;          /* metadata.conversation_id, or empty */
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */
     struct str metadata;                 /* the raw object, for routes that match on it; empty when absent */

@@ -118,14 +118,10 @@ static void test_parse_reads_metadata(void **state)
     assert_true(str_find(r.metadata, STR("legal")) != SIZE_MAX);
 }
 
-static void test_parse_refuses_misspelt_privacy_and_kind(void **state)
+static void test_parse_refuses_misspelt_kind(void **state)
 {
     (void)state;
-    refused(HEAD ",\"metadata\":{\"privacy\":\"Local\"}}", "metadata.privacy");
-    refused(HEAD ",\"metadata\":{\"privacy\":\"locl\"}}", "metadata.privacy");
-    refused(HEAD ",\"metadata\":{\"privacy\":\"\"}}", "metadata.privacy");
     refused(HEAD ",\"metadata\":{\"Privacy\":\"local\"}}", "metadata.Privacy");
-    refused(HEAD ",\"metadata\":{\"privacy\":true}}", "metadata.privacy");
     refused(HEAD ",\"metadata\":{\"kind\":\"sumarize\"}}", "metadata.kind");
     refused(HEAD ",\"metadata\":{\"kind\":\"unknown\"}}", "metadata.kind");
 }
@@ -331,7 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parse_null_is_as_good_as_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_joins_text_parts_and_maps_developer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_reads_metadata, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_parse_refuses_misspelt_privacy_and_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_refuses_misspelt_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_bounds_metadata, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_refuses_unknown_fields_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_bounds_the_number_of_choices, setup, teardown),

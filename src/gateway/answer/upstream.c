@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "gateway/provider/provider.h"
+#include "gateway/residency/residency.h"
 #include "gateway/secrets.h"
 #include "net/sse.h"
 
@@ -237,8 +238,10 @@ static enum attempt_end judge(struct upstream_run *run, bool answered)
 enum attempt_end upstream_attempt(struct gateway *g, const struct request *req, const struct config_upstream *u,
                                   struct release *rel, struct attempt *a, struct err *err)
 {
-    if (req->privacy == PRIVACY_LOCAL && !u->own_machine) {
-        err_set(err, ERR_INTERNAL, "a request marked local was about to leave for '%s'; it was stopped", u->name);
+    if (!residency_allows(req, u)) {
+        err_set(err, ERR_INTERNAL,
+                "a request was about to leave for '%s', where its privacy class forbids it to go; it was stopped",
+                u->name);
         return END_FAILED;
     }
     struct upstream_run run = {

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "data/json.h"
 #include "gateway/config/config_parse.h"
+#include "gateway/residency/residency.h"
 
 #define CONFIG_ARENA_BYTES (16u << 20)
 
@@ -31,6 +32,7 @@ static const char *const top_keys[] = {
     "hold_ms",
     "deadline_ms",
     "privacy",
+    "residency",
     "prices",
     "budget_usd_per_month",
     "budget_max_tokens",
@@ -104,6 +106,8 @@ void config_free(struct config *c)
 {
     if (!c)
         return;
+    if (c->residency)
+        detectors_close(c->residency->patterns);
     arena_free(&c->arena);
     free(c);
 }
@@ -336,7 +340,8 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
     if (!fill_tiers(r))
         return false;
     default_trait_starts(c);
-    if (((n = yaml_get(root, "traits")) && !config_read_traits(r, n)) ||
+    if (((n = yaml_get(root, "residency")) && !config_read_residency(r, n)) ||
+        ((n = yaml_get(root, "traits")) && !config_read_traits(r, n)) ||
         ((n = yaml_get(root, "routes")) && !config_read_routes(r, n)) ||
         ((n = yaml_get(root, "aliases")) && !config_read_aliases(r, n)) ||
         ((n = yaml_get(root, "confidence")) && !read_confidence(r, n)) ||

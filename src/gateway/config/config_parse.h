@@ -19,6 +19,17 @@ bool config_read_secrets(struct config_reader *r, const struct yaml_node *n);
 bool config_read_models(struct config_reader *r, const struct yaml_node *n);
 bool config_read_tiers(struct config_reader *r, const struct yaml_node *n);
 bool config_read_routes(struct config_reader *r, const struct yaml_node *n);
+/* After tiers, before routes. */
+bool config_read_residency(struct config_reader *r, const struct yaml_node *n);
+/* The class that a route sets: `class`, or `require` as a class without a name. */
+bool config_read_route_class(struct config_reader *r, const struct yaml_node *class, const struct yaml_node *require,
+                             int *ret);
+int config_find_class(const struct config *c, struct str name);   /* -1: none */
+/* A name or a list of names, as bits. */
+bool config_read_kinds(struct config_reader *r, const struct yaml_node *n, unsigned *ret_bits);
+bool config_read_tier_bits(struct config_reader *r, const struct yaml_node *n, const char *what, unsigned *ret_bits);
+/* One pair of texts, such as {team: legal}. */
+bool config_read_pair(struct config_reader *r, const struct yaml_node *n, const char **ret_key, const char **ret_value);
 bool config_read_traits(struct config_reader *r, const struct yaml_node *n);
 /* A scheme and a host, without a user or password. */
 bool config_is_base_url(const char *url);

@@ -90,34 +90,53 @@ static bool trait_bit(struct str name, int *ret)
     return true;
 }
 
-static bool read_metadata_match(struct config_reader *r, const struct yaml_node *n, struct config_route *route)
+bool config_read_kinds(struct config_reader *r, const struct yaml_node *n, unsigned *ret_bits)
+{
+    return read_names(r, n, "kind", kind_bit, ret_bits);
+}
+
+bool config_read_tier_bits(struct config_reader *r, const struct yaml_node *n, const char *what, unsigned *ret_bits)
+{
+    int count = n->kind == YAML_SEQUENCE ? n->n : 1, tier = 0;
+    for (int i = 0; i < count; i++) {
+        if (!read_tier_name(r, n->kind == YAML_SEQUENCE ? n->items[i] : n, what, &tier))
+            return false;
+        *ret_bits |= 1u << tier;
+    }
+    return true;
+}
+
+bool config_read_pair(struct config_reader *r, const struct yaml_node *n, const char **ret_key, const char **ret_value)
 {
     if (n->kind != YAML_MAPPING || n->n != 1)
-        return yaml_fail(n, r->name, r->err, "'metadata' of a route must be one pair, such as {team: legal}");
-    return config_read_string(r, n->keys[0], "metadata", &route->metadata_key) &&
-           config_read_string(r, n->items[0], "metadata", &route->metadata_value);
+        return yaml_fail(n, r->name, r->err, "'metadata' must be one pair, such as {team: legal}");
+    return config_read_string(r, n->keys[0], "metadata", ret_key) &&
+           config_read_string(r, n->items[0], "metadata", ret_value);
 }
 
 static bool read_route(struct config_reader *r, const struct yaml_node *n)
 {
-    static const char *const keys[] = {"name", "kind", "trait", "min_tokens", "max_tokens", "metadata", "start", NULL};
+    static const char *const keys[] = {"name", "kind", "trait", "min_tokens", "max_tokens", "metadata",
+                                       "start", "class", "require", NULL};
     struct config *c = r->c;
     if (n->kind != YAML_MAPPING || !yaml_get(n, "start"))
         return yaml_fail(n, r->name, r->err, "a route needs conditions and 'start', the tier it begins at");
     struct config_route *route = &c->routes[c->n_routes];
-    *route = (struct config_route){.line = n->line};
+    *route = (struct config_route){.line = n->line, .class = -1};
     route->name = arena_printf(&c->arena, "route %d", c->n_routes + 1);
     const struct yaml_node *name = yaml_get(n, "name"), *kind = yaml_get(n, "kind"), *trait = yaml_get(n, "trait"),
                            *min = yaml_get(n, "min_tokens"), *max = yaml_get(n, "max_tokens"),
-                           *meta = yaml_get(n, "metadata");
+                           *meta = yaml_get(n, "metadata"), *class = yaml_get(n, "class"),
+                           *require = yaml_get(n, "require");
     if (!route->name)
         return err_nomem(r->err, "the configuration");
     if (!yaml_only_keys(n, r->name, keys, r->err) || (name && !config_read_string(r, name, "name", &route->name)) ||
-        (kind && !read_names(r, kind, "kind", kind_bit, &route->kinds)) ||
+        (kind && !config_read_kinds(r, kind, &route->kinds)) ||
         (trait && !read_names(r, trait, "trait", trait_bit, &route->traits)) ||
         (min && !yaml_to_i64(min, r->name, "min_tokens", 1, INT64_C(1) << 40, &route->min_tokens, r->err)) ||
         (max && !yaml_to_i64(max, r->name, "max_tokens", 1, INT64_C(1) << 40, &route->max_tokens, r->err)) ||
-        (meta && !read_metadata_match(r, meta, route)) ||
+        (meta && !config_read_pair(r, meta, &route->metadata_key, &route->metadata_value)) ||
+        ((class || require) && !config_read_route_class(r, class, require, &route->class)) ||
         !read_tier_name(r, yaml_get(n, "start"), "start", &route->start_tier))
         return false;
     c->n_routes++;

@@ -242,6 +242,7 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
         struct conversation c = {.x = x, .dialect = dialect, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
         req.arrived_ns = http_arrived_ns(x);
         trace_context_parse(http_header(x, "traceparent"), &req.trace);
+        req.privacy_header = http_header(x, "x-rung-privacy");
         req.caller = caller;
         req.gone = client_gone;
         req.gone_ctx = x;

@@ -9,6 +9,7 @@
 #include "data/json.h"
 #include "gateway/account/account.h"
 #include "gateway/people/people.h"
+#include "gateway/residency/residency.h"
 
 /* Room an answer needs beside the prompt before a model counts as fitting. */
 #define ANSWER_ROOM_TOKENS 16
@@ -17,6 +18,7 @@ enum usable {
     USABLE,
     NOT_ALLOWED,
     NOT_PRIVATE,
+    WRONG_CLASS,
     NOT_ABLE,
     NO_ROOM,
     NO_KEY,
@@ -49,7 +51,17 @@ static const char *missing_field(const struct request *r, unsigned offers)
     return "";
 }
 
-static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model)
+/* Whether its privacy classes let it go to one of the model's upstreams, as one of that tier (-1: none). */
+static bool is_allowed(const struct config_model *m, const struct request *r, int tier)
+{
+    bool allowed = m->file != NULL;
+    for (int i = 0; i < m->n_upstreams && !allowed; i++)
+        allowed = residency_allows(r, &m->upstreams[i]);
+    return allowed && residency_allows_tier(r, tier);
+}
+
+static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model,
+                                int tier)
 {
     const struct config_model *m = &c->models[model];
     int64_t room = r->max_tokens && r->max_tokens < ANSWER_ROOM_TOKENS ? r->max_tokens : ANSWER_ROOM_TOKENS;
@@ -58,6 +70,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NOT_ALLOWED;
     if (r->privacy == PRIVACY_LOCAL && !stays_here(m))
         return NOT_PRIVATE;
+    if (!is_allowed(m, r, tier))
+        return WRONG_CLASS;
     if (r->needs & ~f->offers[model])
         return NOT_ABLE;
     if (f->context[model] > 0 && f->tokens[model] + room > f->context[model])
@@ -80,6 +94,10 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
         break;
     case NOT_PRIVATE:
         say(text, size, "privacy is local");
+        break;
+    case WRONG_CLASS:
+        say(text, size, "privacy class ");
+        residency_describe(r, text + strlen(text), size - strlen(text));
         break;
     case NOT_ABLE:
         say(text, size, "cannot do '%s'", missing_field(r, f->offers[model]));
@@ -132,7 +150,8 @@ static void add_stand_ins(const struct config *c, const struct request *r, const
     int at = p->n_steps - 1;
     const struct config_model *m = &c->models[p->steps[at].model];
     for (int i = 0; i < m->n_fallback && p->n_steps < PLAN_MAX_STEPS && !is_of_one_model(r); i++) {
-        if (usable_model(c, r, f, m->fallback[i]) != USABLE)
+        int own = tier_of_model(c, m->fallback[i]);
+        if (usable_model(c, r, f, m->fallback[i], own >= 0 ? own : p->steps[at].tier) != USABLE)
             continue;
         p->steps[p->n_steps] = p->steps[at];
         p->steps[p->n_steps].model = m->fallback[i];
@@ -155,7 +174,7 @@ static void plan_named(const struct config *c, const struct request *r, const st
         return;
     }
     const struct config_model *m = &c->models[model];
-    enum usable why = usable_model(c, r, f, model);
+    enum usable why = usable_model(c, r, f, model, tier_of_model(c, model));
     if (why == NOT_ABLE) {
         p->verdict = PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the model '%s'",
@@ -192,19 +211,24 @@ static bool route_matches(const struct config_route *route, const struct request
            (!route->max_tokens || tokens <= route->max_tokens) && (!route->metadata_key || metadata_matches(r, route));
 }
 
+int route_matching(const struct config *c, const struct request *r, const struct analysis *a, int64_t tokens)
+{
+    for (int i = 0; i < c->n_routes; i++)
+        if (route_matches(&c->routes[i], r, a, tokens))
+            return i;
+    return -1;
+}
+
 /* The first route that matches, else (unless the kind was given explicitly) the highest start of the traits; then the
  * conversation. */
 static int start_tier(const struct config *c, const struct request *r, const struct route_facts *f, struct plan *p)
 {
-    int start = 0;
-    bool matched = false;
-    for (int i = 0; i < c->n_routes && !matched; i++) {
-        matched = route_matches(&c->routes[i], r, &p->analysis, f->tokens[c->tiers[0].model]);
-        if (matched) {
-            start = c->routes[i].start_tier;
-            snprintf(p->reason, sizeof p->reason, "route '%.60s' starts at %.40s", c->routes[i].name,
-                     c->tiers[start].name);
-        }
+    int start = 0, route = route_matching(c, r, &p->analysis, f->tokens[c->tiers[0].model]);
+    bool matched = route >= 0;
+    if (matched) {
+        start = c->routes[route].start_tier;
+        snprintf(p->reason, sizeof p->reason, "route '%.60s' starts at %.40s", c->routes[route].name,
+                 c->tiers[start].name);
     }
     for (int t = 0; t < TRAIT_COUNT && !matched && !r->kind_given; t++) {
         if ((p->analysis.traits & TRAIT_BIT(t)) && c->trait_start[t] > start) {
@@ -267,7 +291,7 @@ static void plan_routed(const struct config *c, const struct request *r, const s
     int start = start_tier(c, r, f, p);
     for (int t = 0; t < c->n_tiers; t++) {
         int model = c->tiers[t].model;
-        usable[t] = usable_model(c, r, f, model);
+        usable[t] = usable_model(c, r, f, model, t);
         if (usable[t] != USABLE)
             say_why_not(p->skipped, sizeof p->skipped, c->tiers[t].name, &c->models[model], usable[t], r, f, model);
         if (usable[t] == USABLE && t >= start && p->n_steps < PLAN_MAX_STEPS) {
@@ -291,7 +315,10 @@ static void plan_routed(const struct config *c, const struct request *r, const s
 void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret)
 {
     struct plan p = {.verdict = PLAN_OK, .err = ERR_INIT};
-    kind_analyse(r, kind_estimate_tokens(r), &p.analysis);
+    if (facts->analysis)
+        p.analysis = *facts->analysis;
+    else
+        kind_analyse(r, kind_estimate_tokens(r), &p.analysis);
     struct str name = config_resolve_alias(c, r->model);
     p.routed = str_is(name, "auto");
     if (p.routed && is_of_one_model(r)) {

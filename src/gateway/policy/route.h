@@ -14,6 +14,7 @@ struct route_facts {                       /* what the plan needs to know beyond
     int64_t context[CONFIG_MAX_MODELS];    /* what each model holds; 0: unknown, taken as enough */
     unsigned offers[CONFIG_MAX_MODELS];    /* what of enum need each model can do */
     int64_t budget_left_pico_usd;          /* INT64_MAX: no budget */
+    const struct analysis *analysis;       /* what it is taken for, where that is known already; NULL: found out here */
     int sticky_tier;                       /* a conversation that climbed stays up; 0 for none */
 };
 
@@ -43,6 +44,8 @@ struct plan {
     char skipped[240];                     /* tiers left out and why: "frontier: OPENAI_API_KEY is not set" */
 };
 
+/* The first route that matches; -1: none. */
+int route_matching(const struct config *c, const struct request *r, const struct analysis *a, int64_t tokens);
 void route_plan(const struct config *c, const struct request *r, const struct route_facts *facts, struct plan *ret);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "gateway/pool/member.h"
 #include "gateway/provider/provider.h"
+#include "gateway/residency/residency.h"
 
 #define TELL_EVERY_MS 60000 /* of an upstream whose servers disagree on who they are */
 
@@ -114,7 +115,7 @@ void pools_close(struct pools *p)
 
 bool upstream_may_take(const struct config_upstream *u, const struct request *req)
 {
-    return (req->privacy != PRIVACY_LOCAL || u->own_machine) && !u->key_missing &&
+    return residency_allows(req, u) && !u->key_missing &&
            !(req->needs & ~provider_offers(u));
 }
 
@@ -125,7 +126,7 @@ unsigned pool_offers(const struct config_model *m, const struct request *req)
         const struct config_upstream *u = &m->upstreams[i];
         if (upstream_may_take(u, req))
             return provider_offers(u);
-        if (!offers && (req->privacy != PRIVACY_LOCAL || u->own_machine))
+        if (!offers && residency_allows(req, u))
             offers = provider_offers(u);
     }
     return offers ? offers : provider_offers(&m->upstreams[0]);

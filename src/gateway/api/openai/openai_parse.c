@@ -230,9 +230,9 @@ static bool metadata_pair(struct openai_parse *p, const char *key, struct str va
                            (int)(value.n < 60 ? value.n : 60), value.p);
     } else if (strcmp(key, "privacy") == 0) {
         r->privacy = str_is(value, "local") ? PRIVACY_LOCAL : PRIVACY_ANY;
-        if (!str_is(value, "local") && !str_is(value, "any"))
-            return err_set(p->err, ERR_INVALID, "'metadata.privacy' is '" STR_FMT "'; it must be local or any",
-                           (int)(value.n < 60 ? value.n : 60), value.p);
+        r->privacy_class = value;        /* whether there is such a class, the configuration knows */
+        if (value.n == 0)
+            return err_set(p->err, ERR_INVALID, "'metadata.privacy' is empty; it must be local, any or a class");
     } else if (strcmp(key, "conversation_id") == 0) {
         r->conversation_id = value;
     } else if (strcmp(key, "id") == 0) {

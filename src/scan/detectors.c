@@ -1,7 +1,7 @@
 /* The owner's expressions, compiled once and run with limits on steps and memory. What is found is counted; what it
  * means is the configuration's business. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "scan/patterns.h"
+#include "scan/detectors.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
@@ -11,15 +11,15 @@
 #define HEAP_LIMIT_KIB 4096u
 #define JIT_STACK_BYTES ((size_t)256 << 10)
 
-struct patterns {
+struct detectors {
     int n;
-    pcre2_code *code[PATTERNS_MAX];
+    pcre2_code *code[DETECTORS_MAX];
     pcre2_match_context *limits;
 };
 
-bool patterns_open(struct patterns **ret, struct err *err)
+bool detectors_open(struct detectors **ret, struct err *err)
 {
-    struct patterns *p = calloc(1, sizeof *p);
+    struct detectors *p = calloc(1, sizeof *p);
     if (!p || !(p->limits = pcre2_match_context_create(NULL))) {
         free(p);
         return err_nomem(err, "the patterns");
@@ -31,7 +31,7 @@ bool patterns_open(struct patterns **ret, struct err *err)
     return true;
 }
 
-void patterns_close(struct patterns *p)
+void detectors_close(struct detectors *p)
 {
     if (!p)
         return;
@@ -41,9 +41,9 @@ void patterns_close(struct patterns *p)
     free(p);
 }
 
-int patterns_count(const struct patterns *p) { return p->n; }
+int detectors_count(const struct detectors *p) { return p->n; }
 
-static bool matches_nothing(const struct patterns *p, const pcre2_code *code)
+static bool matches_nothing(const struct detectors *p, const pcre2_code *code)
 {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     int found = data ? pcre2_match(code, (PCRE2_SPTR) "", 0, 0, 0, data, p->limits) : 0;
@@ -51,14 +51,14 @@ static bool matches_nothing(const struct patterns *p, const pcre2_code *code)
     return found >= 0;
 }
 
-bool patterns_add(struct patterns *p, struct str expression, struct err *err)
+bool detectors_add(struct detectors *p, struct str expression, struct err *err)
 {
     int code_of_error;
     PCRE2_SIZE at;
-    if (p->n == PATTERNS_MAX)
-        return err_set(err, ERR_LIMIT, "there are more than %d patterns", PATTERNS_MAX);
-    if (expression.n > PATTERN_MAX_BYTES)
-        return err_set(err, ERR_LIMIT, "a pattern is longer than %d bytes", PATTERN_MAX_BYTES);
+    if (p->n == DETECTORS_MAX)
+        return err_set(err, ERR_LIMIT, "there are more than %d patterns", DETECTORS_MAX);
+    if (expression.n > DETECTOR_MAX_BYTES)
+        return err_set(err, ERR_LIMIT, "a pattern is longer than %d bytes", DETECTOR_MAX_BYTES);
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)expression.p, expression.n, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
                                      &code_of_error, &at, NULL);
     if (!code) {
@@ -79,7 +79,7 @@ static uint32_t count(const pcre2_code *code, struct str text, pcre2_match_conte
 {
     uint32_t n = 0;
     PCRE2_SIZE at = 0;
-    while (at <= text.n && n < PATTERN_MAX_FOUND) {
+    while (at <= text.n && n < DETECTOR_MAX_FOUND) {
         int found = pcre2_match(code, (PCRE2_SPTR)text.p, text.n, at, PCRE2_NOTEMPTY, data, limits);
         if (found == PCRE2_ERROR_NOMATCH)
             break;
@@ -91,7 +91,7 @@ static uint32_t count(const pcre2_code *code, struct str text, pcre2_match_conte
     return n;
 }
 
-void patterns_scan(const struct patterns *p, struct str text, uint32_t counts[])
+void detectors_scan(const struct detectors *p, struct str text, uint32_t counts[])
 {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     pcre2_match_context *limits = data ? pcre2_match_context_copy(p->limits) : NULL;

@@ -3,26 +3,26 @@
  * not pass.
  *
  * Immutable once all are added, then any thread. */
-#ifndef RUNG_SCAN_PATTERNS_H
-#define RUNG_SCAN_PATTERNS_H
+#ifndef RUNG_SCAN_DETECTORS_H
+#define RUNG_SCAN_DETECTORS_H
 
 #include "base/err.h"
 #include "base/str.h"
 
-#define PATTERNS_MAX 64
-#define PATTERN_MAX_BYTES 4096
-#define PATTERN_MAX_FOUND 10000          /* of one pattern in one text; more are not counted */
+#define DETECTORS_MAX 64
+#define DETECTOR_MAX_BYTES 4096
+#define DETECTOR_MAX_FOUND 10000          /* of one pattern in one text; more are not counted */
 
-struct patterns;
+struct detectors;
 
-bool patterns_open(struct patterns **ret, struct err *err);
-void patterns_close(struct patterns *p);   /* NULL allowed */
+bool detectors_open(struct detectors **ret, struct err *err);
+void detectors_close(struct detectors *p);   /* NULL allowed */
 /* ERR_INVALID: what is wrong and at which byte of the expression, or it matches the empty text; ERR_LIMIT: too many,
  * too long. */
-bool patterns_add(struct patterns *p, struct str expression, struct err *err);
-int patterns_count(const struct patterns *p);
+bool detectors_add(struct detectors *p, struct str expression, struct err *err);
+int detectors_count(const struct detectors *p);
 /* Adds to counts[i] how often pattern i is found. Bytes that are no UTF-8 match nothing, what stands around them is
  * looked at. */
-void patterns_scan(const struct patterns *p, struct str text, uint32_t counts[]);
+void detectors_scan(const struct detectors *p, struct str text, uint32_t counts[]);
 
 #endif

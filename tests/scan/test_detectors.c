@@ -1,40 +1,40 @@
 /* Patterns of the owner's own: what they find, what is refused, and what becomes of one that would never end. */
 #include "../support.h"
 
-#include "scan/patterns.h"
+#include "scan/detectors.h"
 
-static struct patterns *open_with(const char *expression)
+static struct detectors *open_with(const char *expression)
 {
-    struct patterns *p = NULL;
+    struct detectors *p = NULL;
     struct err err = ERR_INIT;
-    assert_ok(patterns_open(&p, &err), err);
-    assert_ok(patterns_add(p, str_of(expression), &err), err);
+    assert_ok(detectors_open(&p, &err), err);
+    assert_ok(detectors_add(p, str_of(expression), &err), err);
     return p;
 }
 
 static uint32_t found(const char *expression, struct str text)
 {
-    struct patterns *p = open_with(expression);
+    struct detectors *p = open_with(expression);
     uint32_t n[1] = {0};
-    patterns_scan(p, text, n);
-    patterns_close(p);
+    detectors_scan(p, text, n);
+    detectors_close(p);
     return n[0];
 }
 
 static void test_each_pattern_counts_its_own(void **state)
 {
     (void)state;
-    struct patterns *p = open_with("EMP-[0-9]{5}\\b");
+    struct detectors *p = open_with("EMP-[0-9]{5}\\b");
     struct err err = ERR_INIT;
     uint32_t n[2] = {0};
-    assert_ok(patterns_add(p, STR("(?i)project nightingale"), &err), err);
-    assert_int_equal(patterns_count(p), 2);
-    patterns_scan(p, STR("EMP-12345, EMP-99999 and EMP-123456 of Project NIGHTINGALE"), n);
+    assert_ok(detectors_add(p, STR("(?i)project nightingale"), &err), err);
+    assert_int_equal(detectors_count(p), 2);
+    detectors_scan(p, STR("EMP-12345, EMP-99999 and EMP-123456 of Project NIGHTINGALE"), n);
     assert_int_equal(n[0], 2);
     assert_int_equal(n[1], 1);
-    patterns_scan(p, STR("EMP-00001"), n);
+    detectors_scan(p, STR("EMP-00001"), n);
     assert_int_equal(n[0], 3);
-    patterns_close(p);
+    detectors_close(p);
 }
 
 static void test_bytes_that_are_no_text_hide_nothing(void **state)
@@ -54,22 +54,22 @@ static void test_a_pattern_that_never_ends_counts_as_found(void **state)
 static void test_bad_patterns_are_refused_with_their_place(void **state)
 {
     (void)state;
-    struct patterns *p = open_with("a");
+    struct detectors *p = open_with("a");
     struct err err = ERR_INIT;
-    static char longest[PATTERN_MAX_BYTES + 1];
+    static char longest[DETECTOR_MAX_BYTES + 1];
     memset(longest, 'a', sizeof longest);
-    assert_false(patterns_add(p, STR("ab(c"), &err));
+    assert_false(detectors_add(p, STR("ab(c"), &err));
     assert_int_equal(err.code, ERR_INVALID);
     assert_non_null(strstr(err.msg, "byte 4"));
-    assert_false(patterns_add(p, STR("a*"), &err));
+    assert_false(detectors_add(p, STR("a*"), &err));
     assert_non_null(strstr(err.msg, "empty"));
-    assert_false(patterns_add(p, (struct str){longest, sizeof longest}, &err));
+    assert_false(detectors_add(p, (struct str){longest, sizeof longest}, &err));
     assert_int_equal(err.code, ERR_LIMIT);
-    for (int i = 1; i < PATTERNS_MAX; i++)
-        assert_true(patterns_add(p, STR("b"), &err));
-    assert_false(patterns_add(p, STR("b"), &err));
+    for (int i = 1; i < DETECTORS_MAX; i++)
+        assert_true(detectors_add(p, STR("b"), &err));
+    assert_false(detectors_add(p, STR("b"), &err));
     assert_int_equal(err.code, ERR_LIMIT);
-    patterns_close(p);
+    detectors_close(p);
 }
 
 int main(void)

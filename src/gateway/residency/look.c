@@ -1,0 +1,76 @@
+/* Going through what a request would carry away: every text of the body where it was kept, else the messages, which
+ * then are all there is. Strings are looked at as they mean, not as they are escaped. */
+#include "data/json.h"
+#include "gateway/residency/residency.h"
+
+static void look_at(const struct residency *r, struct str text, struct residency_verdict *v)
+{
+    pii_scan(text, &v->found);
+    if (r->patterns)
+        detectors_scan(r->patterns, text, v->patterns);
+}
+
+/* Members whose strings are pictures, sound or files, or where to get them. */
+static bool is_unread(const char *key)
+{
+    static const char *const keys[] = {"image_url", "input_audio", "file", "audio", "image", "images", "source", NULL};
+    for (int i = 0; keys[i]; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+static void look_at_json(const struct residency *r, const json_t *value, struct residency_verdict *v)
+{
+    const char *key;
+    json_t *item;
+    if (json_is_string(value)) {
+        look_at(r, (struct str){json_string_value(value), json_string_length(value)}, v);
+    } else if (json_is_array(value)) {
+        for (size_t i = 0; i < json_array_size(value); i++)
+            look_at_json(r, json_array_get(value, i), v);
+    } else if (json_is_object(value)) {
+        json_object_foreach((json_t *)value, key, item)
+        {
+            look_at(r, str_of(key), v);
+            look_at_json(r, item, v);
+            v->unread |= is_unread(key) && !json_is_null(item);
+        }
+    }
+}
+
+static void look_at_messages(const struct residency *r, const struct request *req, struct residency_verdict *v)
+{
+    for (int i = 0; i < req->n_messages; i++) {
+        look_at(r, req->messages[i].content, v);
+        look_at(r, req->messages[i].reasoning, v);
+        look_at(r, req->messages[i].name, v);
+    }
+}
+
+/* The same text seen twice, joined as a message and in its parts, is found once. */
+static void most_of(struct residency_verdict *v, const struct residency_verdict *other)
+{
+    for (int k = 0; k < PII_COUNT; k++)
+        v->found.n[k] = v->found.n[k] > other->found.n[k] ? v->found.n[k] : other->found.n[k];
+    for (int k = 0; k < DETECTORS_MAX; k++)
+        v->patterns[k] = v->patterns[k] > other->patterns[k] ? v->patterns[k] : other->patterns[k];
+    v->unread |= other->unread;
+}
+
+void residency_look(const struct residency *r, const struct request *req, struct residency_verdict *v)
+{
+    struct residency_verdict whole = {0}, sent = {0};
+    json_t *native = NULL;
+    look_at_messages(r, req, v);
+    look_at(r, req->suffix, v);
+    if (req->json)
+        look_at_json(r, req->json, &whole);
+    if (req->anthropic.n && json_parse_object(req->anthropic, "the body", &native, NULL))
+        look_at_json(r, native, &sent);
+    v->unread |= req->prompt_tokens || (req->anthropic.n && !native) ||
+                 (req->needs & (NEED_BIT(NEED_IMAGES) | NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)));
+    json_decref(native);
+    most_of(v, &whole);
+    most_of(v, &sent);
+}
