@@ -1,5 +1,5 @@
 /* Fuzzes the OpenAI dialect both ways: a request body, the form of its answer included, through the parser and, where it is accepted,
- * into the body for an upstream; and the same bytes as an upstream's reply and as events of its stream, where choices were asked for. */
+ * into the body for an upstream; and the same bytes as an upstream's reply and as its whole stream, where choices were asked for. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -7,6 +7,7 @@
 #include "gateway/api/openai/openai.h"
 #include "gateway/gateway.h"
 #include "gateway/provider/openai.h"
+#include "net/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,7 +40,10 @@ static void as_upstream(struct str bytes, const struct config *c, bool streamed)
     release_init(&rel, c, &req, &reply, NULL, -1);
     struct upstream_reader reader = {.rel = &rel, .attempt = &attempt, .err = &err, .wrapped = true};
     struct buf out = BUF_INIT(64u << 20);
-    bool ok = streamed ? openai_read_event(&reader, STR(""), bytes) : openai_read_reply(&reader, bytes);
+    struct sse_parser sse;
+    sse_parser_init(&sse);
+    bool ok = streamed ? sse_feed(&sse, bytes, openai_read_event, &reader, &err) : openai_read_reply(&reader, bytes);
+    sse_parser_free(&sse);
     ok = ok && upstream_finish(&reader);
     if (ok) {
         json_t *value = NULL;
