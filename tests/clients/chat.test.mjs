@@ -155,3 +155,44 @@ test('aborting a plain request stops the upstream', async () => {
   await assert.rejects(request, OpenAI.APIUserAbortError);
   assert.ok(await eventually(() => silent.lines('broken').length === 1), 'the upstream saw its client hang up');
 });
+
+test('n gives as many choices, and counts what each cost', async () => {
+  const request = { model: 'starter', messages: banking, temperature: 1.5, seed: 7, max_tokens: 12 };
+  const one = await client.chat.completions.create(request);
+  const many = await client.chat.completions.create({ ...request, n: 4 });
+  assert.deepEqual(many.choices.map((c) => c.index), [0, 1, 2, 3]);
+  assert.equal(many.choices[0].message.content, one.choices[0].message.content);
+  assert.equal(many.usage.prompt_tokens, one.usage.prompt_tokens);
+  assert.equal(many.rung.attempts.length, 4);
+  const paid = await client.chat.completions.create({ model: 'standin', messages: ask('anything'), n: 2 });
+  assert.equal(paid.usage.completion_tokens, 40);
+  assert.ok(Math.abs(paid.rung.cost_usd - paid.choices[0].rung.cost_usd - paid.choices[1].rung.cost_usd) < 1e-12);
+});
+
+test('n choices are streamed with their index', async () => {
+  const request = { model: 'starter', messages: banking, temperature: 1.5, seed: 7, max_tokens: 12, n: 3 };
+  const plain = await client.chat.completions.create(request);
+  const stream = client.chat.completions.stream(request);
+  const whole = await stream.finalChatCompletion();
+  assert.deepEqual(whole.choices.map((c) => c.message.content), plain.choices.map((c) => c.message.content));
+});
+
+test('an image goes to the tier that takes it, and is refused where there is none', async () => {
+  const image_url = { url: 'data:image/png;base64,iVBORw0KGgo=', detail: 'low' };
+  const messages = [{ role: 'user', content: [{ type: 'text', text: 'What is it?' }, { type: 'image_url', image_url }] }];
+  const reply = await client.chat.completions.create({ model: 'auto', messages });
+  assert.equal(reply.rung.tier, 'frontier');
+  await assert.rejects(client.chat.completions.create({ model: 'starter', messages }), (error) => {
+    assert.ok(error instanceof OpenAI.BadRequestError);
+    assert.equal(error.param, 'messages[0].content[1]');
+    return true;
+  });
+});
+
+test('a model is found by its name, with what it can do', async () => {
+  const model = await client.models.retrieve('starter');
+  assert.equal(model.id, 'starter');
+  assert.equal(model.rung.local, true);
+  assert.ok(model.rung.context_length > 0);
+  await assert.rejects(client.models.retrieve('org/none:x'), OpenAI.NotFoundError);
+});
