@@ -165,13 +165,22 @@ test('images go to a model that takes them', async () => {
   assert.equal(reply.message.content, 'four words of wisdom');
 });
 
+test('embed gives vectors of length 1, embeddings one', async () => {
+  const { embeddings, prompt_eval_count } = await ollama.embed({ model: 'starter', input: ['my card', 'the rate'] });
+  assert.equal(embeddings.length, 2);
+  assert.ok(prompt_eval_count > 2);
+  for (const v of embeddings) assert.ok(Math.abs(Math.hypot(...v) - 1) < 1e-3);
+  const { embedding } = await ollama.embeddings({ model: 'starter', prompt: 'my card' });
+  assert.deepEqual(embedding, embeddings[0]);
+});
+
 test('abort ends the stream and the call behind it', async () => {
   const stream = await ollama.chat({ model: 'slow', messages: ask('go on'), stream: true });
   let n = 0;
   await assert.rejects(async () => {
     for await (const part of stream) if (part && ++n === 3) stream.abort();
   }, { name: 'AbortError' });
-  assert.ok(await eventually(() => slow.lines('gone').length > 0), 'the upstream was told');
+  assert.ok(await eventually(() => slow.lines('broken').length === 1), 'the upstream saw its client hang up');
 });
 
 test('errors have the status and the sentence', async () => {

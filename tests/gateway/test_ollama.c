@@ -432,6 +432,81 @@ static void test_an_unknown_model_is_404(void **state)
     json_decref(ask_json("/api/generate", "{\"model\":\"nope\"}", 404));
 }
 
+/* ---- vectors ---- */
+
+static double length_of(const json_t *v, const char *path)
+{
+    double square = 0;
+    for (int i = 0;; i++) {
+        char at[64];
+        snprintf(at, sizeof at, "%s.%d", path, i);
+        if (!json_at(v, at)[0])
+            return square;
+        square += json_number_at(v, at) * json_number_at(v, at);
+    }
+}
+
+static void test_embed_gives_a_vector_of_length_1_a_text(void **state)
+{
+    (void)state;
+    json_t *many = ask_json("/api/embed", "{\"model\":\"starter\",\"input\":[\"my card\",\"the rate\"],\"options\":{\"num_ctx\":512}}", 200);
+    json_t *one = ask_json("/api/embed", "{\"model\":\"starter:latest\",\"input\":\"the rate\",\"keep_alive\":\"1m\"}", 200);
+    json_t *old = ask_json("/api/embeddings", "{\"model\":\"starter\",\"prompt\":\"the rate\"}", 200);
+    assert_true(length_of(many, "embeddings.0") > 0.999 && length_of(many, "embeddings.0") < 1.001);
+    assert_string_equal(json_at(many, "embeddings.2"), "");
+    assert_string_equal(json_at(many, "embeddings.1.7"), json_at(one, "embeddings.0.7"));
+    assert_string_equal(json_at(many, "embeddings.1.7"), json_at(old, "embedding.7"));
+    assert_true(json_number_at(many, "prompt_eval_count") > json_number_at(one, "prompt_eval_count"));
+    assert_true(json_number_at(many, "total_duration") > 0);
+    json_decref(many);
+    json_decref(one);
+    json_decref(old);
+}
+
+static void test_nothing_to_embed_gives_no_vectors(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"{\"model\":\"starter\",\"input\":[]}", "{\"model\":\"starter\",\"input\":\"\"}"};
+    for (int i = 0; i < 2; i++) {
+        json_t *v = ask_json("/api/embed", bodies[i], 200);
+        assert_int_equal(json_array_size(json_object_get(v, "embeddings")), 0);
+        json_decref(v);
+    }
+    json_t *v = ask_json("/api/embeddings", "{\"model\":\"starter\",\"prompt\":\"\"}", 200);
+    assert_int_equal(json_array_size(json_object_get(v, "embedding")), 0);
+    json_decref(v);
+}
+
+static void test_a_text_is_cut_only_where_truncate_says_so(void **state)
+{
+    (void)state;
+    char body[4096] = "{\"model\":\"starter\",\"input\":\"", *end = body + strlen(body);
+    for (int i = 0; i < 600; i++)
+        end += sprintf(end, "word ");
+    strcpy(end, "\"}");
+    json_t *v = ask_json("/api/embed", body, 400);
+    assert_true(strlen(json_at(v, "error")) > 10);
+    json_decref(v);
+    strcpy(end, "\",\"truncate\":true}");
+    v = ask_json("/api/embed", body, 200);
+    assert_true(length_of(v, "embeddings.0") > 0.999);
+    json_decref(v);
+}
+
+static void test_embed_refuses_by_name(void **state)
+{
+    (void)state;
+    refuses("/api/embed", "\"input\":[1]", "'input' must be a string or an array of strings");
+    refuses("/api/embed", "\"input\":[\"a\",\"\"]", "'input' holds an empty text, number 1");
+    refuses("/api/embed", "\"prompt\":\"x\"", "'prompt' is an unknown field");
+    refuses("/api/embed", "\"keep_alive\":\"1m\"", "'input' is missing");
+    refuses("/api/embed", "\"input\":\"x\",\"dimensions\":7", "'dimensions' is 7");
+    refuses("/api/embed", "\"input\":\"x\",\"options\":{\"mirostat\":1}", "'options.mirostat'");
+    refuses("/api/embeddings", "\"prompt\":[\"x\"]", "'prompt' must be a string, not");
+    refuses("/api/embeddings", "\"prompt\":\"x\",\"truncate\":true", "'truncate' is an unknown field");
+    json_decref(ask_json("/api/embed", "{\"model\":\"nope\",\"input\":\"x\"}", 404));
+}
+
 /* ---- loading, names, the rest ---- */
 
 static void test_nothing_asked_loads_and_drops(void **state)
@@ -512,6 +587,10 @@ int main(void)
         cmocka_unit_test(test_what_a_model_cannot_do_is_named_in_ollamas_words),
         cmocka_unit_test(test_a_prompt_past_num_ctx_is_an_error_not_cut),
         cmocka_unit_test(test_an_unknown_model_is_404),
+        cmocka_unit_test(test_embed_gives_a_vector_of_length_1_a_text),
+        cmocka_unit_test(test_nothing_to_embed_gives_no_vectors),
+        cmocka_unit_test(test_a_text_is_cut_only_where_truncate_says_so),
+        cmocka_unit_test(test_embed_refuses_by_name),
         cmocka_unit_test(test_nothing_asked_loads_and_drops),
         cmocka_unit_test(test_latest_is_the_model_without_a_tag),
         cmocka_unit_test(test_version_satisfies_clients_and_says_whose_it_is),

@@ -67,6 +67,8 @@ static const struct path {
     {"/api/version", .error = ollama_write_error, .page = page_version},
     {"/api/chat", .post = true, .error = ollama_write_error, .page = page_ollama_chat},
     {"/api/generate", .post = true, .error = ollama_write_error, .page = page_ollama_generate},
+    {"/api/embed", .post = true, .error = ollama_write_error, .page = page_embed},
+    {"/api/embeddings", .post = true, .error = ollama_write_error, .page = page_old_embeddings},
     {"/api/show", .post = true, .error = ollama_write_error, .page = page_show},
     {"/api/pull", .post = true, .error = ollama_write_error, .page = page_pull},
     {"/api/copy", .post = true, .error = ollama_write_error, .page = page_copy},

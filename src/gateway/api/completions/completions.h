@@ -4,6 +4,7 @@
 #ifndef RUNG_GATEWAY_API_COMPLETIONS_H
 #define RUNG_GATEWAY_API_COMPLETIONS_H
 
+#include "data/json.h"
 #include "gateway/api/dialect.h"
 #include "gateway/http/pages.h"
 
@@ -18,6 +19,9 @@ bool completions_parse(struct str body, struct arena *arena, struct request *ret
 struct embed_call;
 /* Body of POST /v1/embeddings; everything lives in the arena or the body. */
 bool embeddings_parse(struct str body, struct arena *arena, struct embed_call *ret, bool *ret_base64, struct err *err);
+
+/* A vector as an array of numbers. */
+void embeddings_write(struct json_writer *w, const float *v, int64_t n);
 
 void page_embeddings(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 void page_tokenize(struct gateway *g, struct http_exchange *x, const struct caller *caller);

@@ -92,13 +92,8 @@ static void put_base64(struct json_writer *w, const float *v, int64_t n)
     buf_free(&text);
 }
 
-static void put_vector(struct json_writer *w, const float *v, int64_t n, bool base64)
+void embeddings_write(struct json_writer *w, const float *v, int64_t n)
 {
-    json_key(w, "embedding");
-    if (base64) {
-        put_base64(w, v, n);
-        return;
-    }
     json_open_array(w);
     for (int64_t i = 0; i < n; i++) {
         char number[32];
@@ -106,6 +101,15 @@ static void put_vector(struct json_writer *w, const float *v, int64_t n, bool ba
         json_raw(w, str_of(number));
     }
     json_close_array(w);
+}
+
+static void put_vector(struct json_writer *w, const float *v, int64_t n, bool base64)
+{
+    json_key(w, "embedding");
+    if (base64)
+        put_base64(w, v, n);
+    else
+        embeddings_write(w, v, n);
 }
 
 static void write_reply(const struct embed_reply *r, int n, bool base64, struct buf *out)

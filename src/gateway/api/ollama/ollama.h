@@ -26,6 +26,9 @@ void page_show(struct gateway *g, struct http_exchange *x, const struct caller *
 void page_pull(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* POST /api/pull */
 void page_copy(struct gateway *g, struct http_exchange *x, const struct caller *caller);      /* POST /api/copy */
 void page_delete(struct gateway *g, struct http_exchange *x, const struct caller *caller);    /* DELETE /api/delete */
+void page_embed(struct gateway *g, struct http_exchange *x, const struct caller *caller);     /* POST /api/embed */
+/* POST /api/embeddings: one text, as older clients ask. */
+void page_old_embeddings(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* /api/create, /api/push */
 void page_not_made_here(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* "model", or "name" as older clients say it. */

@@ -86,12 +86,17 @@ static bool refuse_if_said(struct ollama_parse *p, const char *field, const json
 
 static bool take_template(struct ollama_parse *p, const char *field, const json_t *value)
 {
-    return refuse_if_said(p, field, value, "a model's own template is used; send the whole text with \"raw\": true");
+    return refuse_if_said(p, field, value, "a model's own template is used");
 }
 
 static bool take_context(struct ollama_parse *p, const char *field, const json_t *value)
 {
     return refuse_if_said(p, field, value, "it is deprecated; send the conversation so far to /api/chat");
+}
+
+static bool take_raw(struct ollama_parse *p, const char *field, const json_t *value)
+{
+    return refuse_if_said(p, field, value, "POST /v1/completions takes text as it stands");
 }
 
 static bool take_picture_field(struct ollama_parse *p, const char *field, const json_t *value)
@@ -113,6 +118,8 @@ static const struct field {
     {"prompt", GENERATE, take_prompt},
     {"system", GENERATE, take_prompt},
     {"images", GENERATE, take_prompt},
+    {"raw", GENERATE, take_raw},
+    {"suffix", GENERATE, take_raw},
     {"template", GENERATE, take_template},
     {"context", GENERATE, take_context},
     {"format", BOTH, take_format},
