@@ -99,11 +99,30 @@ check delete_is_a_method says 'status 405'
 
 kill $server
 wait $server
-KEY=secret serve "$plain
-api_keys: [env:KEY]"
-for path in pull copy; do
-    curl -s --max-time 30 -H 'authorization: Bearer secret' -d "{\"model\": \"$tiny\"}" -w '\nstatus %{http_code}\n' "$url/api/$path" >out 2>&1
-    check "with_keys_${path}_needs_leave" says 'status 403'
-done
-curl -s --max-time 30 -X DELETE -H 'authorization: Bearer secret' -d "{\"model\": \"$tiny\"}" -w '\nstatus %{http_code}\n' "$url/api/delete" >out 2>&1
-check with_keys_delete_needs_leave says 'status 403'
+serve "listen: 127.0.0.1:0
+ledger: {path: $dir/ledger.db}
+models: {starter: {file: starter}, other: {file: starter}}"
+user=$("$rung" key create user --models starter --config rung.yaml 2>/dev/null)
+admin=$("$rung" key create admin --admin --config rung.yaml 2>/dev/null)
+with() { # KEY METHOD PATH JSON
+    curl -s --max-time 30 -X "$2" -H "authorization: Bearer $1" -d "$4" -w '\nstatus %{http_code}\n' "$url$3" >out 2>&1
+}
+with "$user" POST /api/pull "{\"model\": \"$tiny\"}"
+check a_key_may_not_pull says 'status 403'
+with "$user" POST /api/copy "{\"source\": \"$tiny\", \"destination\": \"theirs\"}"
+check nor_copy says 'status 403'
+with "$user" DELETE /api/delete "{\"model\": \"$tiny\"}"
+check nor_delete says 'status 403'
+with "$admin" POST /api/pull "{\"model\": \"$tiny\"}"
+check an_admins_key_may says 'status 200'
+curl -s --max-time 30 -H "authorization: Bearer $user" "$url/api/tags" >out 2>&1
+check a_key_sees_the_models_it_may_use says '"name":"starter"'
+check and_no_others says_not '"name":"other"\|tiny'
+with "$user" POST /api/show '{"model": "other"}'
+check nor_what_they_are says 'status 404'
+with "$user" POST /api/generate '{"model": "other"}'
+check nor_does_it_load_them says 'status 404'
+with "$user" POST /api/chat '{"model": "starter", "stream": false, "messages": [{"role": "user", "content": "hi"}]}'
+check it_asks_what_it_may says '"done":true'
+with "" POST /api/chat '{"model": "starter", "messages": [{"role": "user", "content": "hi"}]}'
+check nobody_asks_without_a_key says 'status 401'

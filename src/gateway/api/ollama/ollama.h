@@ -31,6 +31,8 @@ void page_embed(struct gateway *g, struct http_exchange *x, const struct caller 
 void page_old_embeddings(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* /api/create, /api/push */
 void page_not_made_here(struct gateway *g, struct http_exchange *x, const struct caller *caller);
+/* The index of a model that this caller may use, aliases followed; -1 and no error: `auto`. ERR_NOT_FOUND. */
+bool ollama_find(struct gateway *g, const struct caller *caller, struct str name, int *ret, struct err *err);
 /* "model", or "name" as older clients say it. */
 bool ollama_model_name(const json_t *body, struct str *ret, struct err *err);
 

@@ -13,6 +13,7 @@
 
 struct load {
     struct str model;
+    const struct caller *caller;
     struct load_wait wait;
     bool chat;
 };
@@ -54,19 +55,12 @@ static void write_loaded(const struct load *l, bool unload, struct buf *out)
 }
 
 /* Of `auto` the first tier: it is asked first. */
-static int model_of(struct gateway *g, struct str name, struct err *err)
-{
-    const struct config *c = gateway_config(g);
-    struct str asked = config_resolve_alias(c, name);
-    return str_is(asked, "auto") ? c->tiers[0].model : models_find(g, asked, err);
-}
-
 static int load_or_drop(struct gateway *g, struct load *l, bool unload, struct err *err)
 {
-    int i = model_of(g, l->model, err);
-    struct local_model *m = i < 0 ? NULL : models_local(g, i);
-    if (i < 0)
+    int i;
+    if (!ollama_find(g, l->caller, l->model, &i, err))
         return 404;
+    struct local_model *m = models_local(g, i < 0 ? gateway_config(g)->tiers[0].model : i);
     if (!m && unload) {
         err_set(err, ERR_NOT_FOUND, "this model is not on this machine, so there is nothing to drop");
         return 404;
@@ -82,10 +76,12 @@ static int load_or_drop(struct gateway *g, struct load *l, bool unload, struct e
 
 static bool client_gone(void *x) { return http_client_gone(x); }
 
-static void answer_load(struct gateway *g, struct http_exchange *x, const json_t *body, bool chat)
+static void answer_load(struct gateway *g, struct http_exchange *x, const struct caller *caller, const json_t *body,
+                        bool chat)
 {
     const json_t *name = json_object_get(body, "model"), *keep_alive = json_object_get(body, "keep_alive");
     struct load l = {.model = {json_string_value(name), json_string_length(name)},
+                     .caller = caller,
                      .chat = chat,
                      .wait = {.gone = client_gone, .gone_ctx = x, .has_keep_alive = json_is_string(keep_alive) ||
                                                                                     json_is_number(keep_alive)}};
@@ -109,7 +105,7 @@ static void load_or_ask(struct gateway *g, struct http_exchange *x, const struct
 {
     json_t *body = load_body(http_body(x), chat);
     if (body)
-        answer_load(g, x, body, chat);
+        answer_load(g, x, caller, body, chat);
     else
         converse(g, x, chat ? &ollama_chat : &ollama_generate, caller);
     json_decref(body);

@@ -6,6 +6,7 @@
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/ollama/ollama_details.h"
 #include "gateway/http/pages.h"
+#include "gateway/people/people.h"
 
 /* The version of Ollama whose API this is, for clients that want a least one. Behind it stands whose it is. */
 #define API_LEVEL "0.12.11"
@@ -22,39 +23,54 @@ static void write_tag(struct json_writer *w, const char *name, const struct olla
     json_close_object(w);
 }
 
-static bool write_stored_tag(void *writer, const struct registry_model *m)
+struct tags {
+    struct json_writer w;
+    const struct caller *caller;
+};
+
+static bool write_stored_tag(void *tags, const struct registry_model *m)
 {
+    struct tags *t = tags;
     struct ollama_details d;
+    if (!caller_may_use_name(t->caller, str_of(m->name)))
+        return true;
     ollama_details_stored(m, &d);
-    write_tag(writer, m->name, &d);
+    write_tag(&t->w, m->name, &d);
     return true;
+}
+
+/* Entries of the configuration: `auto`, models, other names of them. */
+static void write_configured_tags(struct gateway *g, struct tags *t)
+{
+    const struct config *c = gateway_config(g);
+    struct ollama_details d;
+    ollama_details_of(g, -1, &d);
+    write_tag(&t->w, "auto", &d);
+    for (int i = 0; i < c->n_models; i++) {
+        if (!models_is_current(g, i) || !caller_may_use(c, t->caller, i))
+            continue;
+        ollama_details_of(g, i, &d);
+        write_tag(&t->w, c->models[i].name, &d);
+    }
+    for (int i = 0; i < c->n_aliases; i++) {
+        if (!caller_may_use_alias(c, t->caller, i))
+            continue;
+        ollama_details_of(g, config_find_model(c, str_of(c->aliases[i].to)), &d);
+        write_tag(&t->w, c->aliases[i].from, &d);
+    }
 }
 
 void page_tags(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
-    (void)caller;
-    const struct config *c = gateway_config(g);
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
-    struct json_writer w = JSON_WRITER(&out);
-    struct ollama_details d;
-    json_open_object(&w);
-    json_key(&w, "models");
-    json_open_array(&w);
-    ollama_details_of(g, -1, &d);
-    write_tag(&w, "auto", &d);
-    for (int i = 0; i < c->n_models; i++) {
-        if (!models_is_current(g, i))
-            continue;
-        ollama_details_of(g, i, &d);
-        write_tag(&w, c->models[i].name, &d);
-    }
-    for (int i = 0; i < c->n_aliases; i++) {
-        ollama_details_of(g, config_find_model(c, str_of(c->aliases[i].to)), &d);
-        write_tag(&w, c->aliases[i].from, &d);
-    }
-    models_each_stored(g, write_stored_tag, &w);
-    json_close_array(&w);
-    json_close_object(&w);
+    struct tags t = {.w = JSON_WRITER(&out), .caller = caller};
+    json_open_object(&t.w);
+    json_key(&t.w, "models");
+    json_open_array(&t.w);
+    write_configured_tags(g, &t);
+    models_each_stored(g, write_stored_tag, &t);
+    json_close_array(&t.w);
+    json_close_object(&t.w);
     page_json(x, 200, &out);
     buf_free(&out);
 }
@@ -88,9 +104,14 @@ static void write_loaded(struct json_writer *w, struct gateway *g, const struct 
     json_close_object(w);
 }
 
+static bool may_see(struct gateway *g, const struct caller *caller, const char *name)
+{
+    int i = config_find_model(gateway_config(g), str_of(name));
+    return i < 0 ? caller_may_use_name(caller, str_of(name)) : caller_may_use(gateway_config(g), caller, i);
+}
+
 void page_ps(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
-    (void)caller;
     struct local_model_state states[CONFIG_MAX_MODELS];
     int n = g->runtime ? runtime_loaded(g->runtime, states, CONFIG_MAX_MODELS) : 0;
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
@@ -99,7 +120,8 @@ void page_ps(struct gateway *g, struct http_exchange *x, const struct caller *ca
     json_key(&w, "models");
     json_open_array(&w);
     for (int i = 0; i < n; i++)
-        write_loaded(&w, g, &states[i]);
+        if (may_see(g, caller, states[i].info->name))
+            write_loaded(&w, g, &states[i]);
     json_close_array(&w);
     json_close_object(&w);
     page_json(x, 200, &out);

@@ -9,11 +9,13 @@
 #include "gateway/api/ollama/ollama.h"
 #include "gateway/api/ollama/ollama_details.h"
 #include "gateway/http/pages.h"
+#include "gateway/people/people.h"
 
 #define LICENSE_MAX_BYTES (1u << 20)
 
 struct show {
     struct gateway *g;
+    const struct caller *caller;
     int model;                    /* -1: auto */
     bool verbose;
     struct ollama_details details;
@@ -26,6 +28,20 @@ bool ollama_model_name(const json_t *body, struct str *ret, struct err *err)
     if (!json_get_str(body, "model", ret, err) || (!ret->n && !json_get_str(body, "name", ret, err)))
         return false;
     return ret->n > 0 || err_set(err, ERR_INVALID, "'model' must name a model");
+}
+
+bool ollama_find(struct gateway *g, const struct caller *caller, struct str name, int *ret, struct err *err)
+{
+    const struct config *c = gateway_config(g);
+    struct str asked = config_resolve_alias(c, name);
+    int i = str_is(asked, "auto") ? -1 : models_find(g, asked, err);
+    if (i < 0 && !str_is(asked, "auto"))
+        return false;
+    if (i >= 0 && !caller_may_use(c, caller, i))
+        return err_set(err, ERR_NOT_FOUND, "there is no model '" STR_FMT "' for this key",
+                       STR_ARG(utf8_clip(name, 80)));
+    *ret = i;
+    return true;
 }
 
 /* `auto` can do what any of its tiers can. */
@@ -140,9 +156,7 @@ static int show(struct show *s, const json_t *body, struct buf *out, struct err 
     struct str name;
     if (!ollama_model_name(body, &name, err) || !json_get_bool(body, "verbose", &s->verbose, err))
         return 400;
-    struct str asked = config_resolve_alias(gateway_config(s->g), name);
-    s->model = str_is(asked, "auto") ? -1 : models_find(s->g, asked, err);
-    if (s->model < 0 && !str_is(asked, "auto"))
+    if (!ollama_find(s->g, s->caller, name, &s->model, err))
         return 404;
     if (!gather(s, err))
         return 500;
@@ -152,8 +166,7 @@ static int show(struct show *s, const json_t *body, struct buf *out, struct err 
 
 void page_show(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
-    (void)caller;
-    struct show s = {.g = g};
+    struct show s = {.g = g, .caller = caller};
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct err err = ERR_INIT;
     json_t *body = NULL;
