@@ -24,7 +24,7 @@ $(error BUILD must be release, debug or asan, not '$(BUILD)')
 endif
 Q := $(if $(filter 1,$(V)),,@)
 
-PKGS     := libmicrohttpd libcurl jansson yaml-0.1 sqlite3 libutf8proc libedit libcrypto libpcre2-8
+PKGS     := libmicrohttpd gnutls libcurl jansson yaml-0.1 sqlite3 libutf8proc libedit libcrypto libpcre2-8
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla -Wno-missing-field-initializers
 MODE.release := -O2 -g1

@@ -4,7 +4,7 @@
 #
 # RUNG_OS_RELEASE names the file that tells the distribution (for tests of this script).
 
-BUILD_PACKAGES="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev
+BUILD_PACKAGES="gcc libc6-dev make pkg-config libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev
     libutf8proc-dev libedit-dev libssl-dev libpcre2-dev"
 TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl"
 
@@ -19,7 +19,7 @@ esac
 id=$(. "${RUNG_OS_RELEASE:-/etc/os-release}" 2>/dev/null && echo "$ID")
 if [ "$id" != debian ] || ! command -v dpkg-query >/dev/null; then
     # Elsewhere the names of packages differ: go on when everything is there, else say what is needed.
-    if command -v cc >/dev/null && command -v make >/dev/null && pkg-config --exists libmicrohttpd libcurl jansson yaml-0.1 \
+    if command -v cc >/dev/null && command -v make >/dev/null && pkg-config --exists libmicrohttpd gnutls libcurl jansson yaml-0.1 \
         sqlite3 libutf8proc libedit libcrypto libpcre2-8 2>/dev/null; then
         exit 0
     fi

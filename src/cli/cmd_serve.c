@@ -55,6 +55,8 @@ static bool open_server(struct serve *s, const struct config *c, struct err *err
     struct http_server_options options = {
         .host = c->listen_host,
         .port = c->listen_port,
+        .tls_cert = c->tls_cert,
+        .tls_key = c->tls_key,
         .max_body_bytes = c->max_body_bytes,
         .max_workers = c->max_workers,
         .max_queue = c->max_queue,
@@ -107,7 +109,7 @@ static void print_start(const struct serve *s, const struct gateway *g)
     const struct config *c = gateway_config(g);
     char url[300], path[4096] = "";
     bool v6 = strchr(c->listen_host, ':') != NULL;
-    snprintf(url, sizeof url, "http://%s%s%s:%u/v1", v6 ? "[" : "", c->listen_host, v6 ? "]" : "",
+    snprintf(url, sizeof url, "%s://%s%s%s:%u/v1", c->tls_cert ? "https" : "http", v6 ? "[" : "", c->listen_host, v6 ? "]" : "",
              http_server_port(s->server));
     ledger_default_path(path, sizeof path, NULL);
     printf("Rung %s listens on %s\n\n  %-8s %s\n  %-8s %s\n  %-8s auto", RUNG_VERSION, url, "config", c->path, "ledger",
@@ -160,6 +162,23 @@ static bool load_config(const struct serve *s, struct config **ret, struct err *
     return true;
 }
 
+/* The certificate is read again too, for such files are renewed in their place. Takes the configuration. */
+static bool renew(struct serve *s, struct config *c, struct buf *notes, struct err *err)
+{
+    struct gateway *old = generations_take(s->gateway);
+    bool was = gateway_config(old)->tls_cert != NULL, is = c->tls_cert != NULL;
+    gateway_close(old);
+    if (was != is) {
+        config_free(c);
+        return err_set(err, ERR_INVALID, "'tls' cannot be switched on or off while Rung runs; restart it");
+    }
+    if (is && !http_server_renew_tls(s->server, c->tls_cert, c->tls_key, err)) {
+        config_free(c);
+        return false;
+    }
+    return generations_renew(s->gateway, c, notes, err);
+}
+
 /* A configuration that is not good changes nothing: the old one goes on. */
 static void reload(struct serve *s)
 {
@@ -167,7 +186,7 @@ static void reload(struct serve *s)
     struct config *c;
     struct buf notes = BUF_INIT(4096);
     char text[1024];
-    if (!load_config(s, &c, &err) || !generations_renew(s->gateway, c, &notes, &err)) {
+    if (!load_config(s, &c, &err) || !renew(s, c, &notes, &err)) {
         log_error("the configuration was not changed: %s", err_format(&err, text, sizeof text));
     } else {
         for (char *line = notes.p, *end; line && (end = strchr(line, '\n')); line = end + 1)

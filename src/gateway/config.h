@@ -132,6 +132,7 @@ struct config {
     const char *allowed_hosts[CONFIG_MAX_LIST], *allowed_origins[CONFIG_MAX_LIST];
     int n_allowed_hosts, n_allowed_origins;
     enum config_metrics metrics;         /* who may read GET /metrics */
+    const char *tls_cert, *tls_key;      /* PEM files; NULL: plain HTTP */
     const char *traces_endpoint;         /* where spans go; NULL: nowhere */
     const char *traces_authorization;    /* NULL: none */
     bool traces_own_machine;             /* the collector is on the owner's hosts */

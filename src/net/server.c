@@ -9,6 +9,7 @@
 #include "net/exchange.h"
 #include "net/head.h"
 #include "net/listen.h"
+#include "net/tls.h"
 #include "net/watch.h"
 #include "net/workers.h"
 
@@ -22,6 +23,7 @@
 #define HEADER_TIME_MS 30000  /* for a request's header, beyond the idle time a connection may have */
 #define BODY_TIME_MS 600000   /* for its body */
 #define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define SPARE_PLACES 16       /* connections that are being closed still hold their place */
 
 struct http_server {
@@ -29,6 +31,7 @@ struct http_server {
     uint16_t port;
     struct MHD_Daemon *daemons[LISTEN_MAX]; /* one for each listening socket */
     int n_daemons;
+    struct tls *tls;                 /* NULL: plain HTTP */
     struct watch *watch;
     struct workers *workers;
     atomic_size_t bodies_bytes;
@@ -61,6 +64,7 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
             watch_remove(s->watch, place);
         return;
     }
+    tls_of_this_thread(s->tls);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     int place = watch_add(s->watch, info->connect_fd);
     if (place >= 0)
@@ -289,8 +293,14 @@ static bool start_daemon(struct http_server *s, int fd, struct err *err)
 {
     /* The pool of a connection holds its header twice (bytes and entries), and 431 is ours to say before it is full. */
     size_t pool_bytes = s->o.max_header_bytes * 2;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | (s->tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_retrieve},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+        flags, 0, NULL, NULL, on_request, s,
         MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o.max_connections,
@@ -299,6 +309,7 @@ static bool start_daemon(struct http_server *s, int fd, struct err *err)
         MHD_OPTION_UNESCAPE_CALLBACK, head_unescape, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        s->tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls,
         MHD_OPTION_END);
     if (!daemon)
         return err_set(err, ERR_IO, "the HTTP server did not start");
@@ -323,6 +334,7 @@ static void server_free(struct http_server *s)
     for (int i = 0; i < s->n_daemons; i++)
         MHD_stop_daemon(s->daemons[i]);
     watch_close(s->watch);
+    tls_close(s->tls);
     pthread_cond_destroy(&s->quiet);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -342,7 +354,8 @@ bool http_server_open(const struct http_server_options *o, struct http_server **
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->quiet, &attr);
     pthread_condattr_destroy(&attr);
-    bool ok = listen_open(o->host, o->port, fds, &n, &s->port, err) &&
+    bool ok = (!o->tls_cert || tls_open(o->tls_cert, o->tls_key, &s->tls, err)) &&
+              listen_open(o->host, o->port, fds, &n, &s->port, err) &&
               watch_open(s->o.max_connections * n + SPARE_PLACES, on_hangup, &s->watch, err) &&
               workers_open(s->o.max_workers, s->o.max_queue, run_exchange, &s->workers, err);
     for (int i = 0; i < n; i++) {
@@ -356,6 +369,11 @@ bool http_server_open(const struct http_server_options *o, struct http_server **
     }
     *ret = s;
     return true;
+}
+
+bool http_server_renew_tls(struct http_server *s, const char *cert, const char *key, struct err *err)
+{
+    return tls_renew(s->tls, cert, key, err);
 }
 
 uint16_t http_server_port(const struct http_server *s)

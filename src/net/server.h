@@ -28,6 +28,7 @@ struct http_server_options {
     int max_queue;                 /* requests waiting for a worker, default 512; beyond: 503 with Retry-After */
     int max_connections;           /* default 1024 */
     int idle_timeout_s;            /* default 75 */
+    const char *tls_cert, *tls_key;   /* PEM files: TLS 1.2 and later in place of plain HTTP; NULL: none */
     /* Called on a worker thread; must reply. */
     void (*handle)(void *ctx, struct http_exchange *x);
     /* Body of a reply the server makes itself (404, 413, 431, 503, 500 ...), as JSON in the API's error shape. */
@@ -37,6 +38,8 @@ struct http_server_options {
 
 /* Port taken: ERR_BUSY. Starts listening and serving. */
 bool http_server_open(const struct http_server_options *o, struct http_server **ret, struct err *err);
+/* Another certificate for connections from now on, of a server opened with one; on failure nothing has changed. */
+bool http_server_renew_tls(struct http_server *s, const char *cert, const char *key, struct err *err);
 uint16_t http_server_port(const struct http_server *s);
 /* Stops accepting, lets running requests end for grace_ms, then cuts them; frees. */
 void http_server_close(struct http_server *s, int64_t grace_ms);

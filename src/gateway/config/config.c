@@ -48,6 +48,7 @@ static const char *const top_keys[] = {
     "aliases",
     "metrics",
     "traces",
+    "tls",
     NULL,
 };
 
@@ -224,6 +225,17 @@ static bool read_privacy(struct config_reader *r, const struct yaml_node *n)
     return true;
 }
 
+static bool read_tls(struct config_reader *r, const struct yaml_node *n)
+{
+    static const char *const keys[] = {"cert", "key", NULL};
+    const struct yaml_node *cert = yaml_get(n, "cert"), *key = yaml_get(n, "key");
+    if (!yaml_only_keys(n, r->name, keys, r->err))
+        return false;
+    if (!cert || !key)
+        return yaml_fail(n, r->name, r->err, "'tls' needs 'cert' and 'key', the paths of PEM files");
+    return config_read_path(r, cert, "cert", "", &r->c->tls_cert) && config_read_path(r, key, "key", "", &r->c->tls_key);
+}
+
 static bool read_metrics(struct config_reader *r, const struct yaml_node *n)
 {
     static const char *const names[] = {[METRICS_LOOPBACK] = "loopback", [METRICS_KEY] = "key", [METRICS_OFF] = "off"};
@@ -349,6 +361,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
         ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
         ((n = yaml_get(root, "metrics")) && !read_metrics(r, n)) ||
+        ((n = yaml_get(root, "tls")) && !read_tls(r, n)) ||
         ((n = yaml_get(root, "traces")) && !config_read_traces(r, n)) ||
         ((n = yaml_get(root, "prefix_disk")) && !read_prefix_disk(r, n)) ||
         ((n = yaml_get(root, "prefix_folder")) &&
