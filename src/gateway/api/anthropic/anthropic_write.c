@@ -83,17 +83,18 @@ static void put_hidden(struct json_writer *w, struct str data)
 
 static void put_thoughts(struct json_writer *w, const struct reply *r)
 {
+    struct str all = buf_view(&r->reasoning);
     size_t at = 0;
     for (const struct reply_thought *t = r->thoughts; t; t = t->next) {
-        size_t end = t->end < r->reasoning.n ? t->end : r->reasoning.n;
+        size_t end = t->end < all.n ? t->end : all.n;
         if (!t->hidden || end > at)
-            put_thought(w, (struct str){r->reasoning.p + at, end - at}, t->hidden ? STR("") : t->signature);
+            put_thought(w, (struct str){all.p + at, end - at}, t->hidden ? STR("") : t->signature);
         if (t->hidden)
             put_hidden(w, t->signature);
         at = end;
     }
-    if (r->reasoning.n > at)
-        put_thought(w, (struct str){r->reasoning.p + at, r->reasoning.n - at}, STR(""));
+    if (all.n > at)
+        put_thought(w, (struct str){all.p + at, all.n - at}, STR(""));
 }
 
 static struct str text_of(const json_t *object, const char *key)
