@@ -79,6 +79,7 @@ struct request {
     struct str body;                     /* the bytes received: an upstream gets its members as they stand */
     struct str anthropic;                /* the body as a client of that API sent it, for an upstream that speaks it;
                                           * empty: it came in another dialect */
+    struct str anthropic_beta;           /* its header of that name, for the same upstream; empty: none */
     struct str model;                    /* as asked, before aliases */
     struct chat_message *messages;       /* text parts joined; roles as given */
     int n_messages;

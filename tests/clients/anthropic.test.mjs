@@ -60,6 +60,7 @@ after(async () => {
 test('a message has its text, its usage and why it ended, under a name that clients hard-code', async () => {
   const message = await client.messages.create({ model: 'claude-haiku-4-5', system, messages, ...exact });
   assert.equal(message.type, 'message');
+  assert.equal(message._request_id, message.id);
   assert.equal(message.content[0].text, 'card_arrival');
   assert.equal(message.stop_reason, 'end_turn');
   assert.ok(message.usage.input_tokens + message.usage.cache_read_input_tokens > 10);

@@ -78,7 +78,7 @@ static void post(const char *path, const char *members, struct plain_reply *ret)
     char body[8192];
     house_open(&h, HOUSE, gpt.port, claude.port);
     snprintf(body, sizeof body, "{%s}", members);
-    plain_request(h.port, "POST", path, "Content-Type: application/json\r\nanthropic-version: 2023-06-01\r\nx-api-key: k\r\n", body, ret);
+    plain_request(h.port, "POST", path, "Content-Type: application/json\r\nanthropic-version: 2023-06-01\r\nanthropic-beta: a-1,b-2\r\nx-api-key: k\r\n", body, ret);
     house_close(&h);
 }
 
@@ -103,7 +103,7 @@ static json_t *sent_to(const struct stand_in *s)
 static void test_model_here_answers_a_message(void **state)
 {
     (void)state;
-    json_t *v = ask("\"model\":\"claude-3-5-haiku-latest\"," LIMIT "," BANKING, 200);
+    json_t *v = ask("\"model\":\"claude-3-5-haiku-latest\"," LIMIT "," BANKING ",\"context_management\":{\"edits\":[{\"type\":\"clear_thinking_20251015\"}]}", 200);
     assert_string_equal(json_at(v, "type"), "message");
     assert_string_equal(json_at(v, "role"), "assistant");
     assert_int_equal(strncmp(json_at(v, "id"), "msg_", 4), 0);
@@ -151,6 +151,7 @@ static void test_conversation_becomes_a_chat(void **state)
             "\"service_tier\":\"auto\"", 200);
     json_decref(v);
     json_t *sent = sent_to(&gpt);
+    assert_string_equal(gpt.beta, "");
     assert_string_equal(json_at(sent, "messages.0.role"), "system");
     assert_string_equal(json_at(sent, "messages.0.content.1.text"), "brief.");
     assert_string_equal(json_at(sent, "messages.1.content.1.image_url.url"), "data:image/png;base64,iVBORw0KGgo=");
@@ -288,6 +289,7 @@ static void test_own_api_gets_the_body_as_it_came(void **state)
     assert_non_null(strstr(claude.body, "\"model\":\"claude-sonnet-4-6\""));
     assert_non_null(strstr(claude.body, "\"metadata\":{\"user_id\":\"u\"}"));
     assert_non_null(strstr(claude.body, "\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}"));
+    assert_string_equal(claude.beta, "a-1,b-2");
     assert_null(strstr(claude.body, "context_length"));
     assert_null(strstr(claude.body, "output_format"));
 }
@@ -319,6 +321,7 @@ static void test_what_only_anthropic_can_do_goes_there_or_is_refused_by_name(voi
         {USER_BLOCK("{\"type\":\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://example.org/a.pdf\"}}"), "messages[0].content[0].source"},
         {USER_BLOCK("{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\",\"content\":[]}"), "messages[0].content[0]"},
         {"\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"It\"}]", "messages[1] (the beginning of the answer)"},
+        {SAY("x") ",\"context_management\":{\"edits\":[{\"type\":\"clear_tool_uses_20250919\"}]}", "context_management"},
         {SAY("x") ",\"output_config\":{\"effort\":\"low\"}", "output_config.effort (without thinking)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

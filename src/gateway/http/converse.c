@@ -66,6 +66,8 @@ static void put_reply_headers(struct conversation *c, const struct reply *r, boo
 {
     char text[64];
     put_header(c->x, "x-rung-request-id", c->req->id);
+    put_header(c->x, "request-id", c->req->id);       /* where clients of Anthropic's API look for it, and */
+    put_header(c->x, "x-request-id", c->req->id);     /* those of OpenAI's */
     put_rates(c->x, c->req->caller, &r->rate);
     if (r->tier)
         put_header(c->x, "x-rung-tier", r->tier);
@@ -244,6 +246,7 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
         trace_context_parse(http_header(x, "traceparent"), &req.trace);
         req.privacy_header = http_header(x, "x-rung-privacy");
         req.caller = caller;
+        req.anthropic_beta = http_header(x, "anthropic-beta");
         req.gone = client_gone;
         req.gone_ctx = x;
         if (!answer(g, &c, &err))

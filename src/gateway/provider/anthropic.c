@@ -2,6 +2,8 @@
  * anthropic_body.c's; what comes back, anthropic_read.c's. */
 #include "gateway/provider/anthropic.h"
 
+#define MAX_BETA_BYTES 1024
+
 static bool put_url(const struct provider_call *call, struct buf *out, struct err *err)
 {
     (void)err;
@@ -11,11 +13,27 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
     return true;
 }
 
+/* What a client of this API asked for beyond it goes along with its body. What a header may not hold is no name of a
+ * feature. */
+static void put_beta(const struct request *req, struct buf *out)
+{
+    struct str beta = req->anthropic_beta;
+    bool ok = req->anthropic.n && beta.n && beta.n <= MAX_BETA_BYTES;
+    for (size_t i = 0; ok && i < beta.n; i++)
+        ok = beta.p[i] >= ' ' && beta.p[i] < 127;
+    if (!ok)
+        return;
+    buf_puts(out, "anthropic-beta: ");
+    buf_str(out, beta);
+    buf_add(out, "", 1);
+}
+
 static bool put_headers(const struct provider_call *call, struct buf *out, struct err *err)
 {
     static const char version[] = "anthropic-version: 2023-06-01";
     (void)err;
     buf_add(out, version, sizeof version);
+    put_beta(call->req, out);
     if (call->upstream->api_key) {
         buf_puts(out, "x-api-key: ");
         buf_str(out, str_of(call->upstream->api_key));

@@ -6,15 +6,21 @@
 #include "gateway/http/pages.h"
 #include "gateway/kind/kind.h"
 #include "gateway/models.h"
+#include "gateway/people/people.h"
 
 #define COUNT_ARENA_MAX (160u << 20)
 
-/* Who would be asked first; -1 and *err: nobody of this name. */
+/* Who would be asked first; -1 and *err: nobody of this name that the caller may use. */
 static int model_asked(struct gateway *g, const struct request *req, struct err *err)
 {
     const struct config *c = gateway_config(g);
     struct str name = config_resolve_alias(c, req->model);
-    return str_is(name, "auto") ? c->tiers[0].model : models_find(g, name, err);
+    int model = str_is(name, "auto") ? c->tiers[0].model : models_find(g, name, err);
+    if (model >= 0 && caller_may_use(c, req->caller, model))
+        return model;
+    if (err->code == ERR_NONE)
+        err_set(err, ERR_NOT_FOUND, "the model '" STR_FMT "' does not exist here", STR_ARG(utf8_clip(name, 100)));
+    return -1;
 }
 
 /* A model that cannot be loaded now counts as one that is not here. */

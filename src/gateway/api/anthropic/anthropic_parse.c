@@ -167,6 +167,20 @@ static bool take_output_config(struct anthropic_parse *p, const char *field, con
            (!format || json_is_null(format) || take_format(p, "output_config.format", format));
 }
 
+/* Thoughts of earlier turns are cleared here anyway; what else is cut from a prompt, only their API knows how. */
+static bool take_context_management(struct anthropic_parse *p, const char *field, const json_t *value)
+{
+    const json_t *edits = json_object_get(value, "edits");
+    if (!json_is_object(value))
+        return anthropic_bad_type(p, field, "an object", value);
+    for (size_t i = 0; i < json_array_size(edits); i++) {
+        const char *type = json_string_value(json_object_get(json_array_get(edits, i), "type"));
+        if (!type || strncmp(type, "clear_thinking_", 15) != 0)
+            anthropic_needs(p, NEED_ANTHROPIC, field);
+    }
+    return true;
+}
+
 /* There is one speed here; the other is Anthropic's to sell. */
 static bool take_speed(struct anthropic_parse *p, const char *field, const json_t *value)
 {
@@ -206,7 +220,7 @@ static const struct field {
     {"context_length", take_as_is},
     {"keep_alive", take_as_is},
     {"container", take_refused},
-    {"context_management", take_refused},
+    {"context_management", take_context_management},
     {"mcp_servers", take_refused},
     {"inference_geo", take_refused},
     {"diagnostics", take_refused},
