@@ -22,13 +22,10 @@ static void note_request(struct stand_in *s, struct http_exchange *x, struct sta
     struct str path = http_path(x), own_key = http_header(x, "x-api-key");
     if (!own_key.n)
         own_key = http_header(x, "x-goog-api-key");
-<<<<<<< HEAD
     if (!own_key.n)
         own_key = http_header(x, "api-key");
-=======
     struct str beta = http_header(x, "anthropic-beta");
     snprintf(s->beta, sizeof s->beta, STR_FMT, (int)beta.n, beta.p ? beta.p : "");
->>>>>>> 9edfc84 (gateway: features that Anthropic's clients ask for go along)
     snprintf(s->path, sizeof s->path, STR_FMT, STR_ARG(path));
     snprintf(s->api_key, sizeof s->api_key, STR_FMT, (int)own_key.n, own_key.p ? own_key.p : "");
     snprintf(s->authorization, sizeof s->authorization, STR_FMT, (int)key.n, key.p ? key.p : "");

@@ -30,12 +30,8 @@ struct stand_in {
     int n_requests, n_gone;        /* n_gone: clients that hung up on a hanging script */
     char body[STAND_IN_MAX_BODY];  /* of the last request */
     char authorization[256];
-<<<<<<< HEAD
     char path[256], api_key[256];  /* api_key: of x-api-key, x-goog-api-key or api-key */
-=======
     char beta[256];                /* of anthropic-beta */
-    char path[256], api_key[256];  /* api_key: of x-api-key or x-goog-api-key */
->>>>>>> 9edfc84 (gateway: features that Anthropic's clients ask for go along)
 };
 
 void stand_in_open(struct stand_in *s);
