@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/bill/conversation.h"
 #include "cli/bill/ledger.h"
 #include "data/json.h"
 #include "store/money.h"
@@ -14,22 +15,27 @@
 #define BAR_PER_PERCENT 0.25
 
 static const char help[] =
-    "usage: rung bill [--since WHEN] [--by tier|model|kind|day] [--json] [--ledger FILE | --config FILE]\n\n"
+    "usage: rung bill [--since WHEN] [--by tier|model|kind|day|key] [--json] [--ledger FILE | --config FILE]\n"
+    "       rung bill --conversation ID [--json]\n\n"
     "The bill: before (every request at frontier prices), after (as run, failed local attempts included), saved; the\n"
     "share of each tier against 70/20/10; time to first token here and upstream. What was possibly billed stands "
     "apart.\n\n"
-    "  -s, --since WHEN    24h, 7d, 2w, a day such as 2026-07-01, or all (the default)\n"
-    "  -b, --by WHAT       group by tier (the default), model, kind or day\n"
-    "  -j, --json          one JSON object\n"
-    "  -l, --ledger FILE   the ledger; without it the configuration's, else ~/.local/share/rung/ledger.db\n"
-    "  -c, --config FILE   the configuration\n"
-    "  -h, --help          this text\n\n"
+    "  -s, --since WHEN        24h, 7d, 2w, a day such as 2026-07-01, or all (the default)\n"
+    "  -b, --by WHAT           group by tier (the default), model, kind, day or key\n"
+    "  -C, --conversation ID   turn by turn: how prompt and cost of a conversation grew, and what was saved by\n"
+    "                          remembering its beginning; requests name theirs in metadata.conversation_id\n"
+    "  -j, --json              one JSON object\n"
+    "  -l, --ledger FILE       the ledger; without it the configuration's, else ~/.local/share/rung/ledger.db\n"
+    "  -c, --config FILE       the configuration\n"
+    "  -h, --help              this text\n\n"
     "examples:\n"
     "  rung bill --since 7d --by day\n"
+    "  rung bill --by key --since 2026-11-01\n"
+    "  rung bill --conversation support-4711\n"
     "  rung bill --json | jq .saved_usd\n";
 
 struct options {
-    const char *since, *by, *ledger, *config;
+    const char *since, *by, *ledger, *config, *conversation;
     bool json;
 };
 
@@ -104,13 +110,29 @@ static void put_outcomes(struct json_writer *w, const struct ledger_report *r)
     json_close_object(w);
 }
 
-static bool print_json(const struct ledger_report *r, const char *path, const char *by, struct err *err)
+/* Which prices calls are charged by now. */
+static void put_prices(struct json_writer *w, const struct config *c)
+{
+    json_key(w, "prices");
+    if (!c || !c->prices_path) {
+        json_null_value(w);
+        return;
+    }
+    json_open_object(w);
+    json_put_cstr(w, "file", c->prices_path);
+    json_put_cstr(w, "sha256", c->prices_digest);
+    json_close_object(w);
+}
+
+static bool print_json(const struct ledger_report *r, const char *path, const struct config *c, const char *by,
+                       struct err *err)
 {
     struct buf out = BUF_INIT(JSON_MAX_OUTPUT);
     struct json_writer w = JSON_WRITER(&out);
     char day[25];
     json_open_object(&w);
     json_put_cstr(&w, "ledger", path);
+    put_prices(&w, c);
     clock_iso8601(r->since_ms, day);
     json_put_cstr(&w, "since", r->since_ms ? day : NULL);
     put_sums(&w, &r->total);
@@ -202,7 +224,7 @@ static void print_apart(const struct ledger_report *r)
                (long long)r->outcomes[LEDGER_OPEN], (long long)r->outcomes[LEDGER_LOST]);
 }
 
-static void print_text(const struct ledger_report *r, const char *path, const char *by)
+static void print_text(const struct ledger_report *r, const char *path, const struct config *c, const char *by)
 {
     bool color = cli_color(STDOUT_FILENO);
     char from[25], to[25];
@@ -212,6 +234,8 @@ static void print_text(const struct ledger_report *r, const char *path, const ch
     if (r->total.requests)
         printf(", %.10s to %.10s", from, to);
     putchar('\n');
+    if (c && c->prices_path)
+        printf("prices of %s, SHA-256 %s...\n", c->prices_path, c->prices_digest);
     print_totals(&r->total, color);
     print_shares(r, color);
     if (r->local.requests || r->upstream.requests)
@@ -225,26 +249,46 @@ static void print_text(const struct ledger_report *r, const char *path, const ch
 
 /* ---- the command ---- */
 
-static int bill(const struct options *o, int64_t since_ms, enum report_by by)
+/* The ledger to read; the configuration too, unless the ledger alone was named. */
+static bool find_ledger(const struct options *o, char *path, size_t size, struct config **ret, struct err *err)
 {
-    char path[4096];
+    if ((!o->ledger || o->config) && !config_load(o->config, ret, err))
+        return false;
+    if (!o->ledger)
+        return cli_ledger_of(*ret, path, size, err);
+    return snprintf(path, size, "%s", o->ledger) < (int)size ||
+           err_set(err, ERR_LIMIT, "the path of the ledger is too long");
+}
+
+static bool bill(const struct options *o, const char *path, const struct config *c, int64_t since_ms,
+                 enum report_by by, struct err *err)
+{
     struct ledger_report *report = NULL;
-    struct err err = ERR_INIT;
-    if (!cli_ledger_path(o->ledger, o->config, path, sizeof path, &err))
-        return cli_fail(&err);
-    if (!report_read(path, since_ms, by, &report, &err)) {
-        if (err.code != ERR_NOT_FOUND || o->json)
-            return cli_fail(&err);
+    bool ok = true;
+    if (o->conversation)
+        return bill_conversation(path, o->conversation, c, o->json, err);
+    if (!report_read(path, since_ms, by, &report, err)) {
+        if (err->code != ERR_NOT_FOUND || o->json)
+            return false;
         printf("There is no bill yet: %s notes no request. It begins with the first one to rung serve or rung route.\n",
                path);
-        return EXIT_OK;
+        return true;
     }
-    bool ok = true;
     if (o->json)
-        ok = print_json(report, path, o->by, &err);
+        ok = print_json(report, path, c, o->by, err);
     else
-        print_text(report, path, o->by);
+        print_text(report, path, c, o->by);
     report_free(report);
+    return ok;
+}
+
+static int run_bill(const struct options *o, int64_t since_ms, enum report_by by)
+{
+    char path[4096];
+    struct config *c = NULL;
+    struct err err = ERR_INIT;
+    bool ok = find_ledger(o, path, sizeof path, &c, &err) && bill(o, path, c, since_ms, by, &err);
+    config_free(c);
     return ok ? EXIT_OK : cli_fail(&err);
 }
 
@@ -252,6 +296,7 @@ int cmd_bill(int argc, char **argv)
 {
     static const struct option long_options[] = {{"since", required_argument, NULL, 's'},
                                                  {"by", required_argument, NULL, 'b'},
+                                                 {"conversation", required_argument, NULL, 'C'},
                                                  {"json", no_argument, NULL, 'j'},
                                                  {"ledger", required_argument, NULL, 'l'},
                                                  {"config", required_argument, NULL, 'c'},
@@ -262,11 +307,13 @@ int cmd_bill(int argc, char **argv)
     enum report_by by;
     int64_t since_ms;
     optind = 1;
-    for (int ch; (ch = getopt_long(argc, argv, "s:b:jl:c:h", long_options, NULL)) != -1;) {
+    for (int ch; (ch = getopt_long(argc, argv, "s:b:C:jl:c:h", long_options, NULL)) != -1;) {
         if (ch == 's')
             o.since = optarg;
         else if (ch == 'b')
             o.by = optarg;
+        else if (ch == 'C')
+            o.conversation = optarg;
         else if (ch == 'j')
             o.json = true;
         else if (ch == 'l')
@@ -281,8 +328,8 @@ int cmd_bill(int argc, char **argv)
     if (optind < argc)
         return cli_usage("bill", "'%s' is not expected", argv[optind]);
     if (!report_by_from_name(str_of(o.by), &by))
-        return cli_usage("bill", "--by takes tier, model, kind or day, not '%s'", o.by);
+        return cli_usage("bill", "--by takes tier, model, kind, day or key, not '%s'", o.by);
     if (!report_since(str_of(o.since), clock_wall_ms(), &since_ms, &err))
         return cli_usage("bill", "--since: %s", err.msg);
-    return bill(&o, since_ms, by);
+    return run_bill(&o, since_ms, by);
 }

@@ -3,23 +3,20 @@
 
 #include <stdio.h>
 
-#include "gateway/config.h"
+bool cli_ledger_of(const struct config *c, char *path, size_t size, struct err *err)
+{
+    if (!c->ledger_path)
+        return ledger_default_path(path, size, err);
+    if (strcmp(c->ledger_path, "off") == 0)
+        return err_set(err, ERR_NOT_FOUND, "%s keeps no ledger (ledger: off); name another", c->path);
+    return snprintf(path, size, "%s", c->ledger_path) < (int)size ||
+           err_set(err, ERR_LIMIT, "the path of the ledger is too long");
+}
 
-bool cli_ledger_path(const char *ledger, const char *config_path, char *path, size_t size, struct err *err)
+bool cli_ledger_path(const char *config_path, char *path, size_t size, struct err *err)
 {
     struct config *c = NULL;
-    if (ledger)
-        return snprintf(path, size, "%s", ledger) < (int)size ||
-               err_set(err, ERR_LIMIT, "the path of the ledger is too long");
-    if (!config_load(config_path, &c, err))
-        return false;
-    bool ok = true;
-    if (c->ledger_path && strcmp(c->ledger_path, "off") == 0)
-        ok = err_set(err, ERR_NOT_FOUND, "%s keeps no ledger (ledger: off); name another", c->path);
-    else if (c->ledger_path)
-        snprintf(path, size, "%s", c->ledger_path);
-    else
-        ok = ledger_default_path(path, size, err);
+    bool ok = config_load(config_path, &c, err) && cli_ledger_of(c, path, size, err);
     config_free(c);
     return ok;
 }

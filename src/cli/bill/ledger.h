@@ -2,10 +2,12 @@
 #ifndef RUNG_CLI_BILL_LEDGER_H
 #define RUNG_CLI_BILL_LEDGER_H
 
+#include "gateway/config.h"
 #include "store/ledger.h"
 
-/* As --ledger names it, else as the configuration at config_path (NULL: where config_load looks) does, else the default
- * path. */
-bool cli_ledger_path(const char *ledger, const char *config_path, char *path, size_t size, struct err *err);
+/* As the configuration says, else the default path. */
+bool cli_ledger_of(const struct config *c, char *path, size_t size, struct err *err);
+/* The same of the configuration at config_path; NULL: where config_load looks. */
+bool cli_ledger_path(const char *config_path, char *path, size_t size, struct err *err);
 
 #endif

@@ -195,7 +195,7 @@ static int run_action(const struct action *a, const struct options *o)
     char where[4096];
     if (a->run == create_key && !key_from_wishes(&o->wishes, clock_wall_ms(), &k, &err))
         return cli_usage("key", "%s", err.msg);
-    if (!cli_ledger_path(NULL, o->config, where, sizeof where, &err) || !ledger_open(where, &options, &l, &err))
+    if (!cli_ledger_path(o->config, where, sizeof where, &err) || !ledger_open(where, &options, &l, &err))
         return cli_fail(&err);
     bool ok = a->run(l, o, &err);
     ledger_close(l);

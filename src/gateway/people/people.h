@@ -10,7 +10,7 @@
 #include "store/keys.h"
 
 #define PEOPLE_LIFE_MS 1000
-#define PEOPLE_SECRET_BYTES 48            /* "rk-", 43 letters and digits, NUL */
+#define PEOPLE_SECRET_BYTES 47            /* "rk-", 43 letters and digits, NUL */
 
 struct people;
 
