@@ -109,7 +109,8 @@ static void print_start(const struct serve *s, const struct gateway *g)
     const struct config *c = gateway_config(g);
     char url[300], path[4096] = "";
     bool v6 = strchr(c->listen_host, ':') != NULL;
-    snprintf(url, sizeof url, "%s://%s%s%s:%u/v1", c->tls_cert ? "https" : "http", v6 ? "[" : "", c->listen_host, v6 ? "]" : "",
+    snprintf(url, sizeof url, "%s://%s%s%s:%u/v1", c->tls_cert ? "https" : "http", v6 ? "[" : "", c->listen_host,
+             v6 ? "]" : "",
              http_server_port(s->server));
     ledger_default_path(path, sizeof path, NULL);
     printf("Rung %s listens on %s\n\n  %-8s %s\n  %-8s %s\n  %-8s auto", RUNG_VERSION, url, "config", c->path, "ledger",
@@ -241,6 +242,16 @@ static void close_to_others(void)
 #endif
 }
 
+/* Each connection is a file: as many as the administrator allows, not as many as a shell begins with. */
+static void allow_connections(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int serve(struct serve *s)
 {
     struct config *c;
@@ -250,6 +261,7 @@ static int serve(struct serve *s)
     if (s->listen && !is_address(s->listen))
         return cli_usage("serve", "'%s' is no address; write it like 127.0.0.1:11435", s->listen);
     close_to_others();
+    allow_connections();
     if (!load_config(s, &c, &err))
         return cli_fail(&err);
     if (!gateway_may_listen(c, c->listen_host, &err)) {

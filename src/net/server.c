@@ -17,11 +17,13 @@
 #define DEFAULT_MAX_HEADER_BYTES ((size_t)64 << 10)
 #define DEFAULT_MAX_WORKERS 256
 #define DEFAULT_MAX_QUEUE 512
-#define DEFAULT_MAX_CONNECTIONS 1024
+#define DEFAULT_MAX_CONNECTIONS 8192
 #define DEFAULT_IDLE_TIMEOUT_S 75
 
 #define HEADER_TIME_MS 30000  /* for a request's header, beyond the idle time a connection may have */
-#define BODY_TIME_MS 600000   /* for its body */
+#define DEFAULT_BODY_TIME_MS 30000
+#define BODY_TIME_MAX_MS 600000
+#define BODY_BYTES_PER_MS 8   /* beyond its first time, a body gets as much as this rate needs */
 #define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define SPARE_PLACES 16       /* connections that are being closed still hold their place */
@@ -157,13 +159,25 @@ static int status_of_head(struct http_server *s, struct MHD_Connection *conn)
     return 0;
 }
 
+/* One that does not say its length may have the longest time. */
+static int64_t body_time_ms(const struct http_server *s, struct MHD_Connection *conn)
+{
+    const char *length = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    bool chunked = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+    int64_t n = 0;
+    if (length)
+        str_to_i64(str_of(length), &n);
+    int64_t ms = s->o.body_time_ms + n / BODY_BYTES_PER_MS;
+    return !chunked && ms < BODY_TIME_MAX_MS ? ms : BODY_TIME_MAX_MS;
+}
+
 static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method,
                                  const char *path, const char *version, void **request_ctx)
 {
     bool closes;
     int place = connection_place(conn);
     if (place >= 0)
-        watch_idle(s->watch, place, clock_ms() + BODY_TIME_MS);
+        watch_idle(s->watch, place, clock_ms() + body_time_ms(s, conn));
     int status = head_is_plain(conn, method, path, version, &closes) ? status_of_head(s, conn) : MHD_HTTP_BAD_REQUEST;
     if (status)
         return refuse(s, conn, status);
@@ -284,6 +298,8 @@ static void set_defaults(struct http_server_options *o)
         o->max_queue = DEFAULT_MAX_QUEUE;
     if (o->max_connections == 0)
         o->max_connections = DEFAULT_MAX_CONNECTIONS;
+    if (o->body_time_ms == 0)
+        o->body_time_ms = DEFAULT_BODY_TIME_MS;
     if (o->idle_timeout_s == 0)
         o->idle_timeout_s = DEFAULT_IDLE_TIMEOUT_S;
 }

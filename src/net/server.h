@@ -26,8 +26,9 @@ struct http_server_options {
     size_t max_header_bytes;       /* default 64 KiB; beyond: 431 */
     int max_workers;               /* default 256, started as needed */
     int max_queue;                 /* requests waiting for a worker, default 512; beyond: 503 with Retry-After */
-    int max_connections;           /* default 1024 */
+    int max_connections;           /* default 8192 */
     int idle_timeout_s;            /* default 75 */
+    int64_t body_time_ms;          /* for a body to arrive, and 1 ms more for each 8 bytes; default 30 s */
     const char *tls_cert, *tls_key;   /* PEM files: TLS 1.2 and later in place of plain HTTP; NULL: none */
     /* Called on a worker thread; must reply. */
     void (*handle)(void *ctx, struct http_exchange *x);

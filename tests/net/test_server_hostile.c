@@ -362,6 +362,25 @@ static void test_server_frees_connections_left_in_mid_request(void **state)
     http_server_close(s, 1000);
 }
 
+static void test_server_cuts_a_body_that_drips(void **state)
+{
+    (void)state;
+    atomic_int calls = 0;
+    struct http_server *s = serve((struct http_server_options){.body_time_ms = 500}, answer, &calls);
+    struct buf in = BUF_INIT(1 << 20);
+    int fd = dial(http_server_port(s));
+    send_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    int64_t until = clock_ms() + PATIENCE_MS;
+    while (clock_ms() < until && send_bytes(fd, "x", 1))
+        usleep(50000);
+    assert_true(clock_ms() < until); /* it was cut, though a byte came every 50 ms */
+    assert_int_equal(atomic_load(&calls), 0);
+    assert_true(still_serves(s));
+    close(fd);
+    buf_free(&in);
+    http_server_close(s, 1000);
+}
+
 static void test_server_cuts_a_header_that_drips(void **state)
 {
     (void)state;
@@ -431,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_server_gives_up_a_reader_that_never_reads),
         cmocka_unit_test(test_server_frees_stalled_connections),
         cmocka_unit_test(test_server_frees_connections_left_in_mid_request),
+        cmocka_unit_test(test_server_cuts_a_body_that_drips),
         cmocka_unit_test(test_server_cuts_a_header_that_drips),
         cmocka_unit_test(test_server_answers_nonsense_with_an_error_or_nothing),
     };

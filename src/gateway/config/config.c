@@ -233,7 +233,8 @@ static bool read_tls(struct config_reader *r, const struct yaml_node *n)
         return false;
     if (!cert || !key)
         return yaml_fail(n, r->name, r->err, "'tls' needs 'cert' and 'key', the paths of PEM files");
-    return config_read_path(r, cert, "cert", "", &r->c->tls_cert) && config_read_path(r, key, "key", "", &r->c->tls_key);
+    return config_read_path(r, cert, "cert", "", &r->c->tls_cert) &&
+           config_read_path(r, key, "key", "", &r->c->tls_key);
 }
 
 static bool read_metrics(struct config_reader *r, const struct yaml_node *n)
