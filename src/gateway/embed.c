@@ -125,6 +125,8 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
         .enable_thinking = -1,
         .max_tokens = 1,                  /* nothing is answered; a budget sets little aside */
         .privacy = call->privacy,
+        .privacy_class = call->privacy_class,
+        .privacy_header = call->privacy_header,
         .metadata = call->metadata,
         .conversation_id = call->conversation_id,
         .caller = call->caller,
@@ -139,8 +141,14 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
     r->messages = arena_array(arena, (size_t)call->n, sizeof *r->messages);
     if (!r->messages)
         return err_nomem(err, "the texts");
-    for (int i = 0; i < call->n; i++)
-        r->messages[i] = (struct chat_message){.role = STR("user"), .content = call->inputs[i].text};
+    for (int i = 0; i < call->n; i++) {
+        const struct embed_input *in = &call->inputs[i];
+        r->messages[i] = (struct chat_message){.role = STR("user"), .content = in->text};
+        if (in->tokens) {
+            r->prompt_tokens = in->tokens;   /* there are some, which nobody can look at */
+            r->n_prompt_tokens += in->n_tokens;
+        }
+    }
     return write_body(call, arena, &r->body, err);
 }
 

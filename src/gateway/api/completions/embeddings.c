@@ -47,6 +47,7 @@ static bool parse(const json_t *object, struct arena *arena, struct embed_call *
     *ret = (struct embed_call){
         .model = like.model,
         .privacy = like.privacy,
+        .privacy_class = like.privacy_class,
         .metadata = like.metadata,
         .conversation_id = like.conversation_id,
         .has_keep_alive = like.has_keep_alive,
@@ -170,6 +171,7 @@ void page_embeddings(struct gateway *g, struct http_exchange *x, const struct ca
     bool base64 = false;
     if (embeddings_parse(http_body(x), &arena, &call, &base64, &err)) {
         call.caller = caller;
+        call.privacy_header = http_header(x, "x-rung-privacy");
         call.gone = client_gone;
         call.gone_ctx = x;
         call.arrived_ns = http_arrived_ns(x);

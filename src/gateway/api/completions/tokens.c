@@ -4,6 +4,7 @@
 #include "gateway/api/completions/fields.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/models.h"
+#include "gateway/people/people.h"
 #include "runtime/tokens.h"
 
 #define ARENA_MAX (160u << 20)
@@ -43,6 +44,11 @@ static bool hold_model(struct tokens_call *call)
         return call->err.code != ERR_NONE ? false
                                           : err_set(&call->err, ERR_UNSUPPORTED,
                                                     "'model' is missing, and no tier is a model of this machine");
+    }
+    if (!caller_may_use(gateway_config(call->g), call->like.caller, model)) {
+        call->status = 403;
+        return err_set(&call->err, ERR_INVALID, "'model' is " STR_FMT ", which this API key may not use",
+                       STR_ARG(name));
     }
     struct local_model *m = models_local(call->g, model);
     if (!m)
