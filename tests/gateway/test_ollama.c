@@ -24,7 +24,9 @@ static int setup(void **state)
     stand_in_open(&upstream);
     house_open(&house,
                "models:\n  starter: {file: starter}\n  big: {base_url: 'http://127.0.0.1:%u/v1'}\n"
-               "tiers: [{name: local, model: starter}, {name: mid, model: big}]\naliases: {gpt-5: big}\n", upstream.port);
+               "  own: {base_url: 'http://127.0.0.1:%u/v1', private: true}\n"
+               "tiers: [{name: local, model: starter}, {name: mid, model: big}]\naliases: {gpt-5: big}\n",
+               upstream.port, upstream.port);
     return 0;
 }
 
@@ -283,6 +285,57 @@ static void test_ids_of_calls_are_kept_where_there_are_some(void **state)
     json_t *v = sent();
     assert_string_equal(json_at(v, "messages.1.tool_calls.0.id"), "c1");
     assert_string_equal(json_at(v, "messages.2.tool_call_id"), "c1");
+    json_decref(v);
+}
+
+/* ---- text to go on with ---- */
+
+#define OWN_TEXT "{\"id\":\"1\",\"object\":\"text_completion\",\"model\":\"own\",\"choices\":[{\"index\":0,\"text\":\" on\"," \
+                 "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}"
+
+static void test_raw_reads_the_prompt_as_it_stands(void **state)
+{
+    (void)state;
+    json_t *raw = ask_json("/api/generate",
+                           "{\"model\":\"starter\",\"stream\":false,\"raw\":true,\"options\":{\"temperature\":0,\"num_predict\":4},"
+                           "\"prompt\":\"<|im_start|>user\\nhi<|im_end|>\\n<|im_start|>assistant\\n\"}", 200);
+    json_t *plain = ask_json("/api/generate", "{\"model\":\"starter\",\"stream\":false,\"prompt\":\"hi\"}", 200);
+    assert_true(json_number_at(raw, "prompt_eval_count") > json_number_at(plain, "prompt_eval_count"));
+    assert_string_equal(json_at(raw, "done"), "true");
+    json_decref(raw);
+    json_decref(plain);
+}
+
+static void test_raw_and_suffix_reach_ones_own_server_as_text(void **state)
+{
+    (void)state;
+    stand_in_play(&upstream, (struct stand_in_script){.body = OWN_TEXT});
+    json_t *v = ask_json("/api/generate",
+                         "{\"model\":\"own\",\"stream\":false,\"raw\":true,\"think\":false,\"prompt\":\"a\",\"suffix\":\"z\","
+                         "\"logprobs\":true,\"top_logprobs\":2,\"options\":{\"num_predict\":5,\"top_k\":3}}", 200);
+    assert_string_equal(json_at(v, "response"), " on");
+    json_decref(v);
+    v = sent();
+    assert_string_equal(json_at(v, "prompt"), "a");
+    assert_string_equal(json_at(v, "suffix"), "z");
+    assert_string_equal(json_at(v, "max_tokens"), "5");
+    assert_string_equal(json_at(v, "top_k"), "3");
+    assert_string_equal(json_at(v, "logprobs"), "2");
+    assert_null(json_object_get(v, "messages"));
+    assert_null(json_object_get(v, "reasoning_effort"));
+    json_decref(v);
+}
+
+static void test_raw_takes_nothing_of_a_conversation(void **state)
+{
+    (void)state;
+    refuses("/api/generate", "\"prompt\":\"x\",\"raw\":true,\"system\":\"s\"", "'system' and 'raw' do not go together");
+    refuses("/api/generate", "\"prompt\":\"x\",\"raw\":true,\"images\":[\"/9j/\"]", "'images' and 'raw' do not go together");
+    refuses("/api/generate", "\"prompt\":\"x\",\"suffix\":\"y\",\"think\":true", "'think' and 'suffix' do not go together");
+    refuses("/api/generate", "\"prompt\":\"x\",\"raw\":1", "'raw' must be true or false");
+    refuses("/api/generate", "\"prompt\":\"x\",\"suffix\":\"y\"", "'suffix' is not supported by the model 'starter'");
+    json_t *v = ask_json("/api/generate", "{\"model\":\"big\",\"prompt\":\"x\",\"raw\":true}", 400);
+    assert_non_null(strstr(json_at(v, "error"), "'raw' is not supported by the model 'big'"));
     json_decref(v);
 }
 
@@ -578,6 +631,9 @@ int main(void)
         cmocka_unit_test_setup(test_images_become_parts_with_their_type, play_plain),
         cmocka_unit_test_setup(test_results_are_tied_to_the_calls_they_answer, play_plain),
         cmocka_unit_test_setup(test_ids_of_calls_are_kept_where_there_are_some, play_plain),
+        cmocka_unit_test(test_raw_reads_the_prompt_as_it_stands),
+        cmocka_unit_test(test_raw_and_suffix_reach_ones_own_server_as_text),
+        cmocka_unit_test(test_raw_takes_nothing_of_a_conversation),
         cmocka_unit_test(test_arguments_of_calls_come_as_objects),
         cmocka_unit_test(test_a_call_that_is_no_object_is_not_lost),
         cmocka_unit_test(test_a_stream_says_calls_once_they_are_whole),

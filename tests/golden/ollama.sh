@@ -23,6 +23,7 @@ ask() { # METHOD PATH JSON: the reply, and its status on a line of its own
 read_tags() { curl -s --max-time 30 "$url/api/tags" >"$dir/out" 2>&1; }
 serve() { # CONFIGURATION
     printf '%s\n' "$1" >rung.yaml
+    : >serve.log
     "$rung" serve --config rung.yaml >serve.log 2>&1 &
     server=$!
     url=

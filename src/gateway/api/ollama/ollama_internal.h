@@ -8,7 +8,8 @@
 struct ollama_parse {
     json_t *out;                  /* the chat-completions body */
     struct err *err;
-    const json_t *prompt, *system, *images;   /* of /api/generate */
+    const json_t *prompt, *system, *images, *suffix;   /* of /api/generate */
+    bool raw;
     bool has_last_n;              /* options.repeat_last_n says which tokens penalties look at */
     int64_t last_n;
     char image_field[96];         /* the first that holds images; empty: none does */
@@ -17,6 +18,13 @@ struct ollama_parse {
 /* Both as struct dialect's parse. */
 bool ollama_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err);
 bool ollama_parse_generate(struct str body, struct arena *arena, struct request *ret, struct err *err);
+
+/* ---- ollama_raw.c ---- */
+bool ollama_is_raw(const struct ollama_parse *p);
+/* The body for an upstream that takes text, from the prompt and what `out` holds beside; in the arena. */
+bool ollama_raw_body(struct ollama_parse *p, struct arena *arena, struct str *ret);
+/* The request goes on with text: what its parser did not know. */
+bool ollama_raw_settle(const struct ollama_parse *p, struct str body, struct request *r, struct err *err);
 
 /* Sets a member of the body; takes the value. */
 bool ollama_put(struct ollama_parse *p, const char *key, json_t *value);

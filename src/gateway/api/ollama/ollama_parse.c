@@ -66,6 +66,8 @@ static bool take_prompt(struct ollama_parse *p, const char *field, const json_t 
         p->images = value;
     else if (strcmp(field, "system") == 0)
         p->system = value;
+    else if (strcmp(field, "suffix") == 0)
+        p->suffix = value;
     else
         p->prompt = value;
     return true;
@@ -86,7 +88,7 @@ static bool refuse_if_said(struct ollama_parse *p, const char *field, const json
 
 static bool take_template(struct ollama_parse *p, const char *field, const json_t *value)
 {
-    return refuse_if_said(p, field, value, "a model's own template is used");
+    return refuse_if_said(p, field, value, "a model's own template is used; send the whole text with \"raw\": true");
 }
 
 static bool take_context(struct ollama_parse *p, const char *field, const json_t *value)
@@ -96,7 +98,8 @@ static bool take_context(struct ollama_parse *p, const char *field, const json_t
 
 static bool take_raw(struct ollama_parse *p, const char *field, const json_t *value)
 {
-    return refuse_if_said(p, field, value, "POST /v1/completions takes text as it stands");
+    p->raw = json_is_true(value);
+    return json_is_boolean(value) || ollama_bad_type(p, field, "true or false", value);
 }
 
 static bool take_picture_field(struct ollama_parse *p, const char *field, const json_t *value)
@@ -119,7 +122,7 @@ static const struct field {
     {"system", GENERATE, take_prompt},
     {"images", GENERATE, take_prompt},
     {"raw", GENERATE, take_raw},
-    {"suffix", GENERATE, take_raw},
+    {"suffix", GENERATE, take_prompt},
     {"template", GENERATE, take_template},
     {"context", GENERATE, take_context},
     {"format", BOTH, take_format},
@@ -188,6 +191,23 @@ static bool translate(struct ollama_parse *p, const json_t *body, unsigned in)
            err_set(p->err, ERR_INVALID, "'messages' is missing or empty");
 }
 
+/* Takes p->out. */
+static bool read_translated(struct ollama_parse *p, struct arena *arena, struct request *ret)
+{
+    struct str body = STR("");
+    bool raw = ollama_is_raw(p);
+    if (raw && !ollama_raw_body(p, arena, &body)) {
+        json_decref(p->out);
+        return false;
+    }
+    if (!openai_parse_built(p->out, arena, ret, p->err))
+        return false;
+    if (!raw || ollama_raw_settle(p, body, ret, p->err))
+        return true;
+    request_free(ret);
+    return false;
+}
+
 static bool parse(struct str text, unsigned in, struct arena *arena, struct request *ret, struct err *err)
 {
     json_t *body = NULL;
@@ -196,7 +216,7 @@ static bool parse(struct str text, unsigned in, struct arena *arena, struct requ
     ok = ok && translate(&p, body, in);
     if (!ok)
         json_decref(p.out);
-    ok = ok && openai_parse_built(p.out, arena, ret, err);
+    ok = ok && read_translated(&p, arena, ret);
     json_decref(body);
     if (!ok) {
         fields_rename_sentence(names, err);
