@@ -34,7 +34,7 @@ MODE.asan    := -O1 -g -DRUNG_DEBUG=1 -fsanitize=address,undefined -fno-sanitize
 CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(MODE.$(BUILD)) -ffp-contract=off -fno-math-errno -pthread -Isrc -I. \
               -D_GNU_SOURCE -DRUNG_VERSION='"$(VERSION)"' \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LIBS       := $(shell pkg-config --libs $(PKGS)) -lm -pthread
+LIBS       := $(shell pkg-config --libs $(PKGS) libpq) -lm -pthread
 
 TEST_LIBS   = $(shell pkg-config --libs cmocka)
 
@@ -70,6 +70,9 @@ $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  cc   $<")
 	$(Q)$(CC) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c $< -o $@
+
+# PostgreSQL's headers stand in a folder of their own, and one room and its tests need them.
+$(B)/obj/src/store/postgres/%.o $(B)/obj/tests/store/%.o: CFLAGS_ALL += $(shell pkg-config --cflags libpq)
 
 # Tests find the project's own files by its folder.
 $(B)/obj/tests/%.o: CFLAGS_ALL += -DRUNG_ROOT='"$(CURDIR)"'

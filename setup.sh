@@ -5,8 +5,8 @@
 # RUNG_OS_RELEASE names the file that tells the distribution (for tests of this script).
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev
-    libutf8proc-dev libedit-dev libssl-dev libpcre2-dev"
-TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl"
+    libutf8proc-dev libedit-dev libssl-dev libpcre2-dev libpq-dev"
+TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev scdoc strace curl postgresql"
 
 case ${1-} in
 build) packages=$BUILD_PACKAGES why="to build Rung" ;;
@@ -20,12 +20,12 @@ id=$(. "${RUNG_OS_RELEASE:-/etc/os-release}" 2>/dev/null && echo "$ID")
 if [ "$id" != debian ] || ! command -v dpkg-query >/dev/null; then
     # Elsewhere the names of packages differ: go on when everything is there, else say what is needed.
     if command -v cc >/dev/null && command -v make >/dev/null && pkg-config --exists libmicrohttpd gnutls libcurl jansson yaml-0.1 \
-        sqlite3 libutf8proc libedit libcrypto libpcre2-8 2>/dev/null; then
+        sqlite3 libutf8proc libedit libcrypto libpcre2-8 libpq 2>/dev/null; then
         exit 0
     fi
     echo "setup: this is not Debian, so please install by hand: a C compiler (gcc 12 or clang 14), GNU make, pkg-config, and the" >&2
-    echo "development files of libmicrohttpd, libcurl, jansson, libyaml, SQLite 3, utf8proc, libedit, OpenSSL and PCRE2; for the tests also" >&2
-    echo "cmocka, clang, scdoc, strace and curl." >&2
+    echo "development files of libmicrohttpd, libcurl, jansson, libyaml, SQLite 3, utf8proc, libedit, OpenSSL, PCRE2 and libpq; for the tests also" >&2
+    echo "cmocka, clang, scdoc, strace, curl and PostgreSQL." >&2
     exit 1
 fi
 

@@ -13,8 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/ledger_private.h"
-#include "store/money.h"
-#include "store/sqlite/sqlite.h"
+#include "store/open.h"
 
 #define RETRY_S 1    /* between tries, while the store refuses rows that nobody waits for */
 #define BURY_S 5     /* between looks for writers that died */
@@ -355,7 +354,7 @@ bool ledger_open(const char *where, const struct ledger_options *o, struct ledge
     struct ledger *l = calloc(1, sizeof *l);
     if (!l)
         return err_nomem(err, "the ledger");
-    if (!sqlite_open(where, o->power, &l->sql, err)) {
+    if (!store_open_writer(where, o, &l->sql, err)) {
         free(l);
         return false;
     }

@@ -1,4 +1,5 @@
-/* The ledger: one row a request, committed before anything is sent and settled after, in one SQLite file.
+/* The ledger: one row a request, committed before anything is sent and settled after, in one SQLite file or in a
+ * PostgreSQL database that several nodes share.
  *
  * Invariants: what ledger_begin and ledger_attempt acknowledged survives a kill -9 (and a power cut with `power`);
  * so does a settled row once it is committed; a row is settled at most once; a row whose process died is marked
@@ -9,7 +10,10 @@
  *
  * A file: several processes may write (one waits for the other) and any number may read. Beside it stand PATH-wal and
  * PATH-shm (SQLite's; the log grows to about 64 MiB while writers live and goes with the last of them) and PATH-owners
- * (empty; the locks by which writers know who lives). */
+ * (empty; the locks by which writers know who lives).
+ *
+ * A database: while it is away, begin and attempt say ERR_BUSY, settled rows are kept and written when it is back; a
+ * node that is not heard of for 20 s is dead. The clock is the server's. */
 #ifndef RUNG_STORE_LEDGER_H
 #define RUNG_STORE_LEDGER_H
 
@@ -121,13 +125,15 @@ struct ledger_verdict {
 
 struct ledger;
 struct ledger_options {
-    bool power;                      /* durability: power; a commit then also survives a power cut (synchronous=FULL) */
+    bool power;                      /* of a file: a commit then also survives a power cut (synchronous=FULL) */
 };
 
 /* "$XDG_DATA_HOME/rung/ledger.db", else "~/.local/share/rung/ledger.db". */
 bool ledger_default_path(char *buf, size_t size, struct err *err);
+/* Whether it is the address of a database ("postgresql://user@host/database?..."), not a path. */
+bool ledger_is_address(const char *where);
 /* Opens or creates (parent folders too, for the owner's eyes only), migrates, and marks what dead processes left
- * open. `where` is a path. */
+ * open. `where` is a path or an address without a password (ERR_INVALID: PGPASSWORD or ~/.pgpass hold it). */
 bool ledger_open(const char *where, const struct ledger_options *o, struct ledger **ret, struct err *err);
 /* Commits what is queued, then closes. No other call may be running. NULL allowed. */
 void ledger_close(struct ledger *l);

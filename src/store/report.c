@@ -1,36 +1,38 @@
-/* The bill out of the ledger file: everything is summed by SQLite inside one read transaction, so all figures are of
+/* The bill out of the ledger: everything is summed by the database inside one read transaction, so all figures are of
  * one moment. */
 #include "store/report.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "store/money.h"
-#include "store/sqlite/schema.h"
+#include "store/open.h"
 
-#define REPORT_SQL_BYTES 1024
+#define REPORT_SQL_BYTES 4096
 #define HOUR_MS INT64_C(3600000)
 
-#define SUM_COLUMNS 12
 /* Rows that are a bill; the others stand apart. */
-#define BILLED "wall_ms >= ? AND outcome IN ('ok', 'unanswered', 'error', 'cancelled')"
-#define SUMS                                                                                                           \
-    "count(*), capped_sum(local_prompt), capped_sum(local_cached), capped_sum(local_completion),"                      \
-    " capped_sum(local_reasoning), capped_sum(upstream_prompt), capped_sum(upstream_cached),"                          \
-    " capped_sum(upstream_cache_write), capped_sum(upstream_completion), capped_sum(upstream_reasoning),"              \
-    " capped_sum(frontier_pico_usd), capped_sum(cost_pico_usd)"
+#define BILLED "wall_ms >= $1 AND outcome IN ('ok', 'unanswered', 'error', 'cancelled')"
 
+/* What is summed, in the order of read_sums. */
+static const char *const summed[] = {
+    "local_prompt", "local_cached", "local_completion", "local_reasoning", "upstream_prompt", "upstream_cached",
+    "upstream_cache_write", "upstream_completion", "upstream_reasoning", "frontier_pico_usd", "cost_pico_usd",
+};
+#define N_SUMMED ((int)(sizeof summed / sizeof summed[0]))
+
+/* NULL: the database's own words for the day. */
 static const struct {
     const char *name, *expression;
 } groupings[] = {
-    [REPORT_BY_TIER] = {"tier", "iif(tier = '', '(none)', tier)"},
-    [REPORT_BY_MODEL] = {"model", "iif(model = '', '(none)', model)"},
-    [REPORT_BY_KIND] = {"kind", "iif(kind = '', '(none)', kind)"},
-    [REPORT_BY_KEY] = {"key", "iif(api_key = '', '(none)', ifnull((SELECT name FROM api_key AS k WHERE k.id ="
-                              " request.api_key), api_key))"},
-    [REPORT_BY_DAY] = {"day", "strftime('%Y-%m-%d', wall_ms / 1000, 'unixepoch')"},
+    [REPORT_BY_TIER] = {"tier", "CASE WHEN tier = '' THEN '(none)' ELSE tier END"},
+    [REPORT_BY_MODEL] = {"model", "CASE WHEN model = '' THEN '(none)' ELSE model END"},
+    [REPORT_BY_KIND] = {"kind", "CASE WHEN kind = '' THEN '(none)' ELSE kind END"},
+    [REPORT_BY_KEY] = {"key", "CASE WHEN api_key = '' THEN '(none)' ELSE coalesce((SELECT name FROM api_key AS k"
+                              " WHERE k.id = request.api_key), api_key) END"},
+    [REPORT_BY_DAY] = {"day", NULL},
 };
 
 bool report_by_from_name(struct str name, enum report_by *ret)
@@ -97,26 +99,32 @@ bool report_since(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *
 
 /* ---- reading ---- */
 struct reader {
-    struct db db;
-    int64_t since_ms;
-    struct err *err;
+    struct sql *sql;
+    struct ledger_report *report;
+    int64_t cap;                 /* of report->groups */
+    struct err *err;             /* what on_row could not do */
+    bool failed;
 };
 
-/* Prepare and bind since_ms to the (first) question mark. */
-static bool ask(const struct reader *r, const char *sql, sqlite3_stmt **ret)
+static bool query(struct reader *r, const char *text, sql_on_row *on_row, void *ctx)
 {
-    if (!db_prepare(&r->db, sql, ret, r->err))
-        return false;
-    struct db_binder b = db_bind(*ret);
-    db_put_int(&b, r->since_ms);
-    return true;
+    return r->sql->backend->query(r->sql, text, SQL_VALUES(sql_of_int(r->report->since_ms)), on_row, ctx, r->err) &&
+           !r->failed;
 }
 
-static struct report_sums read_sums(sqlite3_stmt *stmt, int column)
+/* "count(*), sum, sum ...": 1 + N_SUMMED columns. */
+static void put_sums(struct buf *b, const struct sql *sql)
 {
-    int64_t v[SUM_COLUMNS];
-    for (int i = 0; i < SUM_COLUMNS; i++)
-        v[i] = sqlite3_column_int64(stmt, column + i);
+    buf_puts(b, "count(*)");
+    for (int i = 0; i < N_SUMMED; i++)
+        buf_printf(b, ", %s%s%s", sql->backend->sum[0], summed[i], sql->backend->sum[1]);
+}
+
+static struct report_sums read_sums(const struct sql_row *row, int column)
+{
+    int64_t v[1 + N_SUMMED];
+    for (int i = 0; i < 1 + N_SUMMED; i++)
+        v[i] = sql_number(row, column + i);
     return (struct report_sums){
         .requests = v[0], .local = {.prompt = v[1], .cached = v[2], .completion = v[3], .reasoning = v[4]},
         .upstream = {.prompt = v[5], .cached = v[6], .cache_write = v[7], .completion = v[8], .reasoning = v[9]},
@@ -124,114 +132,100 @@ static struct report_sums read_sums(sqlite3_stmt *stmt, int column)
     };
 }
 
-static bool read_total(const struct reader *r, struct ledger_report *report)
+static void on_total(void *ctx, const struct sql_row *row)
 {
-    sqlite3_stmt *stmt = NULL;
-    bool ok = ask(r, "SELECT " SUMS ", ifnull(min(wall_ms), 0), ifnull(max(wall_ms), 0) FROM request WHERE " BILLED,
-                  &stmt) &&
-              db_step(&r->db, stmt, r->err) == SQLITE_ROW;
-    if (ok) {
-        report->total = read_sums(stmt, 0);
-        report->first_ms = sqlite3_column_int64(stmt, SUM_COLUMNS);
-        report->last_ms = sqlite3_column_int64(stmt, SUM_COLUMNS + 1);
-    }
-    sqlite3_finalize(stmt);
+    struct ledger_report *report = ctx;
+    report->total = read_sums(row, 0);
+    report->first_ms = sql_number(row, 1 + N_SUMMED);
+    report->last_ms = sql_number(row, 2 + N_SUMMED);
+}
+
+static bool read_total(struct reader *r)
+{
+    struct buf text = BUF_INIT(REPORT_SQL_BYTES);
+    buf_puts(&text, "SELECT ");
+    put_sums(&text, r->sql);
+    buf_puts(&text, ", coalesce(min(wall_ms), 0), coalesce(max(wall_ms), 0) FROM request WHERE " BILLED);
+    bool ok = buf_check(&text, "the bill's question", r->err) && query(r, text.p, on_total, r->report);
+    buf_free(&text);
     return ok;
 }
 
-static bool add_group(struct ledger_report *report, int64_t *cap, sqlite3_stmt *stmt, struct err *err)
+static bool add_group(struct reader *r, const struct sql_row *row)
 {
+    struct ledger_report *report = r->report;
     if (report->n_groups == REPORT_MAX_GROUPS)
-        return err_set(err, ERR_LIMIT, "the bill has over %d groups; ask for a shorter time with --since",
+        return err_set(r->err, ERR_LIMIT, "the bill has over %d groups; ask for a shorter time with --since",
                        REPORT_MAX_GROUPS);
-    if (report->n_groups == *cap) {
-        int64_t grown = *cap ? *cap * 2 : 16;
+    if (report->n_groups == r->cap) {
+        int64_t grown = r->cap ? r->cap * 2 : 16;
         struct report_group *groups = reallocarray(report->groups, (size_t)grown, sizeof *groups);
         if (!groups)
-            return err_nomem(err, "the bill");
+            return err_nomem(r->err, "the bill");
         report->groups = groups;
-        *cap = grown;
+        r->cap = grown;
     }
     struct report_group *g = &report->groups[report->n_groups++];
-    ledger_text(g->name, sizeof g->name, str_of(db_text(stmt, 0)));
-    g->sums = read_sums(stmt, 1);
+    ledger_text(g->name, sizeof g->name, str_of(sql_text(row, 0)));
+    g->sums = read_sums(row, 1);
     return true;
 }
 
-static bool read_groups(const struct reader *r, enum report_by by, struct ledger_report *report)
+static void on_group(void *ctx, const struct sql_row *row)
 {
-    char sql[REPORT_SQL_BYTES];
-    sqlite3_stmt *stmt = NULL;
-    int64_t cap = 0;
-    int rc = 0;
-    snprintf(sql, sizeof sql, "SELECT %s, " SUMS " FROM request WHERE " BILLED " GROUP BY 1 ORDER BY 1",
-             groupings[by].expression);
-    if (ask(r, sql, &stmt))
-        while ((rc = db_step(&r->db, stmt, r->err)) == SQLITE_ROW)
-            if (!add_group(report, &cap, stmt, r->err)) {
-                rc = 0;
-                break;
-            }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE;
+    struct reader *r = ctx;
+    r->failed = r->failed || !add_group(r, row);
 }
 
-static bool read_outcomes(const struct reader *r, struct ledger_report *report)
+static bool read_groups(struct reader *r, enum report_by by)
 {
-    sqlite3_stmt *stmt = NULL;
-    int rc = 0;
-    if (ask(r, "SELECT outcome, count(*) FROM request WHERE wall_ms >= ? GROUP BY 1", &stmt))
-        while ((rc = db_step(&r->db, stmt, r->err)) == SQLITE_ROW)
-            for (int i = 0; i < LEDGER_OUTCOMES; i++)
-                if (strcmp(db_text(stmt, 0), ledger_outcome_names[i]) == 0)
-                    report->outcomes[i] = sqlite3_column_int64(stmt, 1);
-    sqlite3_finalize(stmt);
-    report->answered = report->outcomes[LEDGER_OK];
-    return rc == SQLITE_DONE;
-}
-
-/* Tiers beyond the last place (a configuration renamed many times) share it. */
-static bool read_tiers(const struct reader *r, struct ledger_report *report)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = 0;
-    if (ask(r,
-            "SELECT tier, min(tier_rank), count(*) FROM request WHERE wall_ms >= ? AND outcome = 'ok'"
-            " GROUP BY 1 ORDER BY 2, 1",
-            &stmt))
-        while ((rc = db_step(&r->db, stmt, r->err)) == SQLITE_ROW) {
-            bool full = report->n_tiers == REPORT_MAX_TIERS;
-            struct report_tier *t = &report->tiers[full ? REPORT_MAX_TIERS - 1 : report->n_tiers++];
-            ledger_text(t->tier, sizeof t->tier, full ? STR("(others)") : str_of(db_text(stmt, 0)));
-            t->rank = sqlite3_column_int(stmt, 1);
-            t->requests += sqlite3_column_int64(stmt, 2);
-        }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE;
-}
-
-#define ANSWERED "FROM request WHERE wall_ms >= ?1 AND outcome = 'ok' AND local = ?2 AND ttft_us >= 0"
-
-/* The value at `rank` (from 0) of the sorted times to first token; with rank -1 their number. */
-static bool read_ttft(const struct reader *r, bool local, int64_t rank, int64_t *ret)
-{
-    sqlite3_stmt *stmt = NULL;
-    const char *sql = rank < 0 ? "SELECT count(*) " ANSWERED
-                               : "SELECT ttft_us " ANSWERED " ORDER BY ttft_us LIMIT 1 OFFSET ?3";
-    bool ok = ask(r, sql, &stmt);
-    if (ok) {
-        sqlite3_bind_int(stmt, 2, local);
-        if (rank >= 0)
-            sqlite3_bind_int64(stmt, 3, rank);
-        ok = db_step(&r->db, stmt, r->err) == SQLITE_ROW;
-    }
-    if (ok)
-        *ret = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
+    struct buf text = BUF_INIT(REPORT_SQL_BYTES);
+    const char *expression = groupings[by].expression;
+    buf_printf(&text, "SELECT %s, ", expression ? expression : r->sql->backend->day);
+    put_sums(&text, r->sql);
+    buf_puts(&text, " FROM request WHERE " BILLED " GROUP BY 1 ORDER BY 1");
+    bool ok = buf_check(&text, "the bill's question", r->err) && query(r, text.p, on_group, r);
+    buf_free(&text);
     return ok;
 }
 
-static bool read_latency(const struct reader *r, bool local, struct report_latency *ret)
+static void on_outcome(void *ctx, const struct sql_row *row)
+{
+    struct ledger_report *report = ctx;
+    for (int i = 0; i < LEDGER_OUTCOMES; i++)
+        if (strcmp(sql_text(row, 0), ledger_outcome_names[i]) == 0)
+            report->outcomes[i] = sql_number(row, 1);
+    report->answered = report->outcomes[LEDGER_OK];
+}
+
+/* Tiers beyond the last place (a configuration renamed many times) share it. */
+static void on_tier(void *ctx, const struct sql_row *row)
+{
+    struct ledger_report *report = ctx;
+    bool full = report->n_tiers == REPORT_MAX_TIERS;
+    struct report_tier *t = &report->tiers[full ? REPORT_MAX_TIERS - 1 : report->n_tiers++];
+    ledger_text(t->tier, sizeof t->tier, full ? STR("(others)") : str_of(sql_text(row, 0)));
+    t->rank = (int)sql_number(row, 1);
+    t->requests += sql_number(row, 2);
+}
+
+static void on_number(void *ctx, const struct sql_row *row)
+{
+    *(int64_t *)ctx = sql_number(row, 0);
+}
+
+#define ANSWERED "FROM request WHERE wall_ms >= $1 AND outcome = 'ok' AND local = $2 AND ttft_us >= 0"
+
+/* The value at `rank` (from 0) of the sorted times to first token; with rank -1 their number. */
+static bool read_ttft(struct reader *r, bool local, int64_t rank, int64_t *ret)
+{
+    struct sql_value values[] = {sql_of_int(r->report->since_ms), sql_of_int(local), sql_of_int(rank)};
+    const char *text = rank < 0 ? "SELECT count(*) " ANSWERED
+                                : "SELECT ttft_us " ANSWERED " ORDER BY ttft_us LIMIT 1 OFFSET $3";
+    return r->sql->backend->query(r->sql, text, values, rank < 0 ? 2 : 3, on_number, ret, r->err);
+}
+
+static bool read_latency(struct reader *r, bool local, struct report_latency *ret)
 {
     *ret = (struct report_latency){.ttft_p50_us = -1, .ttft_p95_us = -1};
     if (!read_ttft(r, local, -1, &ret->requests))
@@ -242,40 +236,46 @@ static bool read_latency(const struct reader *r, bool local, struct report_laten
            read_ttft(r, local, (ret->requests * 95 + 99) / 100 - 1, &ret->ttft_p95_us);
 }
 
-static bool read_possibly_billed(const struct reader *r, struct ledger_report *report)
+static void on_possibly_billed(void *ctx, const struct sql_row *row)
 {
-    sqlite3_stmt *stmt = NULL;
-    bool ok =
-        ask(r,
-            "SELECT count(*), capped_sum(uncertain_pico_usd, iif(outcome = 'possibly_billed', cost_pico_usd, 0))"
-            " FROM request WHERE wall_ms >= ?"
-            " AND (uncertain_attempts > 0 OR outcome = 'possibly_billed')",
-            &stmt) &&
-        db_step(&r->db, stmt, r->err) == SQLITE_ROW;
-    if (ok) {
-        report->possibly_billed.requests = sqlite3_column_int64(stmt, 0);
-        report->possibly_billed.pico_usd = sqlite3_column_int64(stmt, 1);
-    }
-    sqlite3_finalize(stmt);
+    struct ledger_report *report = ctx;
+    report->possibly_billed.requests = sql_number(row, 0);
+    report->possibly_billed.pico_usd = money_add(sql_number(row, 1), sql_number(row, 2));
+}
+
+static bool read_possibly_billed(struct reader *r)
+{
+    struct buf text = BUF_INIT(REPORT_SQL_BYTES);
+    const char *const *sum = r->sql->backend->sum;
+    buf_printf(&text,
+               "SELECT count(*), %suncertain_pico_usd%s,"
+               " %sCASE WHEN outcome = 'possibly_billed' THEN cost_pico_usd ELSE 0 END%s"
+               " FROM request WHERE wall_ms >= $1 AND (uncertain_attempts > 0 OR outcome = 'possibly_billed')",
+               sum[0], sum[1], sum[0], sum[1]);
+    bool ok = buf_check(&text, "the bill's question", r->err) && query(r, text.p, on_possibly_billed, r->report);
+    buf_free(&text);
     return ok;
 }
 
-bool report_read(const char *path, int64_t since_ms, enum report_by by, struct ledger_report **ret, struct err *err)
+bool report_read(const char *where, int64_t since_ms, enum report_by by, struct ledger_report **ret, struct err *err)
 {
-    struct reader r = {.since_ms = since_ms, .err = err};
     struct ledger_report *report = calloc(1, sizeof *report);
+    struct reader r = {.report = report, .err = err};
     bool ok = false;
     if (!report)
         return err_nomem(err, "the bill");
     report->since_ms = since_ms;
-    if (!db_open(path, false, &r.db, err))
-        goto out;
-    ok = db_exec(&r.db, "BEGIN", err) && schema_readable(&r.db, err) && read_total(&r, report) &&
-         read_groups(&r, by, report) && read_outcomes(&r, report) && read_tiers(&r, report) &&
-         read_latency(&r, true, &report->local) && read_latency(&r, false, &report->upstream) &&
-         read_possibly_billed(&r, report);
-out:
-    db_close(&r.db);
+    if (store_open_reader(where, &r.sql, err))
+        ok = read_total(&r) && read_groups(&r, by) &&
+             query(&r, "SELECT outcome, count(*) FROM request WHERE wall_ms >= $1 GROUP BY 1", on_outcome, report) &&
+             query(&r,
+                   "SELECT tier, min(tier_rank), count(*) FROM request WHERE wall_ms >= $1 AND outcome = 'ok'"
+                   " GROUP BY 1 ORDER BY 2, 1",
+                   on_tier, report) &&
+             read_latency(&r, true, &report->local) && read_latency(&r, false, &report->upstream) &&
+             read_possibly_billed(&r);
+    if (r.sql)
+        r.sql->backend->close(r.sql);
     if (!ok) {
         report_free(report);
         return false;
@@ -293,50 +293,44 @@ void report_free(struct ledger_report *r)
 }
 
 /* ---- a conversation ---- */
-static struct report_turn read_turn(sqlite3_stmt *stmt)
+struct teller {
+    bool (*on_turn)(void *ctx, const struct report_turn *t);
+    void *ctx;
+    bool enough;
+};
+
+static void on_turn(void *ctx, const struct sql_row *row)
 {
-    int64_t v[17];
-    for (int i = 5; i < 17; i++)
-        v[i] = sqlite3_column_int64(stmt, i);
+    struct teller *teller = ctx;
+    int64_t v[13];
+    for (int i = 0; i < 13; i++)
+        v[i] = sql_number(row, 5 + i);
     struct report_turn t = {
-        .wall_ms = sqlite3_column_int64(stmt, 0), .local = v[5],
-        .local_tokens = {.prompt = v[6], .cached = v[7], .completion = v[8], .reasoning = v[9]},
-        .upstream_tokens = {.prompt = v[10], .cached = v[11], .cache_write = v[12], .completion = v[13],
-                            .reasoning = v[14]},
-        .cost_pico_usd = v[15], .uncertain_pico_usd = v[16], .frontier_pico_usd = sqlite3_column_int64(stmt, 17),
+        .wall_ms = sql_number(row, 0), .local = v[0],
+        .local_tokens = {.prompt = v[1], .cached = v[2], .completion = v[3], .reasoning = v[4]},
+        .upstream_tokens = {.prompt = v[5], .cached = v[6], .cache_write = v[7], .completion = v[8], .reasoning = v[9]},
+        .cost_pico_usd = v[10], .uncertain_pico_usd = v[11], .frontier_pico_usd = v[12],
     };
-    ledger_text(t.tier, sizeof t.tier, str_of(db_text(stmt, 1)));
-    ledger_text(t.model, sizeof t.model, str_of(db_text(stmt, 2)));
-    ledger_text(t.kind, sizeof t.kind, str_of(db_text(stmt, 3)));
-    ledger_text(t.outcome, sizeof t.outcome, str_of(db_text(stmt, 4)));
-    return t;
+    ledger_text(t.tier, sizeof t.tier, str_of(sql_text(row, 1)));
+    ledger_text(t.model, sizeof t.model, str_of(sql_text(row, 2)));
+    ledger_text(t.kind, sizeof t.kind, str_of(sql_text(row, 3)));
+    ledger_text(t.outcome, sizeof t.outcome, str_of(sql_text(row, 4)));
+    teller->enough = teller->enough || !teller->on_turn(teller->ctx, &t);
 }
 
 bool report_conversation(const char *where, uint64_t conversation,
-                         bool (*on_turn)(void *ctx, const struct report_turn *t), void *ctx, struct err *err)
+                         bool (*tell)(void *ctx, const struct report_turn *t), void *ctx, struct err *err)
 {
-    static const char sql[] =
+    static const char text[] =
         "SELECT wall_ms, tier, model, kind, outcome, local, local_prompt, local_cached, local_completion,"
         " local_reasoning, upstream_prompt, upstream_cached, upstream_cache_write, upstream_completion,"
         " upstream_reasoning, cost_pico_usd, uncertain_pico_usd, frontier_pico_usd FROM request"
-        " WHERE conversation = ? AND conversation <> 0 AND outcome NOT IN ('open', 'lost') ORDER BY wall_ms, id";
-    struct db db;
-    sqlite3_stmt *stmt = NULL;
-    if (!db_open(where, false, &db, err))
+        " WHERE conversation = $1 AND conversation <> 0 AND outcome NOT IN ('open', 'lost') ORDER BY wall_ms, id";
+    struct teller teller = {.on_turn = tell, .ctx = ctx};
+    struct sql *sql;
+    if (!store_open_reader(where, &sql, err))
         return false;
-    bool ok = db_exec(&db, "BEGIN", err) && schema_readable(&db, err) && db_prepare(&db, sql, &stmt, err);
-    if (ok) {
-        struct db_binder b = db_bind(stmt);
-        db_put_int(&b, (int64_t)conversation);
-        int rc;
-        while ((rc = db_step(&db, stmt, err)) == SQLITE_ROW) {
-            struct report_turn t = read_turn(stmt);
-            if (!on_turn(ctx, &t))
-                break;
-        }
-        ok = rc != 0;
-    }
-    sqlite3_finalize(stmt);
-    db_close(&db);
+    bool ok = sql->backend->query(sql, text, SQL_VALUES(sql_of_int((int64_t)conversation)), on_turn, &teller, err);
+    sql->backend->close(sql);
     return ok;
 }

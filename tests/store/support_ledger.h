@@ -4,7 +4,8 @@
 
 #include "store/ledger.h"
 
-/* Path of the test's ledger in a fresh folder that ledger_remove takes away. Static storage. */
+/* Path of the test's ledger in a fresh folder that ledger_remove takes away, or the address of an emptied database.
+ * Static storage. */
 const char *ledger_fresh(void);
 void ledger_remove(void);
 struct ledger *ledger_must_open(void);

@@ -143,7 +143,7 @@ static void test_keys_requests_a_minute_are_counted_and_refused(void **state)
     assert_int_equal(ledger_query("SELECT count(*) FROM request"), 4);
     assert_ok(keys_usage(l, "key_1", &used, &err), err);
     assert_int_equal(used.minute_requests, 3);
-    assert_int_equal(ledger_query("SELECT last_used_ms > 0 FROM api_key"), 1);
+    assert_int_equal(ledger_query("SELECT count(*) FROM api_key WHERE last_used_ms > 0"), 1);
 }
 
 static void test_keys_tokens_a_minute_are_set_aside_and_corrected(void **state)

@@ -49,7 +49,7 @@ static void read_clash(void *ctx, const struct sql_row *row)
 {
     struct job *job = ctx;
     job->ok = false;
-    if (sql_number(row, 0) || sql_number(row, 1))
+    if (sql_number(row, 0))
         err_set(&job->err, ERR_INVALID, "a key of this id or secret exists already");
     else
         err_set(&job->err, ERR_INVALID, "a key named %s exists already; choose another name, or revoke that one",

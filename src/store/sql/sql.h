@@ -79,10 +79,16 @@ struct sql_backend {
     /* false with *ret_unknown: the connection broke, and nobody knows whether all of it or nothing was committed. */
     bool (*commit)(struct sql *sql, bool *ret_unknown, struct err *err);
     void (*rollback)(struct sql *sql);
+    /* A statement of a report, run at once; SQL_VALUES stand for $1, $2 in the order of their first appearance. */
+    bool (*query)(struct sql *sql, const char *text, const struct sql_value *values, int n, sql_on_row *on_row,
+                  void *ctx, struct err *err);
     /* Whether a writer of this number, last heard of at beat_ms, is dead. */
     bool (*is_dead)(const struct sql *sql, int64_t owner, int64_t beat_ms);
     int64_t (*number)(const struct sql_row *row, int column);
     const char *(*text)(const struct sql_row *row, int column);
+    /* Where the two differ: what stands before and behind a column to sum it up to at most INT64_MAX (of no rows: 0),
+     * and the day, UTC, of wall_ms. */
+    const char *sum[2], *day;
 };
 
 static inline int64_t sql_number(const struct sql_row *row, int column)

@@ -58,7 +58,7 @@ const char *const sql_texts[SQL_STMTS] = {
     [SQL_OWNER_ROWS] = "SELECT " ROW_STATE " FROM request WHERE outcome = 'open' AND owner = $1",
     [SQL_KEY_ADD] = "INSERT INTO api_key (" KEY ", digest)"
                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, $14)",
-    [SQL_KEY_CLASH] = "SELECT id = $1, digest = $2, name = $3 FROM api_key"
+    [SQL_KEY_CLASH] = "SELECT CASE WHEN id = $1 OR digest = $2 THEN 1 ELSE 0 END FROM api_key"
                       " WHERE id = $1 OR digest = $2 OR (name = $3 AND revoked_ms = 0)",
     [SQL_KEY_FIND] = "SELECT " KEY " FROM api_key WHERE digest = $1",
     [SQL_KEY_NAMED] = "SELECT " KEY " FROM api_key WHERE id = $1 OR name = $1"

@@ -52,14 +52,10 @@ static void bind(sqlite3_stmt *stmt, const struct sql_value *values, int n)
     }
 }
 
-static bool sqlite_send(struct sql *sql, enum sql_stmt which, const struct sql_value *values, int n,
-                        sql_on_row *on_row, void *ctx, struct err *err)
+static bool run_rows(struct sqlite *s, sqlite3_stmt *stmt, const struct sql_value *values, int n, sql_on_row *on_row,
+                     void *ctx, struct err *err)
 {
-    struct sqlite *s = of(sql);
-    if (!prepared(s, &s->stmts[which], sql_texts[which], err))
-        return false;
-    sqlite3_stmt *stmt = s->stmts[which];
-    struct sql_row row = {.sql = sql, .from = stmt};
+    struct sql_row row = {.sql = &s->sql, .from = stmt};
     int rc;
     bind(stmt, values, n);
     while ((rc = db_step(&s->db, stmt, err)) == SQLITE_ROW)
@@ -67,6 +63,24 @@ static bool sqlite_send(struct sql *sql, enum sql_stmt which, const struct sql_v
             on_row(ctx, &row);
     sqlite3_reset(stmt);
     return rc == SQLITE_DONE;
+}
+
+static bool sqlite_send(struct sql *sql, enum sql_stmt which, const struct sql_value *values, int n,
+                        sql_on_row *on_row, void *ctx, struct err *err)
+{
+    struct sqlite *s = of(sql);
+    if (!prepared(s, &s->stmts[which], sql_texts[which], err))
+        return false;
+    return run_rows(s, s->stmts[which], values, n, on_row, ctx, err);
+}
+
+static bool sqlite_query(struct sql *sql, const char *text, const struct sql_value *values, int n, sql_on_row *on_row,
+                         void *ctx, struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = db_prepare(&of(sql)->db, text, &stmt, err) && run_rows(of(sql), stmt, values, n, on_row, ctx, err);
+    sqlite3_finalize(stmt);
+    return ok;
 }
 
 static bool sqlite_sync(struct sql *sql, struct err *err)
@@ -119,7 +133,8 @@ static void sqlite_close(struct sql *sql)
 
 static const struct sql_backend backend = {
     .close = sqlite_close, .begin = sqlite_begin, .send = sqlite_send, .sync = sqlite_sync, .commit = sqlite_commit,
-    .rollback = sqlite_rollback, .is_dead = sqlite_is_dead, .number = sqlite_number, .text = sqlite_text,
+    .rollback = sqlite_rollback, .query = sqlite_query, .is_dead = sqlite_is_dead, .number = sqlite_number,
+    .text = sqlite_text, .sum = {"capped_sum(", ")"}, .day = "strftime('%Y-%m-%d', wall_ms / 1000, 'unixepoch')",
 };
 
 static bool become_owner(struct sqlite *s, struct err *err)
@@ -179,6 +194,25 @@ bool sqlite_open(const char *path, bool power, struct sql **ret, struct err *err
     if (!sqlite_open_file(path, power, &s, err))
         return false;
     if (!checkpointer_start(s, checkpoint_limits, &s->checkpointer, err)) {
+        sqlite_close(&s->sql);
+        return false;
+    }
+    *ret = &s->sql;
+    return true;
+}
+
+bool sqlite_open_reader(const char *path, struct sql **ret, struct err *err)
+{
+    struct sqlite *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err, "the bill");
+    s->sql.backend = &backend;
+    s->owners.fd = -1;
+    if (!db_open(path, false, &s->db, err)) {
+        free(s);
+        return false;
+    }
+    if (!db_exec(&s->db, "BEGIN", err) || !schema_readable(&s->db, err)) {
         sqlite_close(&s->sql);
         return false;
     }

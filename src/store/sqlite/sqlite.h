@@ -23,4 +23,7 @@ bool sqlite_open_file(const char *path, bool power, struct sqlite **ret, struct 
 /* The same with a checkpoint thread. */
 bool sqlite_open(const char *path, bool power, struct sql **ret, struct err *err);
 
+/* One that only reads, inside a transaction that sees one moment; it never creates, writes or checkpoints. */
+bool sqlite_open_reader(const char *path, struct sql **ret, struct err *err);
+
 #endif
