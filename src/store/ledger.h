@@ -132,6 +132,8 @@ struct ledger_options {
 bool ledger_default_path(char *buf, size_t size, struct err *err);
 /* Whether it is the address of a database ("postgresql://user@host/database?..."), not a path. */
 bool ledger_is_address(const char *where);
+/* Whether that address is well-formed and holds no password. */
+bool ledger_check_address(const char *address, struct err *err);
 /* Opens or creates (parent folders too, for the owner's eyes only), migrates, and marks what dead processes left
  * open. `where` is a path or an address without a password (ERR_INVALID: PGPASSWORD or ~/.pgpass hold it). */
 bool ledger_open(const char *where, const struct ledger_options *o, struct ledger **ret, struct err *err);

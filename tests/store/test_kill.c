@@ -1,4 +1,4 @@
-/* 200 processes that write rows are killed at random moments. What they had been told was settled is in the ledger,
+/* Processes that write rows are killed at random moments. What they had been told was settled is in the ledger,
  * once and unchanged; everything else is accounted for as lost or possibly billed; the file is whole. And new
  * processes may come in crowds. */
 #include "../support.h"
@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "support_ledger.h"
 
-#define KILLS 200
+#define KILLS 200   /* RUNG_TEST_KILLS says another number */
 #define MAX_DELAY_US 30000
 #define COST 7
 #define RESERVE 9
@@ -49,6 +49,8 @@ static void child(int fd, int first_row)
     }
 }
 
+static int slowness;
+
 /* One life: returns the number after the last row it used, and counts what was told. */
 static int live_and_die(int life, int first_row, int64_t told[3])
 {
@@ -62,7 +64,7 @@ static int live_and_die(int life, int first_row, int64_t told[3])
         child(fds[1], first_row);
     }
     close(fds[1]);
-    usleep((useconds_t)(rng_unit(11, 0, (uint64_t)life) * MAX_DELAY_US));
+    usleep((useconds_t)(rng_unit(11, 0, (uint64_t)life) * MAX_DELAY_US * slowness));
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (!WIFSIGNALED(status))
@@ -75,35 +77,41 @@ static int live_and_die(int life, int first_row, int64_t told[3])
     return next + 1; /* a row may have been begun and not told */
 }
 
-static void test_ledger_200_kills_lose_no_settled_row_and_double_none(void **state)
+static void test_ledger_kills_lose_no_settled_row_and_double_none(void **state)
 {
     (void)state;
     int64_t told[3] = {0};
-    int next = 0;
-    ledger_fresh();
-    for (int life = 0; life < KILLS; life++)
+    int next = 0, kills = getenv("RUNG_TEST_KILLS") ? (int)strtol(getenv("RUNG_TEST_KILLS"), NULL, 10) : KILLS;
+    bool file = !ledger_is_address(ledger_fresh());
+    slowness = file ? 1 : 20; /* it takes a while to connect */
+    for (int life = 0; life < kills; life++)
         next = live_and_die(life, next, told);
+    if (!file) /* nobody waits here for the silence of the dead */
+        ledger_query("UPDATE owner SET beat_ms = 0");
     ledger_close(ledger_must_open()); /* buries the last one */
     int64_t settled = ledger_query("SELECT count(*) FROM request WHERE outcome = 'ok'");
     int64_t lost = ledger_query("SELECT count(*) FROM request WHERE outcome = 'lost'");
     int64_t billed = ledger_query("SELECT count(*) FROM request WHERE outcome = 'possibly_billed'");
     int64_t rows = ledger_query("SELECT count(*) FROM request");
-    print_message("%d kills: %lld rows settled, %lld lost, %lld possibly billed\n", KILLS, (long long)settled,
+    print_message("%d kills: %lld rows settled, %lld lost, %lld possibly billed\n", kills, (long long)settled,
                   (long long)lost, (long long)billed);
-    assert_true(told[TOLD_SETTLED] > KILLS); /* else the kills came too early to prove anything */
+    assert_true(told[TOLD_SETTLED] > kills); /* else the kills came too early to prove anything */
     /* A kill may fall between the commit and the telling: at most one row more a life. */
-    assert_in_range(settled, told[TOLD_SETTLED], told[TOLD_SETTLED] + KILLS);
-    assert_in_range(rows, told[TOLD_BEGUN], told[TOLD_BEGUN] + KILLS);
+    assert_in_range(settled, told[TOLD_SETTLED], told[TOLD_SETTLED] + kills);
+    assert_in_range(rows, told[TOLD_BEGUN], told[TOLD_BEGUN] + kills);
     assert_int_equal(rows, settled + lost + billed);
-    assert_in_range(lost + billed, 1, KILLS);
+    assert_in_range(lost + billed, 1, kills);
+    assert_int_equal(ledger_query("SELECT spent_pico_usd + reserved_pico_usd FROM spend"),
+                     ledger_query("SELECT sum(cost_pico_usd + uncertain_pico_usd) FROM request"));
     assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'ok' AND"
-                                  " cost_pico_usd <> iif(upstream_prompt > 0, 7, 0)"),
+                                  " cost_pico_usd <> CASE WHEN upstream_prompt > 0 THEN 7 ELSE 0 END"),
                      0);
     assert_int_equal(ledger_query("SELECT count(DISTINCT id) FROM request"), rows);
     assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE outcome = 'announced'"), 0);
     assert_int_equal(
         ledger_query("SELECT count(*) FROM request WHERE outcome = 'possibly_billed' AND uncertain_pico_usd <> 9"), 0);
-    assert_int_equal(ledger_query("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    if (file)
+        assert_int_equal(ledger_query("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
     ledger_remove();
 }
 
@@ -140,7 +148,7 @@ static void test_ledger_opens_in_several_new_processes_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ledger_200_kills_lose_no_settled_row_and_double_none),
+        cmocka_unit_test(test_ledger_kills_lose_no_settled_row_and_double_none),
         cmocka_unit_test(test_ledger_opens_in_several_new_processes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void test_ledger_settled_row_holds_what_was_said(void **state)
                      " upstream_completion = 4 AND upstream_reasoning = 2 AND confidence = -1"),
         1);
     assert_int_equal(ledger_query("SELECT count(*) FROM attempt"), 2);
-    assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE n = 0 AND local AND outcome = 'low_confidence'"),
+    assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE n = 0 AND local = 1 AND outcome = 'low_confidence'"),
                      1);
     ledger_close(l);
 }

@@ -244,6 +244,8 @@ static void test_report_says_when_there_is_no_ledger_yet(void **state)
     struct ledger_report *r = NULL;
     assert_false(report_read(path, 0, REPORT_BY_TIER, &r, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
+    if (ledger_is_address(path))
+        return;
     assert_non_null(strstr(err.msg, path));
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -276,6 +278,8 @@ static void lock_folders(mode_t mode)
 static void test_report_from_a_folder_that_may_not_be_written(void **state)
 {
     (void)state;
+    if (ledger_is_address(path))
+        skip();
     struct err err = ERR_INIT;
     struct ledger *l = ledger_must_open();
     struct ledger_row row = ledger_sample(1, 1);

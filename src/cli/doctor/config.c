@@ -78,6 +78,10 @@ void doctor_check_ledger(struct doctor *d, const struct config *c)
         doctor_add(d, FINDING_NOTE, "ledger", NULL, "none is kept ('ledger: off'), so rung bill has nothing to show");
         return;
     }
+    if (c->ledger_path && ledger_is_address(c->ledger_path)) {
+        doctor_add(d, FINDING_NOTE, "ledger", NULL, "%s (asked when rung serve starts)", c->ledger_path);
+        return;
+    }
     snprintf(path, sizeof path, "%s", c->ledger_path ? c->ledger_path : "");
     if (!c->ledger_path && !ledger_default_path(path, sizeof path, &err)) {
         doctor_add_err(d, FINDING_PROBLEM, "ledger", "set HOME, or 'ledger' in the configuration", &err);

@@ -11,6 +11,7 @@
 #include "data/json.h"
 #include "gateway/config/config_parse.h"
 #include "gateway/residency/residency.h"
+#include "store/ledger.h"
 
 #define CONFIG_ARENA_BYTES (16u << 20)
 
@@ -39,6 +40,7 @@ static const char *const top_keys[] = {
     "reference_price_usd_per_mtok",
     "reasoning_factor",
     "ledger",
+    "store",
     "threads",
     "memory",
     "load_timeout_ms",
@@ -186,6 +188,21 @@ static bool read_ledger(struct config_reader *r, const struct yaml_node *n)
                          "'durability' must be process (a killed process loses nothing) or power");
     r->c->ledger_power = str_is(text, "power");
     return true;
+}
+
+/* A database in the ledger file's place; what opens either is the same call. */
+static bool read_store(struct config_reader *r, const struct yaml_node *n)
+{
+    struct str text;
+    if (!yaml_to_str(n, r->name, "store", &text, r->err))
+        return false;
+    if (r->c->ledger_path)
+        return yaml_fail(n, r->name, r->err, "'store' and the path of 'ledger' both say where the ledger is; keep one");
+    r->c->ledger_path = arena_strdup(&r->c->arena, text);
+    if (!r->c->ledger_path)
+        return err_nomem(r->err, "the configuration");
+    struct err why = ERR_INIT;
+    return ledger_check_address(r->c->ledger_path, &why) || yaml_fail(n, r->name, r->err, "'store': %s", why.msg);
 }
 
 static bool read_limits(struct config_reader *r, const struct yaml_node *n)
@@ -360,6 +377,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         ((n = yaml_get(root, "confidence")) && !read_confidence(r, n)) ||
         ((n = yaml_get(root, "privacy")) && !read_privacy(r, n)) ||
         ((n = yaml_get(root, "ledger")) && !read_ledger(r, n)) ||
+        ((n = yaml_get(root, "store")) && !read_store(r, n)) ||
         ((n = yaml_get(root, "limits")) && !read_limits(r, n)) ||
         ((n = yaml_get(root, "metrics")) && !read_metrics(r, n)) ||
         ((n = yaml_get(root, "tls")) && !read_tls(r, n)) ||

@@ -6,17 +6,18 @@
 #include "base/clock.h"
 #include "store/postgres/postgres_private.h"
 
-#define PATIENCE_FIRST_MS 250
+#define PATIENCE_FIRST_MS 50
 #define PATIENCE_MAX_MS 8000
 
 /* A password in the configuration would end in backups and screenshots. */
-static bool check_address(const char *address, struct err *err)
+bool postgres_check_address(const char *address, struct err *err)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(address, &why);
     bool ok = options != NULL;
     if (!ok)
-        err_set(err, ERR_INVALID, "the store's address is not one of PostgreSQL: write postgresql://user@host/database");
+        err_set(err, ERR_INVALID,
+                "the store's address is not one of PostgreSQL: write postgresql://user@host/database");
     for (PQconninfoOption *o = options; ok && o && o->keyword; o++)
         if (o->val && o->val[0] && (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0))
             ok = err_set(err, ERR_INVALID,
@@ -28,7 +29,7 @@ static bool check_address(const char *address, struct err *err)
 
 bool postgres_new(const char *address, struct postgres **ret, struct err *err)
 {
-    if (!check_address(address, err))
+    if (!postgres_check_address(address, err))
         return false;
     struct postgres *p = calloc(1, sizeof *p);
     if (p)
@@ -156,7 +157,8 @@ static bool migrate_from(struct postgres *p, int64_t version, struct err *err)
 bool postgres_migrate(struct postgres *p, struct err *err)
 {
     int64_t version;
-    return postgres_exec(p, "BEGIN", NULL, err) && postgres_exec(p, "SELECT pg_advisory_xact_lock(1920298606)", NULL, err) &&
+    return postgres_exec(p, "BEGIN", NULL, err) &&
+           postgres_exec(p, "SELECT pg_advisory_xact_lock(1920298606)", NULL, err) &&
            version_of(p, &version, err) && migrate_from(p, version, err) && postgres_exec(p, "COMMIT", NULL, err);
 }
 

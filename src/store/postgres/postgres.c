@@ -54,11 +54,13 @@ static bool postgres_wait(struct sql *sql, struct err *err)
     return postgres_sync(of(sql), err);
 }
 
+/* A server that is told to end may have committed before it says so, and its connection may look whole for a moment:
+ * whatever fails here, the outcome is unknown. */
 static bool postgres_commit(struct sql *sql, bool *ret_unknown, struct err *err)
 {
     struct postgres *p = of(sql);
     bool ok = queue_text(p, "COMMIT", NULL, err) && postgres_sync(p, err);
-    *ret_unknown = !ok && !p->conn;
+    *ret_unknown = !ok;
     return ok;
 }
 
@@ -113,7 +115,8 @@ static void postgres_close(struct sql *sql)
 static const struct sql_backend backend = {
     .close = postgres_close, .begin = postgres_begin, .send = postgres_send, .sync = postgres_wait,
     .commit = postgres_commit, .rollback = postgres_rollback, .query = postgres_query, .is_dead = postgres_is_dead,
-    .number = postgres_number, .text = postgres_text, .sum = {"least(coalesce(sum(", "), 0), 9223372036854775807)::bigint"},
+    .number = postgres_number, .text = postgres_text,
+    .sum = {"least(coalesce(sum(", "), 0), 9223372036854775807)::bigint"},
     .day = "to_char(to_timestamp(wall_ms / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 };
 

@@ -12,6 +12,7 @@
 #define POSTGRES_DEAD_MS 20000
 #define POSTGRES_WAIT_MS 10000
 
+bool postgres_check_address(const char *address, struct err *err);
 /* Connects, migrates and takes an owner number. The address may not hold a password. */
 bool postgres_open(const char *address, struct sql **ret, struct err *err);
 /* One that only reads, inside a transaction that sees one moment. */

@@ -27,8 +27,9 @@ const char *const postgres_migrations[] = {
     ", cache_write" N ", completion" N ", reasoning" N ", cost_pico_usd" N ", reserved_pico_usd" N ", ttft_us" N
     ", total_us" N ", confidence DOUBLE PRECISION NOT NULL, PRIMARY KEY (request, n));"
     "CREATE TABLE api_key ("
-    "  id TEXT COLLATE \"C\" PRIMARY KEY, name" T ", digest" T " UNIQUE, prefix" T ", models" T ", tiers" T ", privacy" T
-    ", rights" T ", requests_per_min" N ", tokens_per_min" N ", budget_day_pico_usd" N ", budget_month_pico_usd" N
+    "  id TEXT COLLATE \"C\" PRIMARY KEY, name" T ", digest" T " UNIQUE, prefix" T ", models" T ", tiers" T
+    ", privacy" T ", rights" T ", requests_per_min" N ", tokens_per_min" N ", budget_day_pico_usd" N
+    ", budget_month_pico_usd" N
     ", created_ms" N ", expires_ms" N ", revoked_ms" N ", last_used_ms" N ");"
     "CREATE UNIQUE INDEX api_key_name ON api_key (name) WHERE revoked_ms = 0;"
     /* Small and always written: room in every page, so that an update touches no index. */

@@ -76,7 +76,7 @@ struct sql_backend {
     bool (*send)(struct sql *sql, enum sql_stmt stmt, const struct sql_value *values, int n, sql_on_row *on_row,
                  void *ctx, struct err *err);
     bool (*sync)(struct sql *sql, struct err *err);
-    /* false with *ret_unknown: the connection broke, and nobody knows whether all of it or nothing was committed. */
+    /* false with *ret_unknown: nobody knows whether all of it or nothing was committed. */
     bool (*commit)(struct sql *sql, bool *ret_unknown, struct err *err);
     void (*rollback)(struct sql *sql);
     /* A statement of a report, run at once; SQL_VALUES stand for $1, $2 in the order of their first appearance. */
