@@ -331,6 +331,35 @@ static void test_stream_of_thought_text_and_calls_is_told_event_by_event(void **
     free_events(&e);
 }
 
+/* Asked for as a summary, what was thought comes in its events and its place, and is taken back from there. */
+static void test_stream_of_thought_as_a_summary(void **state)
+{
+    (void)state;
+    struct events e;
+    static const char *const want[] = {
+        "created", "in_progress",
+        "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
+        "reasoning_summary_text.done", "reasoning_summary_part.done", "output_item.done",
+        "output_item.added", "content_part.added", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    };
+    stream(EVENT("\"reasoning_content\":\"hm\"", "null") EVENT("\"content\":\"said\"", "\"stop\"") "data: [DONE]\n\n",
+           "{\"model\":\"big\",\"input\":\"x\",\"stream\":true,\"reasoning\":{\"summary\":\"auto\"}}", &e);
+    check_types(&e, want, (int)(sizeof want / sizeof want[0]));
+    assert_string_equal(json_at(e.at[4], "summary_index"), "0");
+    assert_string_equal(json_at(e.at[14], "response.output.0.summary.0.type"), "summary_text");
+    assert_string_equal(json_at(e.at[14], "response.output.0.summary.0.text"), "hm");
+    assert_string_equal(json_at(e.at[14], "response.output.0.content.0.text"), "");
+    free_events(&e);
+    stand_in_play(&upstream, (struct stand_in_script){.body = PLAIN("\"content\":\"ok\"", "stop")});
+    json_decref(ask("{\"model\":\"big\",\"input\":[{\"role\":\"user\",\"content\":\"x\"},{\"type\":\"reasoning\",\"summary\":["
+                    "{\"type\":\"summary_text\",\"text\":\"hm\"}]},{\"role\":\"assistant\",\"content\":\"said\"},"
+                    "{\"role\":\"user\",\"content\":\"y\"}]}", 200));
+    json_t *v = sent();
+    assert_string_equal(json_at(v, "messages.1.reasoning_content"), "hm");
+    json_decref(v);
+}
+
 /* Text behind a call is an item of its own, and the final response says the same. */
 static void test_stream_that_speaks_again_after_a_call_has_two_messages(void **state)
 {
@@ -392,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_response_has_items_usage_and_what_was_asked),
         cmocka_unit_test(test_response_cut_short_is_incomplete),
         cmocka_unit_test(test_stream_of_thought_text_and_calls_is_told_event_by_event),
+        cmocka_unit_test(test_stream_of_thought_as_a_summary),
         cmocka_unit_test(test_stream_that_speaks_again_after_a_call_has_two_messages),
         cmocka_unit_test(test_stream_that_says_nothing_has_an_empty_message),
         cmocka_unit_test(test_stream_that_breaks_ends_failed),

@@ -1,7 +1,9 @@
 /* Several answers to one question: choices of a local model and of an upstream, streamed and not, what they cost, and what ends them. */
 #include "data/json.h"
+#include "gateway/answer/answer.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/provider/provider.h"
+#include "store/report.h"
 #include "support_gateway.h"
 
 #define BOTH                                                                                                           \
@@ -18,6 +20,7 @@
 
 #define ASK(model, more)                                                                                               \
     "{\"model\":\"" model "\",\"messages\":[{\"role\":\"user\",\"content\":\"Say something.\"}]," more "}"
+#define ONE_CALL_PICO_USD INT64_C(160000000)   /* of PLAIN_ANSWER: 60 tokens at $1, 40 at $0.5, 20 at $4 a million */
 #define N_STREAMED 3
 
 static struct house house;
@@ -109,6 +112,28 @@ static void test_several_choices_of_an_upstream_are_calls_that_are_all_paid(void
     }
     json_decref(v);
     plain_free(&r);
+}
+
+/* A row each, and the bill of all is what the upstream charges for its calls. */
+static void test_several_answers_are_rows_whose_sum_is_exact(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    struct ledger_report *report = NULL;
+    struct err err = ERR_INIT;
+    house_open(&h, BOTH, upstream.port);
+    stand_in_play(&upstream, (struct stand_in_script){.body = PLAIN_ANSWER});
+    house_chat(&h, ASK("big", "\"n\":16"), &r);
+    assert_int_equal(r.status, 200);
+    plain_free(&r);
+    assert_ok(ledger_flush(h.gateway->ledger, &err), err);
+    assert_ok(report_read(h.ledger, 0, REPORT_BY_TIER, &report, &err), err);
+    assert_int_equal(report->total.requests, 16);
+    assert_int_equal(report->total.upstream.prompt, 16 * 100);
+    assert_int_equal(report->total.after_pico_usd, ONE_CALL_PICO_USD * 16);
+    report_free(report);
+    house_close(&h);
 }
 
 /* One seed for all would give the same answer again and again. */
@@ -241,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_several_choices_of_a_local_model_differ_and_are_the_same_again),
         cmocka_unit_test(test_several_choices_begin_with_the_only_one),
         cmocka_unit_test(test_several_choices_of_an_upstream_are_calls_that_are_all_paid),
+        cmocka_unit_test(test_several_answers_are_rows_whose_sum_is_exact),
         cmocka_unit_test(test_several_answers_with_one_seed_ask_with_different_ones),
         cmocka_unit_test(test_several_streams_carry_their_index_and_say_what_plain_ones_say),
         cmocka_unit_test(test_several_streams_of_an_upstream_are_told_apart),

@@ -57,10 +57,14 @@ struct responses_item {
 struct responses_output {
     const struct request *req;
     const struct reply *reply;
+    bool summary;                    /* what was thought goes where a summary of it was asked for */
     struct responses_item *items;    /* [n] */
     int n, cap;
     struct tool_calls calls;
 };
+
+/* Whether a summary of what is thought was asked for. */
+bool responses_wants_summary(const struct request *req);
 
 /* What the reply says so far, as items; free with responses_output_free. */
 bool responses_output_of(const struct request *req, const struct reply *reply, struct responses_output *ret);

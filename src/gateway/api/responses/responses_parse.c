@@ -93,7 +93,7 @@ static bool read_reasoning(struct responses_parse *p, const char *field, const j
         if (summary && !json_is_null(summary) &&
             (!json_is_string(summary) || strcmp(json_string_value(summary), "auto") != 0))
             return err_set(p->err, ERR_INVALID,
-                           "'reasoning.%s' must be \"auto\": reasoning comes whole, where the model shows it",
+                           "'reasoning.%s' must be \"auto\": what a model shows of its reasoning comes whole",
                            summaries[i]);
     }
     return !effort || json_is_null(effort) || responses_put(p, p->chat, "reasoning_effort", kept(effort));
@@ -379,7 +379,8 @@ static bool keep_repeated(const json_t *body, struct request *r, struct err *err
     json_key(&w, "reasoning");
     json_open_object(&w);
     repeat(&w, reasoning, "effort", "null");
-    repeat(&w, reasoning, "summary", "null");
+    const json_t *older = json_object_get(reasoning, "generate_summary");
+    repeat(&w, reasoning, "summary", json_is_string(older) ? "\"auto\"" : "null");
     json_close_object(&w);
     json_close_object(&w);
     struct str all = arena_str(r->arena, buf_view(&text));
@@ -388,6 +389,12 @@ static bool keep_repeated(const json_t *body, struct request *r, struct err *err
     if (ok)
         r->repeated = (struct str){all.p + 1, all.n - 2};
     return ok;
+}
+
+/* `reasoning` is what keep_repeated writes last. */
+bool responses_wants_summary(const struct request *req)
+{
+    return str_ends(req->repeated, STR("\"summary\":\"auto\"}"));
 }
 
 static bool read_body(struct responses_parse *p, struct request *ret)

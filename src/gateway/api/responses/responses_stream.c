@@ -70,6 +70,12 @@ static void send_item(struct responses_stream *st, const char *type, int item, b
     end_event(&e, out);
 }
 
+/* Whether an item is thought, and told as a summary. */
+static bool is_summary(const struct responses_stream *st, int item)
+{
+    return st->output.summary && st->output.items[item].kind == RESPONSES_REASONING;
+}
+
 /* What every event of a part says of its place. */
 static void begin_of_item(struct responses_stream *st, struct event *e, const char *type, int item)
 {
@@ -77,16 +83,32 @@ static void begin_of_item(struct responses_stream *st, struct event *e, const ch
     responses_put_id(&e->w, "item_id", &st->output, item);
     json_put_i64(&e->w, "output_index", item);
     if (st->output.items[item].kind != RESPONSES_CALL)
-        json_put_i64(&e->w, "content_index", 0);
+        json_put_i64(&e->w, is_summary(st, item) ? "summary_index" : "content_index", 0);
 }
 
-static void send_part(struct responses_stream *st, const char *type, int item, bool empty, struct buf *out)
+static void send_part(struct responses_stream *st, bool done, int item, struct buf *out)
 {
+    static const char *const types[2][2] = {
+        {"response.content_part.added", "response.content_part.done"},
+        {"response.reasoning_summary_part.added", "response.reasoning_summary_part.done"},
+    };
     struct event e;
-    begin_of_item(st, &e, type, item);
+    begin_of_item(st, &e, types[is_summary(st, item)][done], item);
     json_key(&e.w, "part");
-    responses_write_part(&e.w, &st->output, item, empty);
+    responses_write_part(&e.w, &st->output, item, !done);
     end_event(&e, out);
+}
+
+/* The name of what adds to a text, or completes it. */
+static const char *text_event(const struct responses_stream *st, int item, bool done)
+{
+    static const char *const types[3][2] = {
+        {"response.output_text.delta", "response.output_text.done"},
+        {"response.reasoning_text.delta", "response.reasoning_text.done"},
+        {"response.reasoning_summary_text.delta", "response.reasoning_summary_text.done"},
+    };
+    bool reasoning = st->output.items[item].kind == RESPONSES_REASONING;
+    return types[reasoning + is_summary(st, item)][done];
 }
 
 static void send_text_done(struct responses_stream *st, int item, struct buf *out)
@@ -94,7 +116,7 @@ static void send_text_done(struct responses_stream *st, int item, struct buf *ou
     const struct responses_item *i = &st->output.items[item];
     bool reasoning = i->kind == RESPONSES_REASONING;
     struct event e;
-    begin_of_item(st, &e, reasoning ? "response.reasoning_text.done" : "response.output_text.done", item);
+    begin_of_item(st, &e, text_event(st, item, true), item);
     json_put_str(&e.w, "text", responses_text(&st->output, i));
     if (!reasoning)
         responses_put_logprobs(&e.w, st->output.req, responses_tokens(&st->output, i), i->n_tokens);
@@ -126,7 +148,7 @@ static int open_item(struct responses_stream *st, enum responses_kind kind, int 
     item->token = st->tokens;
     send_item(st, "response.output_item.added", index, true, out);
     if (kind != RESPONSES_CALL)
-        send_part(st, "response.content_part.added", index, true, out);
+        send_part(st, false, index, out);
     return index;
 }
 
@@ -140,7 +162,7 @@ static void close_item(struct responses_stream *st, int index, struct buf *out)
         send_arguments_done(st, index, out);
     } else {
         send_text_done(st, index, out);
-        send_part(st, "response.content_part.done", index, false, out);
+        send_part(st, true, index, out);
     }
     send_item(st, "response.output_item.done", index, false, out);
 }
@@ -175,7 +197,7 @@ static void add_text(struct responses_stream *st, const struct answer_delta *d, 
         return;
     st->output.items[index].n += d->text.n;
     st->output.items[index].n_tokens += shown;
-    begin_of_item(st, &e, d->reasoning ? "response.reasoning_text.delta" : "response.output_text.delta", index);
+    begin_of_item(st, &e, text_event(st, index, false), index);
     json_put_str(&e.w, "delta", d->text);
     if (!d->reasoning)
         responses_put_logprobs(&e.w, st->output.req, d->token, shown);
@@ -256,7 +278,8 @@ void responses_first(const struct answer_stream *s, struct buf *out)
         buf_grow(out, SIZE_MAX);
         return;
     }
-    st->output = (struct responses_output){.req = s->req, .reply = s->reply};
+    st->output =
+        (struct responses_output){.req = s->req, .reply = s->reply, .summary = responses_wants_summary(s->req)};
     send_response(st, "response.created", RESPONSES_IN_PROGRESS, NULL, out);
     send_response(st, "response.in_progress", RESPONSES_IN_PROGRESS, NULL, out);
 }

@@ -46,7 +46,7 @@ static bool add_calls(struct responses_output *o)
 
 bool responses_output_of(const struct request *req, const struct reply *reply, struct responses_output *ret)
 {
-    *ret = (struct responses_output){.req = req, .reply = reply};
+    *ret = (struct responses_output){.req = req, .reply = reply, .summary = responses_wants_summary(req)};
     struct responses_item *item = reply->reasoning.n ? responses_add_item(ret, RESPONSES_REASONING) : NULL;
     if (item)
         item->n = reply->reasoning.n;
@@ -105,7 +105,7 @@ void responses_write_part(struct json_writer *w, const struct responses_output *
     const struct responses_item *item = &o->items[index];
     bool reasoning = item->kind == RESPONSES_REASONING;
     json_open_object(w);
-    json_put_cstr(w, "type", reasoning ? "reasoning_text" : "output_text");
+    json_put_cstr(w, "type", !reasoning ? "output_text" : o->summary ? "summary_text" : "reasoning_text");
     json_put_str(w, "text", empty ? STR("") : responses_text(o, item));
     if (!reasoning) {
         json_put_raw(w, "annotations", STR("[]"));
@@ -123,9 +123,9 @@ static const char *item_status(const struct responses_output *o, const struct re
                                                                                                     : "completed";
 }
 
-static void put_content(struct json_writer *w, const struct responses_output *o, int index, bool empty)
+static void put_parts(struct json_writer *w, const char *key, const struct responses_output *o, int index, bool empty)
 {
-    json_key(w, "content");
+    json_key(w, key);
     json_open_array(w);
     if (!empty)
         responses_write_part(w, o, index, false);
@@ -151,11 +151,12 @@ void responses_write_item(struct json_writer *w, const struct responses_output *
     if (item->kind == RESPONSES_CALL) {
         put_call(w, o, item->call, empty);
     } else {
-        if (item->kind == RESPONSES_MESSAGE)
+        bool reasoning = item->kind == RESPONSES_REASONING;
+        if (!reasoning)
             json_put_cstr(w, "role", "assistant");
         else
-            json_put_raw(w, "summary", STR("[]"));
-        put_content(w, o, index, empty);
+            put_parts(w, "summary", o, index, empty || !o->summary);
+        put_parts(w, "content", o, index, empty || (reasoning && o->summary));
     }
     json_close_object(w);
 }
