@@ -53,6 +53,9 @@ else
     echo "skipped: no vocabularies in $shared/vectors/tokenizer (RUNG_SHARED names another folder)"
 fi
 
+heading "a thousand slow clients beside a healthy one"
+measure "$B/bench/slow_clients"
+
 heading "what the gateway adds"
 measure bench/gateway.sh
 exit "$status"
