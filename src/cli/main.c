@@ -27,6 +27,7 @@ const struct command commands[] = {
     {"stop", "drop models that the running server has loaded", cmd_stop, "--url --config --help"},
     {"key", "make, list and revoke API keys with limits and budgets", cmd_key,
      "--models --tiers --rpm --tpm --budget-day --budget-month --privacy --expires --admin --json --config --help"},
+    {"audit", "check that an audit log was not changed", cmd_audit, "--json --help"},
     {"bill", "what was spent, and what it would have cost", cmd_bill,
      "--since --by --conversation --json --ledger --config --help"},
     {"init", "write a commented configuration", cmd_init, "--force --output --help"},

@@ -156,6 +156,8 @@ struct config {
     int64_t hold_ms;                     /* ceiling of the window for the others */
     int64_t deadline_ms;                 /* of a whole request, with all its attempts; 0: none */
     enum privacy privacy;                /* of requests that do not say */
+    const char *audit_path;              /* NULL: no audit log is kept */
+    bool audit_sync;                     /* each line of it is on the disk before a request goes on */
     struct residency *residency;         /* classes, patterns and rules; NULL: none (residency/residency.h) */
     bool has_budget;                     /* a budget of 0 spends nothing */
     int64_t budget_pico_usd_per_month;

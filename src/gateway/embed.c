@@ -126,7 +126,6 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
         .max_tokens = 1,                  /* nothing is answered; a budget sets little aside */
         .privacy = call->privacy,
         .privacy_class = call->privacy_class,
-        .privacy_header = call->privacy_header,
         .metadata = call->metadata,
         .conversation_id = call->conversation_id,
         .caller = call->caller,

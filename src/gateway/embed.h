@@ -21,7 +21,7 @@ struct embed_call {
     int64_t dimensions;                   /* 0: the model's own */
     bool truncate;                        /* what is longer than the context is cut at its end; else it is an error */
     enum privacy privacy;
-    struct str privacy_class, privacy_header;   /* as in struct request; or empty */
+    struct str privacy_class;             /* as in struct request; or empty */
     struct str metadata, conversation_id; /* raw object; or empty */
     struct str user;                      /* passed on to an upstream; or empty */
     const struct caller *caller;          /* NULL: nobody in particular */

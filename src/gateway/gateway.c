@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "gateway/answer/answer.h"
+#include "gateway/audit/audit.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/models.h"
 #include "gateway/residency/residency.h"
@@ -55,6 +57,7 @@ static void commons_close(struct commons *common)
         http_client_close(common->http);
     models_close(common->models);
     people_close(common->people);
+    audit_close(common->audit);
     ledger_close(common->ledger);
     sticky_close(common->sticky);
     metrics_close(common->metrics);
@@ -69,6 +72,7 @@ static bool commons_open(const struct config *c, bool no_ledger, struct commons 
     if (!metrics_open(&common->metrics, err) || !sticky_open(&common->sticky, err) ||
         !open_ledger(c, no_ledger, &common->ledger, err) ||
         !people_open(common->ledger, &common->people, err) ||
+        (c->audit_path && !no_ledger && !audit_open(c->audit_path, c->audit_sync, &common->audit, err)) ||
         !models_open(c, &common->models, err)) {
         commons_close(common);
         return false;
@@ -137,6 +141,10 @@ bool gateway_renew(struct gateway *old, struct config *c, const struct gateway_o
                    struct err *err)
 {
     bool off = !old->ledger;
+    if (old->commons->audit && !audit_reopen(old->commons->audit, err)) {
+        config_free(c);
+        return false;
+    }
     if (c->has_budget && off) {
         config_free(c);
         return err_set(err, ERR_INVALID, "a monthly budget needs the ledger, which was off at the start; restart Rung");
@@ -320,21 +328,28 @@ static void start_reply(const struct plan *plan, struct reply *r)
 static void answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)
 {
     struct plan plan;
+    struct err err = ERR_INIT;
     gateway_plan(g, req, &plan);
     start_reply(&plan, ret);
+    if (!audit_request(g->commons->audit, g->config, req, &plan, &ret->err)) {
+        ret->http_status = 503;           /* what cannot be noted is not done */
+        return;
+    }
     if (plan.verdict != PLAN_OK && plan.verdict != PLAN_NO_FIT) {
         refuse(&plan, ret);               /* refused before it became a task: no row */
         return;
     }
-    if (!account_begin(g, req, &plan, ret))
-        return;
-    if (plan.verdict == PLAN_NO_FIT)
-        refuse(&plan, ret);
-    else
-        escalate(g, req, &plan, sink, ret);
-    ret->total_us = (clock_ns() - req->arrived_ns) / 1000;
-    account_total(g->config, ret);
-    account_settle(g, req, ret);
+    if (account_begin(g, req, &plan, ret)) {
+        if (plan.verdict == PLAN_NO_FIT)
+            refuse(&plan, ret);
+        else
+            escalate(g, req, &plan, sink, ret);
+        ret->total_us = (clock_ns() - req->arrived_ns) / 1000;
+        account_total(g->config, ret);
+        account_settle(g, req, ret);
+    }
+    if (!audit_answer(g->commons->audit, req, ret, &err))
+        log_error("the audit log did not take the end of request %s: %s", req->id, err.msg);
 }
 
 void gateway_answer(struct gateway *g, struct request *req, const struct answer_sink *sink, struct reply *ret)

@@ -66,6 +66,7 @@ struct caller {
     struct str key;                      /* the API key that was presented, or empty: prompts of others stay unknown */
     const struct key_record *record;     /* of a key of the store; NULL: nothing is limited */
     bool admin;                          /* may change what concerns everybody */
+    struct str privacy;                  /* the class that the header x-rung-privacy asks for, or empty */
     const char *endpoint;                /* which path of this program's was asked; a constant */
 };
 
@@ -129,7 +130,7 @@ struct request {
     const struct embed_call *embed;      /* vectors are asked for, not an answer (gateway/embed.h); NULL: an answer */
     const char *job;                     /* in place of a kind in the ledger: "embed"; NULL: the kind */
     enum privacy privacy;
-    struct str privacy_class, privacy_header;   /* classes it asks for itself, by metadata.privacy and x-rung-privacy */
+    struct str privacy_class;            /* that it asks for itself, by metadata.privacy; or empty */
     const struct residency_verdict *residency;  /* the classes it is in; NULL: none (residency/residency.h) */
     struct str conversation_id;          /* metadata.conversation_id, or empty */
     struct str label;                    /* metadata.id, or empty: shown by `rung route` */

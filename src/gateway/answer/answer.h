@@ -28,6 +28,7 @@ struct commons {
     struct sticky *sticky;
     struct metrics *metrics;
     struct people *people;
+    struct audit *audit;                  /* NULL: none is kept */
 };
 
 /* One generation: a configuration, and what follows from it. */

@@ -34,6 +34,7 @@ static const char *const top_keys[] = {
     "deadline_ms",
     "privacy",
     "residency",
+    "audit",
     "prices",
     "budget_usd_per_month",
     "budget_max_tokens",
@@ -371,6 +372,7 @@ static bool read_root(struct config_reader *r, const struct yaml_node *root)
         return false;
     default_trait_starts(c);
     if (((n = yaml_get(root, "residency")) && !config_read_residency(r, n)) ||
+        ((n = yaml_get(root, "audit")) && !config_read_audit(r, n)) ||
         ((n = yaml_get(root, "traits")) && !config_read_traits(r, n)) ||
         ((n = yaml_get(root, "routes")) && !config_read_routes(r, n)) ||
         ((n = yaml_get(root, "aliases")) && !config_read_aliases(r, n)) ||

@@ -23,6 +23,7 @@ bool config_keep_fixed(struct config *c, const struct config *old, struct buf *n
 {
     note(notes, c->listen_port == old->listen_port && same_text(c->listen_host, old->listen_host), "listen");
     note(notes, c->ledger_power == old->ledger_power && same_text(c->ledger_path, old->ledger_path), "ledger");
+    note(notes, c->audit_sync == old->audit_sync && same_text(c->audit_path, old->audit_path), "audit");
     note(notes, c->threads == old->threads, "threads");
     note(notes, c->memory_bytes == old->memory_bytes, "memory");
     note(notes, c->load_timeout_ms == old->load_timeout_ms, "load_timeout_ms");
@@ -34,6 +35,7 @@ bool config_keep_fixed(struct config *c, const struct config *old, struct buf *n
          "limits");
     c->listen_port = old->listen_port;
     c->ledger_power = old->ledger_power;
+    c->audit_sync = old->audit_sync;
     c->threads = old->threads;
     c->memory_bytes = old->memory_bytes;
     c->load_timeout_ms = old->load_timeout_ms;
@@ -42,6 +44,7 @@ bool config_keep_fixed(struct config *c, const struct config *old, struct buf *n
     c->max_queue = old->max_queue;
     c->max_workers = old->max_workers;
     return (copy_text(c, old->listen_host, &c->listen_host) && copy_text(c, old->ledger_path, &c->ledger_path) &&
+            copy_text(c, old->audit_path, &c->audit_path) &&
             copy_text(c, old->prefix_folder, &c->prefix_folder)) ||
            err_nomem(err, "the configuration");
 }

@@ -1,4 +1,5 @@
-/* The `residency` section: patterns, classes and rules, and the class of a route. Whatever is not understood is an
+/* The `residency` and `audit` sections: patterns, classes and rules, the class of a route, the log of all that.
+ * Whatever is not understood is an
  * error, and so is a class that asks for a region or a retention no upstream declares: a rule that cannot be kept must
  * not look kept. */
 #include "gateway/config/config_parse.h"
@@ -270,4 +271,16 @@ bool config_read_residency(struct config_reader *r, const struct yaml_node *n)
     if (!yaml_to_str(v, r->name, "default", &name, r->err))
         return false;
     return str_is(name, "any") || class_named(r, v, s, &s->default_class);
+}
+
+bool config_read_audit(struct config_reader *r, const struct yaml_node *n)
+{
+    static const char *const keys[] = {"path", "sync", NULL};
+    const struct yaml_node *path = yaml_get(n, "path"), *sync = yaml_get(n, "sync");
+    if (!yaml_only_keys(n, r->name, keys, r->err))
+        return false;
+    if (!path)
+        return yaml_fail(n, r->name, r->err, "'audit' needs 'path', the file to append to");
+    return config_read_path(r, path, "path", "", &r->c->audit_path) &&
+           (!sync || yaml_to_bool(sync, r->name, "sync", &r->c->audit_sync, r->err));
 }

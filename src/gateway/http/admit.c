@@ -4,13 +4,15 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "gateway/answer/answer.h"
+#include "gateway/audit/audit.h"
 
 #define HEADER_TEXT 200
 
 /* What a web page may read of a reply's headers. */
 static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confidence, x-rung-reason, x-rung-request-id, "
-                                      "x-rung-cost-usd, retry-after, x-ratelimit-limit-requests, "
+                                      "x-rung-cost-usd, x-rung-privacy, retry-after, x-ratelimit-limit-requests, "
                                       "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
                                       "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
                                       "x-ratelimit-reset-tokens";
@@ -93,6 +95,14 @@ bool gateway_may_listen(const struct config *c, const char *host, struct err *er
 }
 
 /* Who asks, where that is asked for. */
+/* Whoever is not let in is noted too, where that is wished; that it cannot be noted lets nobody in. */
+static void note_denied(struct gateway *g, const struct caller *caller, const char *why)
+{
+    struct err err = ERR_INIT;
+    if (!audit_denied(g->commons->audit, caller->endpoint, why, &err))
+        log_error("%s", err.msg);
+}
+
 static bool admit_caller(struct gateway *g, struct http_exchange *x, write_error error, struct key_record *record,
                          struct caller *caller)
 {
@@ -100,6 +110,7 @@ static bool admit_caller(struct gateway *g, struct http_exchange *x, write_error
     if (people_know(g->commons->people, g->config, record, caller, &err))
         return true;
     bool unknown = err.code == ERR_NOT_FOUND;
+    note_denied(g, caller, "key");
     page_fail(x, error, unknown ? 401 : 503, err.msg, NULL, unknown ? "invalid_api_key" : NULL);
     return false;
 }
@@ -111,12 +122,14 @@ bool admit(struct gateway *g, struct http_exchange *x, bool needs_key, write_err
     struct str host = http_header(x, "Host"), origin = http_header(x, "Origin");
     char text[HEADER_TEXT];
     if (!host_allowed(c, host)) {
+        note_denied(g, caller, "host");
         page_fail(x, error, 403,
                   "the Host header names a host that is not this one; add it to 'allowed_hosts' if it is",
                   NULL, "host_not_allowed");
         return false;
     }
     if (origin.p && !origin_allowed(c, origin)) {
+        note_denied(g, caller, "origin");
         page_fail(x, error, 403, "pages of this origin may not use Rung; add it to 'allowed_origins' if they should",
                   NULL, "origin_not_allowed");
         return false;

@@ -8,6 +8,7 @@
 #include "gateway/api/fields.h"
 #include "gateway/http/pages.h"
 #include "gateway/people/people.h"
+#include "gateway/residency/residency.h"
 #include "store/money.h"
 
 #define REQUEST_ARENA_MAX (160u << 20)
@@ -61,6 +62,18 @@ static void put_rates(struct http_exchange *x, const struct caller *caller, cons
     put_rate(x, "tokens", key->limits.tokens_per_min, rate->tokens_left, rate->tokens_reset_s);
 }
 
+/* Which classes held, and why. */
+static void put_privacy(struct conversation *c)
+{
+    char text[HEADER_TEXT];
+    const struct request *asked = &c->answers.asked[0];
+    residency_describe(asked, text, sizeof text);
+    if (!text[0] && asked->privacy == PRIVACY_LOCAL)
+        snprintf(text, sizeof text, "local");
+    if (text[0])
+        put_header(c->x, "x-rung-privacy", text);
+}
+
 /* r: the first of several answers; whole: all is known that they cost. */
 static void put_reply_headers(struct conversation *c, const struct reply *r, bool whole)
 {
@@ -75,6 +88,7 @@ static void put_reply_headers(struct conversation *c, const struct reply *r, boo
         put_header(c->x, "x-rung-model", r->model);
     if (r->reason[0])
         put_header(c->x, "x-rung-reason", r->reason);
+    put_privacy(c);
     if (r->confidence >= 0) {
         snprintf(text, sizeof text, "%.4f", r->confidence);
         put_header(c->x, "x-rung-confidence", text);
@@ -244,7 +258,6 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
         struct conversation c = {.x = x, .dialect = dialect, .req = &req, .out = BUF_INIT(PAGE_MAX_BYTES)};
         req.arrived_ns = http_arrived_ns(x);
         trace_context_parse(http_header(x, "traceparent"), &req.trace);
-        req.privacy_header = http_header(x, "x-rung-privacy");
         req.caller = caller;
         req.anthropic_beta = http_header(x, "anthropic-beta");
         req.gone = client_gone;

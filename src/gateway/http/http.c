@@ -132,7 +132,8 @@ void gateway_handle(void *gateway, struct http_exchange *x)
     struct gateway *g = gateway;
     const struct path *path = find_path(http_path(x));
     const char *endpoint = path ? path->path : is_model(http_path(x)) ? "/v1/models/{model}" : "other";
-    struct caller caller = {.key = presented_key(x), .endpoint = endpoint, .admin = true};
+    struct caller caller = {
+        .key = presented_key(x), .privacy = http_header(x, "x-rung-privacy"), .endpoint = endpoint, .admin = true};
     metrics_http_begin(g->commons->metrics);
     answer(g, x, path, &caller);
     metrics_http_end(g->commons->metrics, endpoint, http_reply_status(x));

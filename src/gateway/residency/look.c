@@ -1,6 +1,7 @@
 /* Going through what a request would carry away: every text of the body where it was kept, else the messages, which
  * then are all there is. Strings are looked at as they mean, not as they are escaped. */
 #include "data/json.h"
+#include "gateway/embed.h"
 #include "gateway/residency/residency.h"
 
 static void look_at(const struct residency *r, struct str text, struct residency_verdict *v)
@@ -68,6 +69,8 @@ void residency_look(const struct residency *r, const struct request *req, struct
         look_at_json(r, req->json, &whole);
     if (req->anthropic.n && json_parse_object(req->anthropic, "the body", &native, NULL))
         look_at_json(r, native, &sent);
+    for (int i = 0; req->embed && i < req->embed->n; i++)
+        v->unread |= req->embed->inputs[i].tokens != NULL;
     v->unread |= req->prompt_tokens || (req->anthropic.n && !native) ||
                  (req->needs & (NEED_BIT(NEED_IMAGES) | NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)));
     json_decref(native);

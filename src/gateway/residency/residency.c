@@ -93,7 +93,7 @@ bool residency_judge(const struct config *c, struct request *req, enum task_kind
     const struct key_record *key = caller_record(req->caller);
     struct str key_class = str_of(key ? key->privacy : NULL);
     if (!set_named(c, req, &v, req->privacy_class, "metadata.privacy", err) ||
-        !set_named(c, req, &v, req->privacy_header, "x-rung-privacy", err) ||
+        !set_named(c, req, &v, req->caller ? req->caller->privacy : STR(""), "x-rung-privacy", err) ||
         !set_named(c, req, &v, key_class, "the privacy of the API key", err))
         return false;
     if (c->residency)
