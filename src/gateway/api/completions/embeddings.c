@@ -171,7 +171,6 @@ void page_embeddings(struct gateway *g, struct http_exchange *x, const struct ca
     bool base64 = false;
     if (embeddings_parse(http_body(x), &arena, &call, &base64, &err)) {
         call.caller = caller;
-        call.privacy_header = http_header(x, "x-rung-privacy");
         call.gone = client_gone;
         call.gone_ctx = x;
         call.arrived_ns = http_arrived_ns(x);
