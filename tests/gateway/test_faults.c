@@ -160,14 +160,27 @@ static int64_t rows_with(const struct house *h, enum ledger_outcome outcome)
 static struct stand_in spare;
 
 #define GOOD "{\"model\":\"s\",\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"spared\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"
-#define TIMEOUTS "timeouts_ms: {connect: 500, first_token: 500, idle: 500, total: 1500}, breaker: {failures: 1000}, retries: 0, "
+#define CONDUCT "timeouts_ms: {%s}, breaker: {failures: 1000}, retries: 0, "
+
+/* Short only where the fault is a silence, which ends by them; else a slow machine would see silences of its own. */
+static const char *timeouts_of(const struct fault *f)
+{
+    if (f->stream == INSIDE)
+        return "connect: 20000, first_token: 20000, idle: 500, total: 40000";
+    if (f->plain == 504 || f->plain == EITHER)
+        return "connect: 500, first_token: 500, idle: 500, total: 1500";
+    if (f->then == THEN_HANG && f->plain != 200)
+        return "connect: 20000, first_token: 1500, idle: 500, total: 3000";
+    return "connect: 20000, first_token: 20000, idle: 20000, total: 40000";
+}
 
 static void open_fault(struct house *h, const struct fault *f, uint16_t port)
 {
+    const char *scheme = f->tls ? "https" : "http";
     house_open(h,
-               "models: {alone: {base_url: '%s://127.0.0.1:%u/v1', " TIMEOUTS "}, safe: {base_url: '%s://127.0.0.1:%u/v1', " TIMEOUTS
+               "models: {alone: {base_url: '%s://127.0.0.1:%u/v1', " CONDUCT "}, safe: {base_url: '%s://127.0.0.1:%u/v1', " CONDUCT
                "fallback: [spare]}, spare: {base_url: 'http://127.0.0.1:%u/v1'}}\ntiers: [{name: far, model: alone}]\n",
-               f->tls ? "https" : "http", port, f->tls ? "https" : "http", port, spare.port);
+               scheme, port, timeouts_of(f), scheme, port, timeouts_of(f), spare.port);
 }
 
 static void try_fault(const struct fault *f)

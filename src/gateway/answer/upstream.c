@@ -54,10 +54,11 @@ static int64_t first_byte_ms(const struct upstream_run *run)
     return run->upstream->first_token_timeout_ms + (run->req->stream ? 0 : tokens * SLOW_TOKEN_MS);
 }
 
-/* The upstream's own limit, or what is left to the request. */
+/* The upstream's own limit, or what is left to the request: rounded up, so that the deadline has passed when it
+ * ends. */
 static int64_t total_ms(const struct upstream_run *run)
 {
-    int64_t left_ms = run->req->deadline_ns ? (run->req->deadline_ns - clock_ns()) / 1000000 : INT64_MAX;
+    int64_t left_ms = run->req->deadline_ns ? (run->req->deadline_ns - clock_ns()) / 1000000 + 2 : INT64_MAX;
     if (left_ms >= run->upstream->total_timeout_ms)
         return run->upstream->total_timeout_ms;
     return left_ms > 1 ? left_ms : 1;
