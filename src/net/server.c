@@ -335,12 +335,12 @@ static bool start_daemon(struct http_server *s, int fd, struct err *err)
 
 static void stop_accepting(struct http_server *s)
 {
+    atomic_store(&s->closing, true);
     for (int i = 0; i < s->n_daemons; i++) {
         MHD_socket listener = MHD_quiesce_daemon(s->daemons[i]);
         if (listener != MHD_INVALID_SOCKET)
             close(listener);
     }
-    atomic_store(&s->closing, true);
 }
 
 /* No exchange is live any more, or its reply is decided: libmicrohttpd must not stop while connections sleep. */

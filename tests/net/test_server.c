@@ -2,6 +2,7 @@
  * bodies, many requests at once, closing down. */
 #include "support_net.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -375,6 +376,47 @@ static void test_server_close_lets_running_requests_end(void **state)
     buf_free(&in);
 }
 
+static void *close_patiently(void *server)
+{
+    http_server_close(server, PATIENCE_MS);
+    return NULL;
+}
+
+/* Nobody listens any more: what is said from now on is said to a server that is closing. */
+static bool is_refused(void *port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(*(uint16_t *)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool refused = connect(fd, (struct sockaddr *)&a, sizeof a) != 0;
+    close(fd);
+    return refused;
+}
+
+static void test_server_that_closes_turns_new_requests_away_and_ends_their_connections(void **state)
+{
+    (void)state;
+    struct closing c = {0};
+    struct http_server *s = serve((struct http_server_options){0}, slow_handler, &c);
+    struct buf in = BUF_INIT(1 << 20);
+    uint16_t port = http_server_port(s);
+    pthread_t closer;
+    int running = dial(port), open = dial(port);
+    send_text(running, "GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(wait_count(&c.gate.inside, 1));
+    pthread_create(&closer, NULL, close_patiently, s);
+    assert_true(wait_for(is_refused, &port));
+    send_text(open, "GET /new HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(read_to_end(open, &in));
+    assert_true(has(&in, "HTTP/1.1 503") && has(&in, "Connection: close"));
+    atomic_store(&c.gate.open, true);
+    assert_true(read_to_end(running, &in));
+    assert_true(has(&in, "GET /last"));
+    pthread_join(closer, NULL);
+    close(running);
+    close(open);
+    buf_free(&in);
+}
+
 static void test_server_close_cuts_what_outlasts_the_grace(void **state)
 {
     (void)state;
@@ -405,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_server_says_when_the_port_is_taken),
         cmocka_unit_test(test_server_on_localhost_listens_on_both_families),
         cmocka_unit_test(test_server_close_lets_running_requests_end),
+        cmocka_unit_test(test_server_that_closes_turns_new_requests_away_and_ends_their_connections),
         cmocka_unit_test(test_server_close_cuts_what_outlasts_the_grace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,11 @@ static void put_server(struct json_writer *w, const struct config_upstream *u)
     put_text(w, "server.address", host);
 }
 
+static const char *operation_of(const struct request *req)
+{
+    return req->needs & NEED_BIT(NEED_EMBEDDING) ? "embeddings" : "chat";
+}
+
 static void put_usage(struct json_writer *w, const struct token_usage *u)
 {
     put_count(w, "gen_ai.usage.input_tokens", u->prompt);
@@ -129,13 +134,13 @@ static void write_attempt(struct json_writer *w, const struct config *c, const s
     const struct config_upstream *u = upstream_of(c, a);
     char name[200];
     bool failed = a->outcome != ATTEMPT_OK && a->outcome != ATTEMPT_LOW_CONFIDENCE;
-    snprintf(name, sizeof name, "chat %s", a->model);
+    snprintf(name, sizeof name, "%s %s", operation_of(req), a->model);
     span_begin(w, &req->trace, a->span, req->trace.span, name, a->upstream ? SPAN_CLIENT : SPAN_INTERNAL);
     put_time(w, "startTimeUnixNano", a->started_ns);
     put_time(w, "endTimeUnixNano", a->started_ns + a->total_us * 1000);
     json_key(w, "attributes");
     json_open_array(w);
-    put_text(w, "gen_ai.operation.name", "chat");
+    put_text(w, "gen_ai.operation.name", operation_of(req));
     put_text(w, "gen_ai.provider.name", provider_name(u));
     put_text(w, "gen_ai.request.model", u ? u->model : a->model);
     put_text(w, "gen_ai.response.model", a->upstream_model);
@@ -169,7 +174,7 @@ static void write_question(struct json_writer *w, const struct request *req, con
     put_text(w, "http.route", route);
     if (status)
         put_count(w, "http.response.status_code", status);
-    put_text(w, "gen_ai.operation.name", "chat");
+    put_text(w, "gen_ai.operation.name", operation_of(req));
     put_text(w, "gen_ai.response.model", reply->model);
     put_text(w, "gen_ai.response.id", req->id);
     put_usage(w, &reply->usage);
