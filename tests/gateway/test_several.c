@@ -1,6 +1,7 @@
 /* Several answers to one question: choices of a local model and of an upstream, streamed and not, what they cost, and what ends them. */
 #include "data/json.h"
 #include "gateway/answer/answer.h"
+#include "gateway/answer/several.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/provider/provider.h"
 #include "store/report.h"
@@ -112,6 +113,30 @@ static void test_several_choices_of_an_upstream_are_calls_that_are_all_paid(void
     }
     json_decref(v);
     plain_free(&r);
+}
+
+/* Else a batch would escape the class, the key and the deadline it was sent with. */
+static void test_several_parts_keep_what_came_beside_the_body(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(1u << 20);
+    struct caller caller = {.endpoint = "/"};
+    struct request parts[2] = {{.arena = &arena}, {.arena = &arena, .sampler.choice = 5}};
+    struct request req = {.arena = &arena, .id = "x", .n_answers = 2, .parts = parts, .caller = &caller, .deadline_ns = 7,
+                          .privacy_header = STR("local"), .anthropic_beta = STR("b")};
+    struct answers a;
+    struct err err = ERR_INIT;
+    assert_ok(answers_open(NULL, &req, NULL, &a, &err), err);
+    for (int i = 0; i < 2; i++) {
+        assert_true(str_is(a.asked[i].privacy_header, "local"));
+        assert_true(str_is(a.asked[i].anthropic_beta, "b"));
+        assert_ptr_equal(a.asked[i].caller, &caller);
+        assert_int_equal(a.asked[i].deadline_ns, 7);
+    }
+    assert_string_equal(a.asked[1].id, "x-1");
+    assert_int_equal(a.asked[1].sampler.choice, 5);
+    answers_free(&a);
+    arena_free(&arena);
 }
 
 /* A row each, and the bill of all is what the upstream charges for its calls. */
@@ -266,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_several_choices_of_a_local_model_differ_and_are_the_same_again),
         cmocka_unit_test(test_several_choices_begin_with_the_only_one),
         cmocka_unit_test(test_several_choices_of_an_upstream_are_calls_that_are_all_paid),
+        cmocka_unit_test(test_several_parts_keep_what_came_beside_the_body),
         cmocka_unit_test(test_several_answers_are_rows_whose_sum_is_exact),
         cmocka_unit_test(test_several_answers_with_one_seed_ask_with_different_ones),
         cmocka_unit_test(test_several_streams_carry_their_index_and_say_what_plain_ones_say),

@@ -23,11 +23,7 @@ static bool route_begin(void *ctx, const struct reply *r)
     struct several_route *to = ctx;
     struct answers *a = to->all;
     pthread_mutex_lock(&a->lock);
-    bool ok = !atomic_load(&a->stop);
-    if (ok) {
-        a->released = true;
-        ok = a->sink->begin(a->sink->ctx, to->index, r);
-    }
+    bool ok = !atomic_load(&a->stop) && a->sink->begin(a->sink->ctx, to->index, r);
     pthread_mutex_unlock(&a->lock);
     return ok;
 }
@@ -70,6 +66,17 @@ static void *make_some(void *ctx)
     return NULL;
 }
 
+/* What is known of the question beside its body holds for every part of it. */
+static void pass_on(const struct request *from, struct request *to)
+{
+    to->arrived_ns = from->arrived_ns;
+    to->deadline_ns = from->deadline_ns;
+    to->caller = from->caller;
+    to->trace = from->trace;
+    to->privacy_header = from->privacy_header;
+    to->anthropic_beta = from->anthropic_beta;
+}
+
 /* The request for one answer: the question's, or the part it stands for, under a name of its own. */
 static void ask(struct answers *a, int index)
 {
@@ -79,8 +86,7 @@ static void ask(struct answers *a, int index)
         one->sampler.choice = (uint32_t)index;
     if (a->n > 1)
         snprintf(one->id, sizeof one->id, "%.34s-%d", a->req->id, index);
-    one->arrived_ns = a->req->arrived_ns;
-    one->caller = a->req->caller;
+    pass_on(a->req, one);
     one->gone = gone;
     one->gone_ctx = a;
 }

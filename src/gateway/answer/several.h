@@ -22,7 +22,7 @@ struct answers_sink {
     bool (*begin)(void *ctx, int index, const struct reply *r);
     bool (*delta)(void *ctx, int index, const struct answer_delta *d);
     /* It is complete: its whole reply, costs included. Not called for one that failed. */
-    bool (*end)(void *ctx, int index, const struct reply *r);
+    void (*end)(void *ctx, int index, const struct reply *r);
 };
 
 struct answers {
@@ -31,7 +31,6 @@ struct answers {
     struct request *asked;           /* [n] what was asked for each answer: id, choice, and what req->parts say */
     struct reply *replies;           /* [n] */
     int failed;                      /* the first that is no answer; -1: all are */
-    bool released;                   /* a part of one has been seen */
     /* private */
     struct gateway *gateway;
     const struct answers_sink *sink; /* NULL: not streamed */

@@ -129,13 +129,13 @@ static bool stream_delta(void *ctx, int index, const struct answer_delta *d)
     return flush(c);
 }
 
-static bool stream_ended(void *ctx, int index, const struct reply *r)
+static void stream_ended(void *ctx, int index, const struct reply *r)
 {
     struct conversation *c = ctx;
     (void)r;
     if (c->dialect->ended)
         c->dialect->ended(&c->streams[index], &c->out);
-    return flush(c);
+    flush(c);
 }
 
 static void stream_end(struct conversation *c)
