@@ -3,6 +3,7 @@
 #define RUNG_GATEWAY_API_OLLAMA_INTERNAL_H
 
 #include "data/json.h"
+#include "gateway/api/fields.h"
 #include "gateway/api/ollama/ollama.h"
 
 struct ollama_parse {
@@ -15,6 +16,7 @@ struct ollama_parse {
     char image_field[96];         /* the first that holds images; empty: none does */
 };
 
+extern const struct field_name ollama_fields[];
 /* Both as struct dialect's parse. */
 bool ollama_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err);
 bool ollama_parse_generate(struct str body, struct arena *arena, struct request *ret, struct err *err);

@@ -2,12 +2,11 @@
  * field has a row; what is not honoured is refused by name. Options and messages have their own files. */
 #include <stdio.h>
 
-#include "gateway/api/fields.h"
 #include "gateway/api/ollama/ollama_internal.h"
 #include "gateway/api/openai/openai.h"
 
 /* How the chat parser's sentences name what was asked here. */
-static const struct field_name names[] = {
+const struct field_name ollama_fields[] = {
     {"max_tokens", "options.num_predict"},
     {"context_length", "options.num_ctx"},
     {"temperature", "options.temperature"},
@@ -219,10 +218,10 @@ static bool parse(struct str text, unsigned in, struct arena *arena, struct requ
     ok = ok && read_translated(&p, arena, ret);
     json_decref(body);
     if (!ok) {
-        fields_rename_sentence(names, err);
+        fields_rename_sentence(ollama_fields, err);
         return false;
     }
-    fields_rename_needs(names, ret);
+    fields_rename_needs(ollama_fields, ret);
     if (ret->needs & NEED_BIT(NEED_IMAGES)) {
         const char *field = arena_strdup(arena, str_of(p.image_field));
         ret->need_fields[NEED_IMAGES] = field ? field : "images";

@@ -244,6 +244,7 @@ const struct dialect ollama_chat = {
     .last = chat_last,
     .broken = line_broken,
     .error = ollama_write_error,
+    .fields = ollama_fields,
 };
 
 const struct dialect ollama_generate = {
@@ -256,4 +257,5 @@ const struct dialect ollama_generate = {
     .last = generate_last,
     .broken = line_broken,
     .error = ollama_write_error,
+    .fields = ollama_fields,
 };
