@@ -85,8 +85,9 @@ bool key_from_wishes(const struct key_wishes *w, int64_t now_ms, struct key_reco
         !read_usd(w->budget_month, "--budget-month", &k.limits.budget_month_pico_usd, err) ||
         !read_expires(w->expires, now_ms, &k.expires_ms, err))
         return false;
-    if (strcmp(privacy, "any") != 0 && strcmp(privacy, "local") != 0)
-        return err_set(err, ERR_INVALID, "--privacy is any or local, not '%s'", privacy);
+    if (!privacy[0] || strlen(privacy) >= sizeof k.privacy || strpbrk(privacy, " ,\"'\t\n"))
+        return err_set(err, ERR_INVALID, "--privacy takes any, local or the name of a class of the configuration, at "
+                                         "most %zu bytes", sizeof k.privacy - 1);
     snprintf(k.privacy, sizeof k.privacy, "%s", privacy);
     snprintf(k.rights, sizeof k.rights, "%s", w->admin ? "admin" : "");
     *ret = k;
