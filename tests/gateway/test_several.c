@@ -120,15 +120,15 @@ static void test_several_parts_keep_what_came_beside_the_body(void **state)
 {
     (void)state;
     struct arena arena = ARENA_INIT(1u << 20);
-    struct caller caller = {.endpoint = "/"};
+    struct caller caller = {.endpoint = "/", .privacy = STR("local")};
     struct request parts[2] = {{.arena = &arena}, {.arena = &arena, .sampler.choice = 5}};
     struct request req = {.arena = &arena, .id = "x", .n_answers = 2, .parts = parts, .caller = &caller, .deadline_ns = 7,
-                          .privacy_header = STR("local"), .anthropic_beta = STR("b")};
+                          .anthropic_beta = STR("b")};
     struct answers a;
     struct err err = ERR_INIT;
     assert_ok(answers_open(NULL, &req, NULL, &a, &err), err);
     for (int i = 0; i < 2; i++) {
-        assert_true(str_is(a.asked[i].privacy_header, "local"));
+        assert_true(str_is(a.asked[i].caller->privacy, "local"));
         assert_true(str_is(a.asked[i].anthropic_beta, "b"));
         assert_ptr_equal(a.asked[i].caller, &caller);
         assert_int_equal(a.asked[i].deadline_ns, 7);

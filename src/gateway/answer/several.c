@@ -73,7 +73,6 @@ static void pass_on(const struct request *from, struct request *to)
     to->deadline_ns = from->deadline_ns;
     to->caller = from->caller;
     to->trace = from->trace;
-    to->privacy_header = from->privacy_header;
     to->anthropic_beta = from->anthropic_beta;
 }
 
