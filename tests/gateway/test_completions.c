@@ -43,6 +43,15 @@ static json_t *ask_at(struct house *h, const char *path, const char *body)
     return v;
 }
 
+/* Of a value that is given up; to be freed. */
+static char *text_of(json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    assert_non_null(text);
+    json_decref(value);
+    return text;
+}
+
 static json_t *complete(const char *body) { return ask_at(&house, "/v1/completions", body); }
 
 static void assert_refused_at(struct house *h, const char *path, const char *body, int status, const char *part)
@@ -190,16 +199,16 @@ static void test_records_of_an_answer_are_those_of_its_echo(void **state)
     json_t *v = complete("{\"model\":\"starter\",\"prompt\":[40,41,42],\"max_tokens\":6,\"logprobs\":2,\"echo\":true,"
                          "\"temperature\":0,\"logit_bias\":{\"4095\":-100}}");
     const json_t *text = json_object_get(choice_at(v, 0), "text");
-    json_t *t = ask_at(&house, "/tokenize", json_dumps(json_pack("{s:O}", "content", text), 0));
-    json_t *body = json_pack("{s:s, s:O, s:i, s:i, s:b}", "model", "starter", "prompt", json_object_get(t, "tokens"),
-                             "max_tokens", 0, "logprobs", 2, "echo", 1);
-    char *dumped = json_dumps(body, 0);
-    json_t *echo = complete(dumped);
+    char *asked = text_of(json_pack("{s:O}", "content", text));
+    json_t *t = ask_at(&house, "/tokenize", asked);
+    char *body = text_of(json_pack("{s:s, s:O, s:i, s:i, s:b}", "model", "starter", "prompt", json_object_get(t, "tokens"),
+                             "max_tokens", 0, "logprobs", 2, "echo", 1));
+    json_t *echo = complete(body);
     if (json_array_size(json_object_get(t, "tokens")) == 9)   /* the text has the tokens that it was written in */
         assert_true(json_equal(json_object_get(choice_at(v, 0), "logprobs"),
                                json_object_get(choice_at(echo, 0), "logprobs")));
-    free(dumped);
-    json_decref(body);
+    free(asked);
+    free(body);
     json_decref(echo);
     json_decref(t);
     json_decref(v);
@@ -336,7 +345,7 @@ static void test_tokens_and_texts_turn_into_each_other(void **state)
     json_t *t = ask_at(&house, "/tokenize", "{\"model\":\"starter\",\"content\":\"" QUESTION "\"}");
     json_t *vllm = ask_at(&house, "/tokenize", "{\"prompt\":\"" QUESTION "\",\"return_token_strs\":true}");
     json_t *pieces = ask_at(&house, "/tokenize", "{\"content\":\"a \\u00fc\",\"with_pieces\":true}");
-    char *body = json_dumps(json_pack("{s:O}", "tokens", json_object_get(t, "tokens")), 0);
+    char *body = text_of(json_pack("{s:O}", "tokens", json_object_get(t, "tokens")));
     json_t *text = ask_at(&house, "/detokenize", body);
     assert_string_equal(json_at(text, "content"), QUESTION);
     assert_string_equal(json_at(text, "prompt"), QUESTION);
@@ -357,7 +366,7 @@ static void test_a_conversation_is_tokenised_through_its_template(void **state)
 {
     (void)state;
     json_t *t = ask_at(&house, "/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}");
-    char *body = json_dumps(json_pack("{s:O}", "tokens", json_object_get(t, "tokens")), 0);
+    char *body = text_of(json_pack("{s:O}", "tokens", json_object_get(t, "tokens")));
     json_t *text = ask_at(&house, "/detokenize", body);
     assert_non_null(strstr(json_at(text, "content"), "<|im_start|>user\nhello<|im_end|>"));
     free(body);
