@@ -3,6 +3,7 @@
  * processes may come in crowds. */
 #include "../support.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -10,7 +11,7 @@
 #include "support_ledger.h"
 
 #define KILLS 200   /* RUNG_TEST_KILLS says another number */
-#define MAX_DELAY_US 30000
+#define MAX_DELAY_US 20000
 #define COST 7
 #define RESERVE 9
 
@@ -64,6 +65,9 @@ static int live_and_die(int life, int first_row, int64_t told[3])
         child(fds[1], first_row);
     }
     close(fds[1]);
+    struct pollfd told_first = {.fd = fds[0], .events = POLLIN};
+    if (life % 4) /* one in four may die while it opens, the others while they write */
+        poll(&told_first, 1, 10000);
     usleep((useconds_t)(rng_unit(11, 0, (uint64_t)life) * MAX_DELAY_US * slowness));
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
