@@ -133,6 +133,7 @@ if [ -n "$proxied" ]; then
     # shellcheck disable=SC2086
     echo "nginx at its highest: $(median $highest_nginx) requests/s; the gateway bears $share of that"
 fi
+sleep 12                              # threads that a rush needed have gone
 memory after
 
 starts=''

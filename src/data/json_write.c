@@ -121,9 +121,44 @@ void json_i64(struct json_writer *w, int64_t v)
 }
 
 /* Fifteen digits hold every normal double that a person typed; a subnormal may need fewer, the rest needs 16 or 17. */
+/* A number of up to 15 digits with at most 12 behind the point, which most are: two different ones of so few digits are
+ * never the same double, so what divides back to v is the shortest there is. */
+static bool add_decimal(struct buf *b, double v)
+{
+    static const struct {
+        double scale;
+        int places;
+    } steps[] = {{1, 0}, {1e3, 3}, {1e6, 6}, {1e12, 12}};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        double scaled = fabs(v) * steps[i].scale;
+        if (scaled >= 1e15)
+            return false;
+        int64_t k = llrint(scaled);
+        if ((double)k / steps[i].scale != fabs(v))
+            continue;
+        char text[24], *end = text + sizeof text, *p = end;
+        int places = steps[i].places;
+        for (; places && k % 10 == 0; places--)
+            k /= 10;
+        for (int n = 0; n <= places || k; n++) {
+            if (n == places && n > 0)
+                *--p = '.';
+            *--p = (char)('0' + k % 10);
+            k /= 10;
+        }
+        if (v < 0)
+            *--p = '-';
+        buf_add(b, p, (size_t)(end - p));
+        return true;
+    }
+    return false;
+}
+
 static void add_f64(struct buf *b, double v)
 {
     char text[F64_TEXT_MAX];
+    if (v != 0 && add_decimal(b, v))
+        return;
     if (!isfinite(v)) {
         buf_puts(b, "null");
         return;

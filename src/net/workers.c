@@ -2,6 +2,7 @@
  * is, and who is told that the queue is full, belongs to the server. */
 #include "net/workers.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -37,7 +38,9 @@ static void *next_job(struct workers *w)
     pthread_mutex_lock(&w->lock);
     job = queue_pop(w->queue, 0);
     if (!job) {
-        w->threads--;
+        bool last = --w->threads == 0;
+        if (last)
+            malloc_trim(0);              /* after a rush: what many threads held need not stay */
         pthread_cond_signal(&w->ended);
     }
     pthread_mutex_unlock(&w->lock);
