@@ -15,6 +15,8 @@
 #include "store/ledger_private.h"
 #include "store/open.h"
 
+#define COMPANY_MS 5    /* how long a settled row may wait for one that somebody waits for ... */
+#define COMPANY_MAX 256 /* ... while there are fewer */
 #define RETRY_S 1    /* between tries, while the store refuses rows that nobody waits for */
 #define BURY_S 5     /* between looks for writers that died */
 
@@ -34,7 +36,9 @@ struct ledger {
     pthread_cond_t wake;         /* for the ledger thread: jobs, or the end */
     pthread_cond_t room;         /* for callers: the queue is not full */
     struct job_list queue;
-    bool idle;                   /* the ledger thread waits for `wake` */
+    int asked;                   /* jobs of the queue that somebody waits for */
+    bool idle;                   /* the ledger thread waits for `wake`: for any job ... */
+    bool patient;                /* ... or for one that somebody waits for, or many */
     int crowd;                   /* callers that wait for `room` */
     struct err failure;          /* of the last batch; code ERR_NONE: it was taken */
     int64_t month_pico_usd;      /* spent + reserved, as of the last commit */
@@ -124,6 +128,19 @@ static void put_back(struct ledger *l, struct job_list *kept)
     l->queue = *kept;
 }
 
+/* Under the lock: rows that nobody waits for are written together with the next that somebody does, if that comes
+ * soon. */
+static void wait_for_company(struct ledger *l)
+{
+    int64_t until_ns = clock_ns() + COMPANY_MS * 1000000;
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    int rc = 0;
+    l->patient = true;
+    while (rc != ETIMEDOUT && !l->stopping && !l->asked && l->queue.n < COMPANY_MAX)
+        rc = pthread_cond_timedwait(&l->wake, &l->lock, &until);
+    l->patient = false;
+}
+
 /* Under the lock: until there is work, or it is time to look for the dead. After a failure what was kept waits a
  * while, unless something new comes. */
 static void wait_for_work(struct ledger *l)
@@ -178,12 +195,15 @@ static void *ledger_main(void *arg)
     pthread_mutex_lock(&l->lock);
     for (;;) {
         wait_for_work(l);
+        if (l->queue.n && !l->failed)
+            wait_for_company(l);
         struct job_list batch;
         struct err err = ERR_INIT;
         bool last = l->stopping;
         list_init(&batch);
         for (struct job *job; (job = list_take(&l->queue));)
             list_add(&batch, job);
+        l->asked = 0;
         if (!last && clock_ms() >= l->bury_at_ms) {
             list_add(&batch, &l->bury);
             l->bury_at_ms = clock_ms() + BURY_S * 1000;
@@ -215,7 +235,8 @@ static bool enqueue(struct ledger *l, struct job *job, bool wait, struct err *er
     bool ok = wait_for_room(l, wait, err);
     if (ok) {
         list_add(&l->queue, job);
-        if (l->idle)
+        l->asked += !job->owned;
+        if (l->idle || (l->patient && (l->asked || l->queue.n >= COMPANY_MAX)))
             pthread_cond_signal(&l->wake);
     }
     pthread_mutex_unlock(&l->lock);
