@@ -287,8 +287,8 @@ static void fail_transfer(struct http_call *call, CURLcode code)
 {
     struct err err = call->fault;
     if (err.code == ERR_NONE)
-        err_set(&err, code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO, "the call to %s failed: %s", call->origin,
-                call->curl_message[0] ? call->curl_message : curl_easy_strerror(code));
+        err_set(&err, code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO, "the call to %s failed: %s",
+                call->origin, call->curl_message[0] ? call->curl_message : curl_easy_strerror(code));
     call_finish(call, false, &err);
 }
 

@@ -152,8 +152,9 @@ bool ledger_begin(struct ledger *l, const struct ledger_row *row, const struct k
  * month, or the tokens those of its minute (*ret, NULL allowed, says which): then do not call. Reservations end when
  * the row settles. */
 bool ledger_attempt(struct ledger *l, const struct ledger_reservation *r, struct ledger_verdict *ret, struct err *err);
-/* Queue the settled row, a copy, which is committed within milliseconds; with wait return when it is. Settling an id again changes nothing. A row
- * not waited for that the disk refuses is kept and tried again. Attempts in *row replace the announced ones. */
+/* Queue the settled row, a copy, which is committed within milliseconds; with wait return when it is. Settling an id
+ * again changes nothing. A row not waited for that the disk refuses is kept and tried again. Attempts in *row replace
+ * the announced ones. */
 bool ledger_settle(struct ledger *l, const struct ledger_row *row, bool wait, struct err *err);
 /* Returns when everything queued before the call is committed. */
 bool ledger_flush(struct ledger *l, struct err *err);
