@@ -39,14 +39,21 @@ static bool check_dimensions(const struct config_model *m, int64_t asked, int64_
                    (long long)has, m->matryoshka ? " at most" : "; shorter ones need 'matryoshka: true' of the model");
 }
 
+/* Nobody waits for them any more. */
+static bool is_useless(void *ctx)
+{
+    const struct request *req = ctx;
+    return answer_client_gone(req) || answer_late(req);
+}
+
 static bool embed_here(struct gateway *g, const struct request *req, int model, struct reply *reply,
                        struct attempt *a, struct err *err)
 {
     const struct embed_call *call = req->embed;
     int64_t has = local_model_info(g->local[model])->engine.n_embd;
     struct generation_request like = local_request(req);
-    struct embed_request er = {.n = call->n, .truncate = call->truncate, .gone = req->gone,
-                               .gone_ctx = req->gone_ctx, .load = like.load};
+    struct embed_request er = {.n = call->n, .truncate = call->truncate, .gone = is_useless,
+                               .gone_ctx = (void *)(uintptr_t)req, .load = like.load};
     if (!check_dimensions(&g->config->models[model], call->dimensions, has, err))
         return false;
     struct embed_text *texts = calloc((size_t)call->n, sizeof *texts);
@@ -73,6 +80,8 @@ enum attempt_end embed_attempt(struct gateway *g, const struct request *req, int
     reply->finish_reason = finish_reason_name(FINISH_STOP);
     if (ok)
         return END_ANSWER;
+    if (answer_late(req))
+        err_set(err, ERR_TIMEOUT, "the request's deadline passed while its vectors were made");
     return answer_client_gone(req) ? END_GONE : END_FAILED;
 }
 
@@ -134,6 +143,8 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
         .has_keep_alive = call->has_keep_alive,
         .keep_alive_ms = call->keep_alive_ms,
         .arrived_ns = call->arrived_ns ? call->arrived_ns : clock_ns(),
+        .deadline_ns = call->deadline_ns,
+        .trace = call->trace,
     };
     snprintf(r->id, sizeof r->id, "embd-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
     request_needs(r, NEED_EMBEDDING, "input");
@@ -169,6 +180,7 @@ static void take(struct reply *r, struct embed_reply *ret)
     ret->err = r->err;
     ret->http_status = r->outcome == REPLY_CANCELLED ? 503 : r->http_status ? r->http_status : 500;
     ret->retry_after_s = r->retry_after_s;
+    ret->code = r->code;
     ret->tier = r->tier;
     ret->model = r->model;
     ret->local = r->local;
@@ -190,7 +202,8 @@ void gateway_embed(struct gateway *g, const struct embed_call *call, struct embe
     *ret = (struct embed_reply){.err = ERR_INIT, .http_status = 400};
     if (check(call, &ret->err) && build(call, &arena, &req, &ret->err)) {
         gateway_answer(g, &req, NULL, &reply);
-        memcpy(ret->id, req.id, sizeof ret->id);
+        if (call->answered)
+            call->answered(call->answered_ctx, &req, &reply);
         take(&reply, ret);
         reply_free(&reply);
     }

@@ -30,6 +30,11 @@ struct embed_call {
     bool has_keep_alive;
     int64_t keep_alive_ms;
     int64_t arrived_ns;                   /* clock_ns; 0: now */
+    int64_t deadline_ns;                  /* as in struct request; 0: never */
+    struct trace_context trace;           /* empty: none */
+    /* Told what it became as a request, before that is gone; NULL: nobody. */
+    void (*answered)(void *ctx, const struct request *req, const struct reply *reply);
+    void *answered_ctx;
 };
 
 struct embed_reply {
@@ -38,7 +43,7 @@ struct embed_reply {
                                            * to blame */
     int http_status;
     int64_t retry_after_s;                /* 0: not known */
-    char id[40];
+    const char *code;                     /* as in struct reply; NULL: none */
     const char *tier, *model;             /* who answered */
     bool local;
     float *vectors;                       /* [n, dimensions], of length 1 each where the model is here */

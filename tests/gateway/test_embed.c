@@ -216,6 +216,49 @@ static void test_an_upstream_that_answers_nonsense_is_an_error(void **state)
     stand_in_close(&up);
 }
 
+/* What is said beside the body holds for vectors as for answers, on both paths. */
+static void test_headers_say_the_same_as_of_answers(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/v1/embeddings", "/api/embed"};
+    static const char json[] = "Content-Type: application/json\r\n";
+    struct stand_in up;
+    struct house h;
+    struct plain_reply r;
+    stand_in_open(&up);
+    house_open(&h, UPSTREAM, up.port);
+    stand_in_play(&up, (struct stand_in_script){
+        .body = "{\"data\":[{\"index\":0,\"embedding\":[0,1]}],\"usage\":{\"prompt_tokens\":7,\"total_tokens\":7}}"});
+    for (size_t i = 0; i < 2; i++) {
+        char headers[128];
+        plain_request(h.port, "POST", paths[i], json, "{\"model\":\"vec\",\"input\":\"a\"}", &r);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(plain_header(&r, "x-rung-model"), "vec");
+        assert_string_equal(plain_header(&r, "x-rung-cost-usd"), "0.000014000000");
+        assert_non_null(plain_header(&r, "x-request-id"));
+        plain_free(&r);
+        snprintf(headers, sizeof headers, "%sx-rung-privacy: local\r\n", json);
+        plain_request(h.port, "POST", paths[i], headers, "{\"model\":\"starter\",\"input\":\"a\"}", &r);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(plain_header(&r, "x-rung-privacy"), "local");
+        plain_free(&r);
+        snprintf(headers, sizeof headers, "%sx-rung-deadline-ms: soon\r\n", json);
+        plain_request(h.port, "POST", paths[i], headers, "{\"model\":\"vec\",\"input\":\"a\"}", &r);
+        assert_int_equal(r.status, 400);
+        plain_free(&r);
+    }
+    stand_in_play(&up, (struct stand_in_script){.hang_first = true});
+    for (size_t i = 0; i < 2; i++) {
+        char headers[128];
+        snprintf(headers, sizeof headers, "%sx-rung-deadline-ms: 50\r\n", json);
+        plain_request(h.port, "POST", paths[i], headers, "{\"model\":\"vec\",\"input\":\"a\"}", &r);
+        assert_int_equal(r.status, 504);
+        plain_free(&r);
+    }
+    house_close(&h);
+    stand_in_close(&up);
+}
+
 /* ---- the ledger ---- */
 
 static void test_a_row_says_that_vectors_were_made(void **state)
@@ -252,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_embedded_is_refused_by_name),
         cmocka_unit_test(test_an_upstream_is_asked_and_paid),
         cmocka_unit_test(test_an_upstream_that_answers_nonsense_is_an_error),
+        cmocka_unit_test(test_headers_say_the_same_as_of_answers),
         cmocka_unit_test(test_a_row_says_that_vectors_were_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

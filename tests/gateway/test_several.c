@@ -135,11 +135,30 @@ static void test_several_parts_keep_what_came_beside_the_body(void **state)
     }
     assert_string_equal(a.asked[1].id, "x-1");
     assert_int_equal(a.asked[1].sampler.choice, 5);
+    assert_ptr_not_equal(a.asked[0].arena, a.asked[1].arena);   /* they are written on two threads */
+    assert_ptr_not_equal(a.asked[0].arena, &arena);
     answers_free(&a);
     arena_free(&arena);
 }
 
 /* A row each, and the bill of all is what the upstream charges for its calls. */
+/* The class is found for each on its own thread. */
+static void test_several_answers_of_a_private_question_are_all_private(void **state)
+{
+    (void)state;
+    static const char private[] = "Content-Type: application/json\r\nx-rung-privacy: local\r\n";
+    struct plain_reply r;
+    int before = stand_in_requests(&upstream);
+    plain_request(house.port, "POST", "/v1/chat/completions", private, ASK("starter", "\"n\":8,\"max_tokens\":2"), &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(plain_header(&r, "x-rung-privacy"), "local");
+    plain_free(&r);
+    plain_request(house.port, "POST", "/v1/chat/completions", private, ASK("big", "\"n\":8"), &r);
+    assert_int_equal(r.status, 400);
+    plain_free(&r);
+    assert_int_equal(stand_in_requests(&upstream), before);
+}
+
 static void test_several_answers_are_rows_whose_sum_is_exact(void **state)
 {
     (void)state;
@@ -292,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_several_choices_begin_with_the_only_one),
         cmocka_unit_test(test_several_choices_of_an_upstream_are_calls_that_are_all_paid),
         cmocka_unit_test(test_several_parts_keep_what_came_beside_the_body),
+        cmocka_unit_test(test_several_answers_of_a_private_question_are_all_private),
         cmocka_unit_test(test_several_answers_are_rows_whose_sum_is_exact),
         cmocka_unit_test(test_several_answers_with_one_seed_ask_with_different_ones),
         cmocka_unit_test(test_several_streams_carry_their_index_and_say_what_plain_ones_say),

@@ -6,6 +6,8 @@
 
 #include "store/money.h"
 
+#define ONE_ARENA_MAX (1u << 20)
+
 /* One answer on its way to the sink of all. */
 struct several_route {
     struct answers *all;
@@ -88,6 +90,10 @@ static void ask(struct answers *a, int index)
     pass_on(a->req, one);
     one->gone = gone;
     one->gone_ctx = a;
+    if (a->arenas) {
+        a->arenas[index] = ARENA_INIT(ONE_ARENA_MAX);
+        one->arena = &a->arenas[index];
+    }
 }
 
 bool answers_open(struct gateway *g, struct request *req, const struct answers_sink *sink, struct answers *ret,
@@ -97,7 +103,8 @@ bool answers_open(struct gateway *g, struct request *req, const struct answers_s
     *ret = (struct answers){.req = req, .n = n, .gateway = g, .sink = sink, .failed = -1};
     ret->asked = n == 1 ? &ret->one_request : arena_array(req->arena, (size_t)n, sizeof *ret->asked);
     ret->replies = n == 1 ? &ret->one_reply : arena_array(req->arena, (size_t)n, sizeof *ret->replies);
-    if (!ret->asked || !ret->replies)
+    ret->arenas = n == 1 ? NULL : arena_array(req->arena, (size_t)n, sizeof *ret->arenas);
+    if (!ret->asked || !ret->replies || (n > 1 && !ret->arenas))
         return err_nomem(err, "the answers");
     pthread_mutex_init(&ret->lock, NULL);
     for (int i = 0; i < n; i++)
@@ -120,6 +127,8 @@ void answers_free(struct answers *a)
 {
     for (int i = 0; i < a->n; i++)
         reply_free(&a->replies[i]);
+    for (int i = 0; a->arenas && i < a->n; i++)
+        arena_free(&a->arenas[i]);
     pthread_mutex_destroy(&a->lock);
 }
 
@@ -131,6 +140,7 @@ struct token_usage answers_usage(const struct answers *a)
         bool again = a->replies[i].local && a->asked[i].sampler.choice > 0;
         sum.prompt += again ? 0 : u->prompt;
         sum.cached += again ? 0 : u->cached;
+        sum.cache_write += u->cache_write;
         sum.completion += u->completion;
         sum.reasoning += u->reasoning;
     }

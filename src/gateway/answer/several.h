@@ -37,6 +37,8 @@ struct answers {
     pthread_mutex_t lock;
     atomic_int next;
     atomic_bool stop;
+    struct arena *arenas;            /* [n] of what is found out about each request while it is answered, on threads of
+                                      * their own; NULL: there is one, which keeps the question's */
     struct request one_request;
     struct reply one_reply;
 };

@@ -2,17 +2,12 @@
  * gateway_answer, written by its dialect. After the release an error can only come inside the stream. */
 #include "gateway/http/converse.h"
 
-#include <stdio.h>
-
 #include "gateway/answer/several.h"
 #include "gateway/api/fields.h"
+#include "gateway/http/headers.h"
 #include "gateway/http/pages.h"
-#include "gateway/people/people.h"
-#include "gateway/residency/residency.h"
-#include "store/money.h"
 
 #define REQUEST_ARENA_MAX (160u << 20)
-#define HEADER_TEXT 200
 
 struct conversation {
     struct http_exchange *x;
@@ -26,78 +21,12 @@ struct conversation {
 
 static bool client_gone(void *ctx) { return http_client_gone(ctx); }
 
-static void put_header(struct http_exchange *x, const char *name, const char *value)
-{
-    char clean[HEADER_TEXT];
-    size_t n = 0;
-    for (; value[n] && n + 1 < sizeof clean; n++)
-        clean[n] = value[n] >= ' ' && value[n] < 127 ? value[n] : '?';
-    clean[n] = 0;
-    http_reply_header(x, name, clean);
-}
-
-/* How much of the key's minute is left, in OpenAI's words. */
-static void put_rate(struct http_exchange *x, const char *what, int64_t limit, int64_t left, int64_t reset_s)
-{
-    char name[48], text[32];
-    if (limit == KEY_NO_LIMIT)
-        return;
-    snprintf(name, sizeof name, "x-ratelimit-limit-%s", what);
-    snprintf(text, sizeof text, "%lld", (long long)limit);
-    http_reply_header(x, name, text);
-    snprintf(name, sizeof name, "x-ratelimit-remaining-%s", what);
-    snprintf(text, sizeof text, "%lld", (long long)(left > 0 ? left : 0));
-    http_reply_header(x, name, text);
-    snprintf(name, sizeof name, "x-ratelimit-reset-%s", what);
-    snprintf(text, sizeof text, "%llds", (long long)reset_s);
-    http_reply_header(x, name, text);
-}
-
-static void put_rates(struct http_exchange *x, const struct caller *caller, const struct reply_rate *rate)
-{
-    const struct key_record *key = caller_record(caller);
-    if (!key || !rate->known)
-        return;
-    put_rate(x, "requests", key->limits.requests_per_min, rate->requests_left, rate->requests_reset_s);
-    put_rate(x, "tokens", key->limits.tokens_per_min, rate->tokens_left, rate->tokens_reset_s);
-}
-
-/* Which classes held, and why. */
-static void put_privacy(struct conversation *c)
-{
-    char text[HEADER_TEXT];
-    const struct request *asked = &c->answers.asked[0];
-    residency_describe(asked, text, sizeof text);
-    if (!text[0] && asked->privacy == PRIVACY_LOCAL)
-        snprintf(text, sizeof text, "local");
-    if (text[0])
-        put_header(c->x, "x-rung-privacy", text);
-}
-
 /* r: the first of several answers; whole: all is known that they cost. */
-static void put_reply_headers(struct conversation *c, const struct reply *r, bool whole)
+static void put_headers(struct conversation *c, const struct reply *r, bool whole)
 {
-    char text[64];
-    put_header(c->x, "x-rung-request-id", c->req->id);
-    put_header(c->x, "request-id", c->req->id);       /* where clients of Anthropic's API look for it, and */
-    put_header(c->x, "x-request-id", c->req->id);     /* those of OpenAI's */
-    put_rates(c->x, c->req->caller, &r->rate);
-    if (r->tier)
-        put_header(c->x, "x-rung-tier", r->tier);
-    if (r->model)
-        put_header(c->x, "x-rung-model", r->model);
-    if (r->reason[0])
-        put_header(c->x, "x-rung-reason", r->reason);
-    put_privacy(c);
-    if (r->confidence >= 0) {
-        snprintf(text, sizeof text, "%.4f", r->confidence);
-        put_header(c->x, "x-rung-confidence", text);
-    }
-    if (whole) {
-        int64_t cost = answers_cost_pico_usd(&c->answers);
-        snprintf(text, sizeof text, "%lld.%012lld", (long long)(cost / MONEY_USD), (long long)(cost % MONEY_USD));
-        put_header(c->x, "x-rung-cost-usd", text);
-    }
+    headers_put(c->x, c->req->id, &c->answers.asked[0], r);
+    if (whole)
+        headers_put_cost(c->x, answers_cost_pico_usd(&c->answers));
 }
 
 /* ---- streams ---- */
@@ -114,7 +43,7 @@ static bool stream_begin(void *ctx, int index, const struct reply *r)
     struct conversation *c = ctx;
     if (!c->begun) {
         c->begun = true;
-        put_reply_headers(c, r, false);
+        put_headers(c, r, false);
         http_reply_header(c->x, "Cache-Control", "no-cache");
         http_reply_begin(c->x, 200, c->dialect->stream_type);
     }
@@ -180,7 +109,7 @@ static void fail_reply(struct conversation *c, const struct reply *r)
     char param[64];
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : r->code;
-    put_reply_headers(c, r, true);
+    put_headers(c, r, true);
     page_retry_after(c->x, r->retry_after_s);
     page_fail(c->x, c->dialect->error, r->http_status ? r->http_status : 500, r->err.msg,
               no_model ? "model" : page_param(r->err.msg, param, sizeof param), code);
@@ -193,7 +122,7 @@ static void write_answers(struct conversation *c)
         c->dialect->write_all(a, &c->out);
     else
         c->dialect->write(&a->asked[0], &a->replies[0], &c->out);
-    put_reply_headers(c, &a->replies[0], true);
+    put_headers(c, &a->replies[0], true);
     page_json(c->x, 200, &c->out);
 }
 
@@ -228,20 +157,6 @@ static bool answer(struct gateway *g, struct conversation *c, struct err *err)
     return ok;
 }
 
-/* The configuration's, or an earlier one that the client names. */
-static bool set_deadline(const struct gateway *g, struct http_exchange *x, struct request *req, struct err *err)
-{
-    int64_t ms = gateway_config(g)->deadline_ms, own_ms;
-    struct str own = http_header(x, "x-rung-deadline-ms");
-    if (own.p && (!str_to_i64(own, &own_ms) || own_ms < 1 || own_ms > REQUEST_MAX_DEADLINE_MS))
-        return err_set(err, ERR_INVALID, "the header x-rung-deadline-ms must be a number of milliseconds from 1 to %d",
-                       REQUEST_MAX_DEADLINE_MS);
-    if (own.p && (!ms || own_ms < ms))
-        ms = own_ms;
-    req->deadline_ns = ms ? http_arrived_ns(x) + ms * 1000000 : 0;
-    return true;
-}
-
 void converse(struct gateway *g, struct http_exchange *x, const struct dialect *dialect, const struct caller *caller)
 {
     struct arena arena = ARENA_INIT(REQUEST_ARENA_MAX);
@@ -251,7 +166,7 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
     if (!dialect->parse(http_body(x), &arena, &req, &err)) {
         page_fail(x, dialect->error, err.code == ERR_NOMEM ? 503 : 400, err.msg,
                   page_param(err.msg, param, sizeof param), NULL);
-    } else if (!set_deadline(g, x, &req, &err)) {
+    } else if (!headers_deadline(g, x, &req.deadline_ns, &err)) {
         page_fail(x, dialect->error, 400, err.msg, NULL, NULL);
         request_free(&req);
     } else {

@@ -17,9 +17,14 @@ extern const struct dialect completions;      /* POST /v1/completions */
 bool completions_parse(struct str body, struct arena *arena, struct request *ret, struct err *err);
 
 struct embed_call;
+struct embed_reply;
 /* Body of POST /v1/embeddings; everything lives in the arena or the body. */
 bool embeddings_parse(struct str body, struct arena *arena, struct embed_call *ret, bool *ret_base64, struct err *err);
 
+/* Asks for what the body said, with what came beside it, and writes the reply's headers: everything but its body. *ret
+ * as of gateway_embed. */
+void embeddings_ask(struct gateway *g, struct http_exchange *x, const struct caller *caller, struct embed_call *call,
+                    struct embed_reply *ret);
 /* A vector as an array of numbers. */
 void embeddings_write(struct json_writer *w, const float *v, int64_t n);
 

@@ -5,6 +5,7 @@
 
 #include "gateway/api/openai/openai.h"
 #include "gateway/embed.h"
+#include "gateway/http/headers.h"
 
 #define ARENA_MAX (160u << 20)
 
@@ -139,24 +140,44 @@ static void write_reply(const struct embed_reply *r, int n, bool base64, struct 
 
 static bool client_gone(void *ctx) { return http_client_gone(ctx); }
 
-static void answer(struct gateway *g, struct http_exchange *x, const struct embed_call *call, bool base64)
+static void put_headers(void *x, const struct request *req, const struct reply *reply)
+{
+    headers_put(x, req->id, req, reply);
+    headers_put_cost(x, reply->cost_pico_usd);
+    page_retry_after(x, reply->retry_after_s);
+}
+
+void embeddings_ask(struct gateway *g, struct http_exchange *x, const struct caller *caller, struct embed_call *call,
+                    struct embed_reply *ret)
+{
+    *ret = (struct embed_reply){.err = ERR_INIT, .http_status = 400};
+    if (!headers_deadline(g, x, &call->deadline_ns, &ret->err))
+        return;
+    trace_context_parse(http_header(x, "traceparent"), &call->trace);
+    call->caller = caller;
+    call->gone = client_gone;
+    call->gone_ctx = x;
+    call->arrived_ns = http_arrived_ns(x);
+    call->answered = put_headers;
+    call->answered_ctx = x;
+    gateway_embed(g, call, ret);
+}
+
+static void answer(struct gateway *g, struct http_exchange *x, const struct caller *caller, struct embed_call *call,
+                   bool base64)
 {
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct embed_reply reply;
     char param[64];
-    gateway_embed(g, call, &reply);
-    if (reply.id[0])
-        http_reply_header(x, "x-rung-request-id", reply.id);
+    embeddings_ask(g, x, caller, call, &reply);
     if (reply.ok) {
-        http_reply_header(x, "x-rung-model", reply.model);
         write_reply(&reply, call->n, base64, &out);
         page_json(x, 200, &out);
     } else {
         bool no_model = reply.http_status == 404;
-        page_retry_after(x, reply.retry_after_s);
         page_fail(x, openai_write_error, reply.http_status, reply.err.msg,
                   no_model ? "model" : page_param(reply.err.msg, param, sizeof param),
-                  no_model ? "model_not_found" : NULL);
+                  no_model ? "model_not_found" : reply.code);
     }
     embed_reply_free(&reply);
     buf_free(&out);
@@ -169,15 +190,10 @@ void page_embeddings(struct gateway *g, struct http_exchange *x, const struct ca
     struct err err = ERR_INIT;
     char param[64];
     bool base64 = false;
-    if (embeddings_parse(http_body(x), &arena, &call, &base64, &err)) {
-        call.caller = caller;
-        call.gone = client_gone;
-        call.gone_ctx = x;
-        call.arrived_ns = http_arrived_ns(x);
-        answer(g, x, &call, base64);
-    } else {
+    if (embeddings_parse(http_body(x), &arena, &call, &base64, &err))
+        answer(g, x, caller, &call, base64);
+    else
         page_fail(x, openai_write_error, err.code == ERR_NOMEM ? 503 : 400, err.msg,
                   page_param(err.msg, param, sizeof param), NULL);
-    }
     arena_free(&arena);
 }

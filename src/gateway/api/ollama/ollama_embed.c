@@ -137,17 +137,14 @@ static void write_vector(const struct embed_reply *r, struct buf *out)
     json_close_object(&w);
 }
 
-static bool client_gone(void *x) { return http_client_gone(x); }
-
-static void answer(struct gateway *g, struct http_exchange *x, const struct embed_shape *shape,
-                   const struct embed_call *call)
+static void answer(struct gateway *g, struct http_exchange *x, const struct caller *caller,
+                   const struct embed_shape *shape, struct embed_call *call)
 {
     struct embed_reply r = {.ok = true};
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     if (call->n > 0)
-        gateway_embed(g, call, &r);
+        embeddings_ask(g, x, caller, call, &r);
     if (!r.ok) {
-        page_retry_after(x, r.retry_after_s);
         page_fail(x, ollama_write_error, r.http_status, r.err.msg, NULL, NULL);
     } else {
         for (int i = 0; i < call->n; i++)
@@ -166,11 +163,11 @@ static void embed_page(struct gateway *g, struct http_exchange *x, const struct 
                        const struct embed_shape *shape)
 {
     struct arena arena = ARENA_INIT(ARENA_MAX);
-    struct embed_call call = {.caller = caller, .gone = client_gone, .gone_ctx = x, .arrived_ns = http_arrived_ns(x)};
+    struct embed_call call = {0};
     struct err err = ERR_INIT;
     json_t *body = NULL;
     if (json_parse_object(http_body(x), "request body", &body, &err) && parse(body, shape, &arena, &call, &err))
-        answer(g, x, shape, &call);
+        answer(g, x, caller, shape, &call);
     else
         page_fail(x, ollama_write_error, err.code == ERR_NOMEM ? 503 : 400, err.msg, NULL, NULL);
     json_decref(body);
