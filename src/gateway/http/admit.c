@@ -12,7 +12,8 @@
 
 /* What a web page may read of a reply's headers. */
 static const char exposed_headers[] = "x-rung-tier, x-rung-model, x-rung-confidence, x-rung-reason, x-rung-request-id, "
-                                      "x-rung-cost-usd, x-rung-privacy, retry-after, x-ratelimit-limit-requests, "
+                                      "x-rung-cost-usd, x-rung-privacy, x-request-id, request-id, retry-after, "
+                                      "x-ratelimit-limit-requests, "
                                       "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
                                       "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
                                       "x-ratelimit-reset-tokens";
@@ -94,7 +95,6 @@ bool gateway_may_listen(const struct config *c, const char *host, struct err *er
                    host);
 }
 
-/* Who asks, where that is asked for. */
 /* Whoever is not let in is noted too, where that is wished; that it cannot be noted lets nobody in. */
 static void note_denied(struct gateway *g, const struct caller *caller, const char *why)
 {
@@ -103,6 +103,7 @@ static void note_denied(struct gateway *g, const struct caller *caller, const ch
         log_error("%s", err.msg);
 }
 
+/* Who asks, where that is asked for. */
 static bool admit_caller(struct gateway *g, struct http_exchange *x, write_error error, struct key_record *record,
                          struct caller *caller)
 {

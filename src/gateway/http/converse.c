@@ -110,9 +110,8 @@ static void fail_reply(struct conversation *c, const struct reply *r)
     bool no_model = r->http_status == 404;
     const char *code = r->unanswered ? "context_length_exceeded" : no_model ? "model_not_found" : r->code;
     put_headers(c, r, true);
-    page_retry_after(c->x, r->retry_after_s);
-    page_fail(c->x, c->dialect->error, r->http_status ? r->http_status : 500, r->err.msg,
-              no_model ? "model" : page_param(r->err.msg, param, sizeof param), code);
+    page_fail_later(c->x, c->dialect->error, r->http_status ? r->http_status : 500, r->err.msg,
+                    no_model ? "model" : page_param(r->err.msg, param, sizeof param), code, r->retry_after_s);
 }
 
 static void write_answers(struct conversation *c)

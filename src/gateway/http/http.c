@@ -11,6 +11,8 @@
 #include "gateway/http/pages.h"
 #include "gateway/metrics/metrics.h"
 
+#define NO_PATH_BYTES 4096
+
 void gateway_error_body(int status, const char *message, struct buf *out)
 {
     openai_write_error(status, message, NULL, NULL, out);
@@ -20,9 +22,12 @@ static void handle_preflight(struct http_exchange *x)
 {
     http_reply_header(x, "Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
     http_reply_header(x, "Access-Control-Allow-Headers",
-                      "authorization, content-type, x-api-key, x-stainless-arch, x-stainless-lang, x-stainless-os, "
-                      "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
-                      "x-stainless-runtime-version, x-stainless-timeout");
+                      "authorization, content-type, x-api-key, anthropic-version, anthropic-beta, "
+                      "anthropic-dangerous-direct-browser-access, openai-organization, openai-project, traceparent, "
+                      "x-rung-privacy, x-rung-deadline-ms, x-stainless-helper, x-stainless-helper-method, "
+                      "x-stainless-arch, x-stainless-lang, x-stainless-os, x-stainless-package-version, "
+                      "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, "
+                      "x-stainless-timeout");
     http_reply_header(x, "Access-Control-Max-Age", "600");
     http_reply(x, 204, "text/plain", STR(""));
 }
@@ -85,6 +90,19 @@ static const struct path *find_path(struct str path)
     return NULL;
 }
 
+static void page_no_path(struct http_exchange *x, write_error error)
+{
+    struct buf text = BUF_INIT(NO_PATH_BYTES);
+    buf_puts(&text, "there is no such path; Rung answers");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const char *method = paths[i].post ? "POST" : paths[i].delete ? "DELETE" : "GET";
+        buf_printf(&text, "%s %s %s", i ? "," : "", method, paths[i].path);
+    }
+    buf_char(&text, 0);
+    page_fail(x, error, 404, buf_ok(&text) ? text.p : "there is no such path", NULL, NULL);
+    buf_free(&text);
+}
+
 static const char model_prefix[] = "/v1/models/";
 
 static bool is_model(struct str name) { return str_starts(name, str_of(model_prefix)); }
@@ -109,10 +127,7 @@ static void answer(struct gateway *g, struct http_exchange *x, const struct path
     if (str_is(method, "OPTIONS"))
         handle_preflight(x);
     else if ((!path && !is_model(name)) || hidden)
-        page_fail(x, error, 404,
-                  "there is no such path; Rung answers POST /v1/chat/completions, GET /v1/models, GET /health and GET "
-                  "/api/ps",
-                  NULL, NULL);
+        page_no_path(x, error);
     else if (path && path->post && !str_is(method, "POST"))
         handle_wrong_method(x, error, "POST, OPTIONS");
     else if (path && path->delete && !str_is(method, "DELETE"))

@@ -19,15 +19,23 @@ void page_json(struct http_exchange *x, int status, const struct buf *body)
                    STR("{\"error\":{\"message\":\"the reply is too long\",\"type\":\"server_error\"}}"));
 }
 
+void page_fail_later(struct http_exchange *x, write_error error, int status, const char *message, const char *param,
+                     const char *code, int64_t retry_after_s)
+{
+    struct buf body = BUF_INIT(PAGE_MAX_BYTES);
+    char text[24];
+    error(status, message, param, code, &body);
+    snprintf(text, sizeof text, "%lld", (long long)(retry_after_s ? retry_after_s : 1));
+    if (retry_after_s || status == 503)
+        http_reply_header(x, "Retry-After", text);
+    page_json(x, status, &body);
+    buf_free(&body);
+}
+
 void page_fail(struct http_exchange *x, write_error error, int status, const char *message, const char *param,
                const char *code)
 {
-    struct buf body = BUF_INIT(PAGE_MAX_BYTES);
-    error(status, message, param, code, &body);
-    if (status == 503)
-        http_reply_header(x, "Retry-After", "1");
-    page_json(x, status, &body);
-    buf_free(&body);
+    page_fail_later(x, error, status, message, param, code, 0);
 }
 
 /* Every sentence of a parser names its field in quotes first, with the kind of content behind it in parentheses. */
@@ -40,15 +48,6 @@ const char *page_param(const char *message, char *param, size_t size)
         return NULL;
     snprintf(param, size, "%.*s", (int)(end - message - 1), message + 1);
     return param;
-}
-
-void page_retry_after(struct http_exchange *x, int64_t seconds)
-{
-    char text[24];
-    if (!seconds)
-        return;
-    snprintf(text, sizeof text, "%lld", (long long)seconds);
-    http_reply_header(x, "Retry-After", text);
 }
 
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller)

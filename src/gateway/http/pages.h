@@ -14,9 +14,12 @@ void page_json(struct http_exchange *x, int status, const struct buf *body);
 void page_fail(struct http_exchange *x, write_error error, int status, const char *message, const char *param,
                const char *code);
 
+/* The same, of what may be asked again after so long; 0: not known. */
+void page_fail_later(struct http_exchange *x, write_error error, int status, const char *message, const char *param,
+                     const char *code, int64_t retry_after_s);
+
 /* The field that a sentence is about, for `param`; NULL: it is about none. */
 const char *page_param(const char *message, char *param, size_t size);
-void page_retry_after(struct http_exchange *x, int64_t seconds);   /* 0: not known */
 
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* GET /ready: 503 while requests would fail or wait for long, and why. */

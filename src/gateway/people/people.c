@@ -218,6 +218,14 @@ bool caller_may_use(const struct config *c, const struct caller *caller, int mod
     return ok && (!r->models[0] || key_list_has(r->models, str_of(c->models[model].name)));
 }
 
+int caller_first_tier(const struct config *c, const struct caller *caller)
+{
+    for (int t = 0; t < c->n_tiers; t++)
+        if (caller_may_use(c, caller, c->tiers[t].model))
+            return t;
+    return -1;
+}
+
 bool caller_may_use_alias(const struct config *c, const struct caller *caller, int alias)
 {
     int model = config_find_model(c, str_of(c->aliases[alias].to));

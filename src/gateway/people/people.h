@@ -25,6 +25,8 @@ bool people_know(struct people *p, const struct config *c, struct key_record *re
 
 /* What a caller (NULL: nobody in particular) may use: all, but for keys of the store that say which. */
 bool caller_may_use(const struct config *c, const struct caller *caller, int model);
+/* The first tier whose model they may use, which `auto` begins at for them; -1: none. */
+int caller_first_tier(const struct config *c, const struct caller *caller);
 /* Of a model that is no entry of the configuration: one of the store of models. */
 bool caller_may_use_name(const struct caller *caller, struct str name);
 bool caller_may_use_alias(const struct config *c, const struct caller *caller, int alias);

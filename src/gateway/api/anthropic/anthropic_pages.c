@@ -15,7 +15,8 @@ static int model_asked(struct gateway *g, const struct request *req, struct err 
 {
     const struct config *c = gateway_config(g);
     struct str name = config_resolve_alias(c, req->model);
-    int model = str_is(name, "auto") ? c->tiers[0].model : models_find(g, name, err);
+    int first = caller_first_tier(c, req->caller);
+    int model = !str_is(name, "auto") ? models_find(g, name, err) : first >= 0 ? c->tiers[first].model : -1;
     if (model >= 0 && caller_may_use(c, req->caller, model))
         return model;
     if (err->code == ERR_NONE)

@@ -144,7 +144,6 @@ static void put_headers(void *x, const struct request *req, const struct reply *
 {
     headers_put(x, req->id, req, reply);
     headers_put_cost(x, reply->cost_pico_usd);
-    page_retry_after(x, reply->retry_after_s);
 }
 
 void embeddings_ask(struct gateway *g, struct http_exchange *x, const struct caller *caller, struct embed_call *call,
@@ -175,9 +174,9 @@ static void answer(struct gateway *g, struct http_exchange *x, const struct call
         page_json(x, 200, &out);
     } else {
         bool no_model = reply.http_status == 404;
-        page_fail(x, openai_write_error, reply.http_status, reply.err.msg,
-                  no_model ? "model" : page_param(reply.err.msg, param, sizeof param),
-                  no_model ? "model_not_found" : reply.code);
+        page_fail_later(x, openai_write_error, reply.http_status, reply.err.msg,
+                        no_model ? "model" : page_param(reply.err.msg, param, sizeof param),
+                        no_model ? "model_not_found" : reply.code, reply.retry_after_s);
     }
     embed_reply_free(&reply);
     buf_free(&out);

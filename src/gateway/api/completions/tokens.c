@@ -24,12 +24,12 @@ struct tokens_call {
 
 /* ---- which model ---- */
 
-/* None named, or auto: the first tier that is here. */
-static int first_here(const struct gateway *g)
+/* None named, or auto: the first tier that is here, of those that the caller may use. */
+static int first_here(const struct gateway *g, const struct caller *caller)
 {
     const struct config *c = gateway_config(g);
     for (int t = 0; t < c->n_tiers; t++)
-        if (models_local(g, c->tiers[t].model))
+        if (models_local(g, c->tiers[t].model) && caller_may_use(c, caller, c->tiers[t].model))
             return c->tiers[t].model;
     return -1;
 }
@@ -37,7 +37,7 @@ static int first_here(const struct gateway *g)
 static bool hold_model(struct tokens_call *call)
 {
     struct str name = config_resolve_alias(gateway_config(call->g), call->like.model);
-    int model = str_is(name, "auto") ? first_here(call->g) : models_find(call->g, name, &call->err);
+    int model = str_is(name, "auto") ? first_here(call->g, call->like.caller) : models_find(call->g, name, &call->err);
     struct generation_request gr = local_request(&call->like);
     if (model < 0) {
         call->status = call->err.code == ERR_NOT_FOUND ? 404 : 400;
@@ -46,14 +46,14 @@ static bool hold_model(struct tokens_call *call)
                                                     "'model' is missing, and no tier is a model of this machine");
     }
     if (!caller_may_use(gateway_config(call->g), call->like.caller, model)) {
-        call->status = 403;
-        return err_set(&call->err, ERR_INVALID, "'model' is " STR_FMT ", which this API key may not use",
-                       STR_ARG(name));
+        call->status = 404;               /* as everywhere: for this key there is none */
+        return err_set(&call->err, ERR_NOT_FOUND, "'model' is " STR_FMT ", which this API key may not use",
+                       STR_ARG(utf8_clip(name, 80)));
     }
     struct local_model *m = models_local(call->g, model);
     if (!m)
         return err_set(&call->err, ERR_UNSUPPORTED, "'model' is " STR_FMT ", whose tokenizer is not on this machine",
-                       STR_ARG(name));
+                       STR_ARG(utf8_clip(name, 80)));
     if (!local_model_acquire(m, &gr.load, &call->err)) {
         call->status = call->err.code == ERR_BUSY ? 503 : 500;
         return false;

@@ -145,7 +145,7 @@ static void answer(struct gateway *g, struct http_exchange *x, const struct call
     if (call->n > 0)
         embeddings_ask(g, x, caller, call, &r);
     if (!r.ok) {
-        page_fail(x, ollama_write_error, r.http_status, r.err.msg, NULL, NULL);
+        page_fail_later(x, ollama_write_error, r.http_status, r.err.msg, NULL, NULL, r.retry_after_s);
     } else {
         for (int i = 0; i < call->n; i++)
             normalise(r.vectors + i * r.dimensions, r.dimensions);

@@ -7,6 +7,7 @@
 #include "gateway/http/pages.h"
 #include "gateway/keep_alive.h"
 #include "gateway/models.h"
+#include "gateway/people/people.h"
 
 /* What asks nothing is short: longer bodies are not read twice. */
 #define LOAD_MAX_BYTES 65536
@@ -54,13 +55,18 @@ static void write_loaded(const struct load *l, bool unload, struct buf *out)
     json_close_object(&w);
 }
 
-/* Of `auto` the first tier: it is asked first. */
+/* Of `auto` the first tier that the caller may use: it is asked first. */
 static int load_or_drop(struct gateway *g, struct load *l, bool unload, struct err *err)
 {
-    int i;
+    const struct config *c = gateway_config(g);
+    int i, first = caller_first_tier(c, l->caller);
     if (!ollama_find(g, l->caller, l->model, &i, err))
         return 404;
-    struct local_model *m = models_local(g, i < 0 ? gateway_config(g)->tiers[0].model : i);
+    if (i < 0 && first < 0) {
+        err_set(err, ERR_NOT_FOUND, "this key may use no tier");
+        return 404;
+    }
+    struct local_model *m = models_local(g, i < 0 ? c->tiers[first].model : i);
     if (!m && unload) {
         err_set(err, ERR_NOT_FOUND, "this model is not on this machine, so there is nothing to drop");
         return 404;

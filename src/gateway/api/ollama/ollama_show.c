@@ -48,10 +48,12 @@ bool ollama_find(struct gateway *g, const struct caller *caller, struct str name
 static unsigned offers_of(const struct show *s)
 {
     const struct config *c = gateway_config(s->g);
-    const struct request any = {.model = STR("")};
+    const struct request any = {.model = STR(""), .caller = s->caller};
     unsigned offers = s->model < 0 ? 0 : gateway_offers(s->g, &any, s->model);
-    for (int t = 0; s->model < 0 && t < c->n_tiers; t++)
-        offers |= gateway_offers(s->g, &any, c->tiers[t].model);
+    for (int t = 0; s->model < 0 && t < c->n_tiers; t++) {
+        if (caller_may_use(c, s->caller, c->tiers[t].model))
+            offers |= gateway_offers(s->g, &any, c->tiers[t].model);
+    }
     return offers;
 }
 

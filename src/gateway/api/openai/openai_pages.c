@@ -40,7 +40,7 @@ static void put_tiers(const struct page *p, int model)
     json_key(p->w, "tiers");
     json_open_array(p->w);
     for (int t = 0; t < c->n_tiers; t++) {
-        if (model < 0 || c->tiers[t].model == model)
+        if (model < 0 ? caller_may_use(c, p->caller, c->tiers[t].model) : c->tiers[t].model == model)
             json_cstr(p->w, c->tiers[t].name);
     }
     json_close_array(p->w);
