@@ -85,7 +85,8 @@ post() {
     return 1
 }
 
-# serve_ NAME ALLOWED MODEL ARGUMENT...: rung serve under strace answers one request and stops.
+# serve_ NAME ALLOWED MODEL ARGUMENT...: rung serve under strace answers one request and stops. It is closed to others:
+# its addresses show to the administrator's strace only.
 serve_() {
     name=$1 allowed=$2 model=$3
     shift 3
@@ -93,15 +94,15 @@ serve_() {
     # shellcheck disable=SC2016
     "${watch[@]}" sh -c 'echo $$ >pid; exec "$@"' sh "$B/rung" serve --listen 127.0.0.1:0 "$@" >said 2>&1 &
     tracer=$!
-    if wait_port said && post "$port" "$model"; then
-        kill "$(cat pid)"
-        wait $tracer
-        judge "$name" "$allowed"
-    else
-        kill "$(cat pid)"
-        wait $tracer
-        echo "not ok $name did not answer: $(tail -n 2 said | tr '\n' ' ')"
-    fi
+    wait_port said && post "$port" "$model"
+    answered=$?
+    kill "$(cat pid)"
+    wait $tracer
+    case $answered:$(id -u):$B in
+    0:0:* | 0:*/asan | 0:*/debug) judge "$name" "$allowed" ;;
+    0:*) echo "skip $name: needs root, or BUILD=debug" ;;
+    *) echo "not ok $name did not answer: $(tail -n 2 said | tr '\n' ' ')" ;;
+    esac
 }
 
 "$B/tests/standin" --log standin.log >standin.out &
