@@ -75,6 +75,29 @@ has route_names_the_missing_file 'nosuch.jsonl' missing.txt
 [ $? -eq 2 ]
 say route_refuses_no_workers $? "$(cat usage.txt)"
 
+# ---- privacy: which class holds, and why ----
+cat > private.yaml << 'YAML'
+models: {starter: {file: starter}, far: {base_url: 'http://127.0.0.1:9/v1', region: eu, retention: none}}
+residency:
+  classes: {eu_only: {region: [eu], retention: none}}
+  rules: [{name: personal, detect: email, class: eu_only}]
+ledger: {path: off}
+YAML
+sed 's/    //' > private.jsonl << 'JSON'
+    {"model":"auto","messages":[{"role":"user","content":"Where is my card?"}],"metadata":{"privacy":"local"}}
+    {"model":"auto","messages":[{"role":"user","content":"Tell ann@example.org where."}],"metadata":{"privacy":"local"}}
+    {"model":"auto","messages":[{"role":"user","content":"Where is my card?"}]}
+JSON
+for mode in '' --dry-run; do
+    "$rung" route private.jsonl --config private.yaml --json $mode > private.out 2> private.err
+    has "route_json_has_the_privacy_class$mode" '"privacy":"local",' private.out
+    has "route_json_has_the_rule_of_a_class$mode" '"privacy":"local, eu_only (rule '"'personal'"')"' private.out
+    [ "$(grep -c '"privacy":"' private.out)" -eq 2 ]
+    say "route_json_has_no_class_where_none_holds$mode" $? "$(cat private.out)"
+    "$rung" route private.jsonl --config private.yaml --explain $mode > private.txt 2>&1
+    has "route_explains_the_privacy_class$mode" "; privacy: local, eu_only (rule 'personal')" private.txt
+done
+
 cp ask.jsonl both.jsonl
 "$rung" route both.jsonl --output ./both.jsonl > both.txt 2>&1
 [ $? -eq 1 ] && cmp -s ask.jsonl both.jsonl
@@ -151,9 +174,10 @@ say serve_survives_a_hangup $? "gone after SIGHUP"
 kill -TERM "$server"
 wait "$server"
 say serve_stops_gracefully_on_sigterm $? "exit status $?"
-"$rung" serve --listen 0.0.0.0:0 > open.txt 2>&1
+echo 'ledger: {path: off}' > off.yaml
+"$rung" serve --config off.yaml --listen 0.0.0.0:0 > open.txt 2>&1
 [ $? -eq 1 ]
-say serve_refuses_the_network_without_keys $? "$(cat open.txt)"
+say serve_refuses_the_network_where_no_key_can_be $? "$(cat open.txt)"
 has serve_says_what_the_network_needs "api_keys" open.txt
 "$rung" serve --listen nonsense > usage.txt 2>&1
 [ $? -eq 2 ]

@@ -1,6 +1,9 @@
 /* What is written about one line: as JSON for programs, as text with the reason for people. */
 #include "cli/route/route.h"
 #include "data/json.h"
+#include "gateway/residency/residency.h"
+
+#define PRIVACY_TEXT 400
 
 struct str route_asked(const struct request *req)
 {
@@ -24,6 +27,22 @@ static void put_id(struct json_writer *w, const struct request *req, int64_t lin
 {
     json_put_i64(w, "line", line);
     json_put_str(w, "id", req->label.n ? req->label : str_of(req->id));
+}
+
+/* Which privacy classes held, and why; null where none did. */
+static void put_privacy(struct json_writer *w, const struct request *req)
+{
+    char text[PRIVACY_TEXT];
+    residency_describe(req, text, sizeof text);
+    json_put_cstr(w, "privacy", text[0] ? text : NULL);
+}
+
+static void write_privacy(const struct request *req, struct buf *out)
+{
+    char text[PRIVACY_TEXT];
+    residency_describe(req, text, sizeof text);
+    if (text[0])
+        buf_printf(out, "; privacy: %s", text);
 }
 
 static void put_scores(struct json_writer *w, const struct reply *r)
@@ -56,6 +75,7 @@ void route_write_json(const struct request *req, const struct reply *r, int64_t 
     json_put_cstr(&w, "tier", r->tier);
     json_put_cstr(&w, "model", r->model);
     json_put_cstr(&w, "kind", kind_names[r->kind]);
+    put_privacy(&w, req);
     json_key(&w, "confidence");
     if (r->confidence < 0)
         json_null_value(&w);
@@ -83,6 +103,7 @@ void route_write_plan_json(const struct config *c, const struct request *req, co
     put_id(&w, req, line);
     json_put_cstr(&w, "kind", kind_names[plan->analysis.kind]);
     json_put_cstr(&w, "kind_why", plan->analysis.why);
+    put_privacy(&w, req);
     json_key(&w, "traits");
     json_open_array(&w);
     for (int t = 0; t < TRAIT_COUNT; t++) {
@@ -132,8 +153,10 @@ void route_write_text(const struct request *req, const struct reply *r, int64_t 
         snprintf(text, sizeof text, "-");
     buf_printf(out, "%-10s %-9s %5s  ", kind_names[r->kind], r->outcome == REPLY_OK ? r->tier : "-", text);
     route_clip(r->outcome == REPLY_OK ? buf_view(&r->text) : str_of(r->err.msg), text, 60);
-    buf_printf(out, "%-60s  %s%s%s\n", text, r->reason, r->escalation ? "; escalation: " : "",
+    buf_printf(out, "%-60s  %s%s%s", text, r->reason, r->escalation ? "; escalation: " : "",
                r->escalation ? r->escalation : "");
+    write_privacy(req, out);
+    buf_char(out, '\n');
     if (r->unanswered)
         buf_printf(out, "%-14s unanswered: %s\n", "", r->unanswered);
 }
@@ -149,6 +172,8 @@ void route_write_plan_text(const struct config *c, const struct request *req, co
                    tier >= 0 ? c->tiers[tier].name : c->models[plan->steps[i].model].name);
     }
     buf_printf(out, "  %s", plan->verdict == PLAN_OK ? plan->reason : plan->err.msg);
-    buf_printf(out, " (%s)%s%s\n", plan->analysis.why ? plan->analysis.why : "no rule",
+    buf_printf(out, " (%s)%s%s", plan->analysis.why ? plan->analysis.why : "no rule",
                plan->skipped[0] ? "; left out: " : "", plan->skipped);
+    write_privacy(req, out);
+    buf_char(out, '\n');
 }

@@ -64,8 +64,6 @@ static void put_privacy(struct http_exchange *x, const struct request *asked)
 {
     char text[HEADER_TEXT];
     residency_describe(asked, text, sizeof text);
-    if (!text[0] && asked->privacy == PRIVACY_LOCAL)
-        snprintf(text, sizeof text, "local");
     if (text[0])
         put_header(x, "x-rung-privacy", text);
 }

@@ -157,14 +157,23 @@ bool residency_allows_tier(const struct request *req, int tier)
     return true;
 }
 
+/* A class that keeps requests here says so itself. */
+static bool is_local_beside(const struct request *req)
+{
+    const struct residency_verdict *v = req->residency;
+    for (int i = 0; v && i < v->n_classes; i++)
+        if (v->classes[i]->own_machine)
+            return false;
+    return req->privacy == PRIVACY_LOCAL;
+}
+
 void residency_describe(const struct request *req, char *text, size_t size)
 {
     const struct residency_verdict *v = req->residency;
-    size_t used = 0;
-    text[0] = 0;
+    size_t used = (size_t)snprintf(text, size, "%s", is_local_beside(req) ? "local" : "");
     for (int i = 0; v && i < v->n_classes && used < size; i++) {
         bool by_rule = v->rules[i] != NULL;
-        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s%s", i ? ", " : "", v->classes[i]->name,
+        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s%s", used ? ", " : "", v->classes[i]->name,
                                  by_rule ? " (rule '" : "", by_rule ? v->rules[i] : "", by_rule ? "')" : "");
     }
 }

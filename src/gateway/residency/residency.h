@@ -68,7 +68,7 @@ bool residency_add(const struct config *c, struct request *req, int class, const
 /* Does the upstream, or the tier, satisfy every class of the request? */
 bool residency_allows(const struct request *req, const struct config_upstream *u);
 bool residency_allows_tier(const struct request *req, int tier);
-/* "eu_only (rule 'personal')", joined by commas, for people; empty text where there is no class. */
+/* "local, eu_only (rule 'personal')", for people; empty text where there is no class. */
 void residency_describe(const struct request *req, char *text, size_t size);
 
 /* ---- look.c ---- */
