@@ -188,6 +188,7 @@ static void test_collectors_on_other_hosts_are_not_own_unless_said(void **state)
     } cases[] = {{"traces: {endpoint: 'http://127.0.0.1:4318/v1/traces'}", true},
                  {"traces: {endpoint: 'http://localhost:4318/v1/traces'}", true},
                  {"traces: {endpoint: 'http://localhost.evil.example/v1/traces'}", false},
+                 {"traces: {endpoint: 'http://127.0.0.1.evil.example/v1/traces'}", false},
                  {"traces: {endpoint: 'https://otel.example/v1/traces'}", false},
                  {"traces: {endpoint: 'https://otel.example/v1/traces', private: true}", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,17 +1,11 @@
 /* The `traces` section: the collector that spans are sent to. */
 #include "gateway/config/config_parse.h"
+#include "net/url.h"
 
-/* Whether a URL's host is this machine. */
 static bool is_loopback_url(const char *url)
 {
-    static const char *const hosts[] = {"http://127.", "https://127.", "http://localhost", "https://localhost",
-                                        "http://[::1]", "https://[::1]"};
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        char after = str_starts(str_of(url), str_of(hosts[i])) ? url[strlen(hosts[i])] : 'x';
-        if (after == ':' || after == '/' || after == 0 || (i < 2 && after >= '0' && after <= '9'))
-            return true;
-    }
-    return false;
+    struct url_origin origin;
+    return url_origin(url, &origin, NULL) && url_origin_is_loopback(&origin);
 }
 
 bool config_read_traces(struct config_reader *r, const struct yaml_node *n)
