@@ -34,7 +34,7 @@ static bool open_ledger(const struct config *c, bool no_ledger, struct ledger **
     struct ledger_options options = {.power = c->ledger_power};
     bool off = c->ledger_path && strcmp(c->ledger_path, "off") == 0;
     if (off && c->has_budget)
-        return err_set(err, ERR_INVALID, "a monthly budget needs the ledger; take out 'ledger: off' or the budget");
+        return err_set(err, ERR_INVALID, "a monthly budget needs the ledger; take out its 'path: off', or the budget");
     if (no_ledger || off)
         return true;
     if (c->ledger_path)

@@ -10,7 +10,6 @@
 #define RUNG_NET_SERVER_H
 
 #include "base/buf.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 

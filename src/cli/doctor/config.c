@@ -75,7 +75,8 @@ void doctor_check_ledger(struct doctor *d, const struct config *c)
     char path[4096], nearest[4096];
     struct err err = ERR_INIT;
     if (c->ledger_path && str_is(str_of(c->ledger_path), "off")) {
-        doctor_add(d, FINDING_NOTE, "ledger", NULL, "none is kept ('ledger: off'), so rung bill has nothing to show");
+        doctor_add(d, FINDING_NOTE, "ledger", NULL,
+                   "none is kept (its path is 'off'), so rung bill has nothing to show");
         return;
     }
     if (c->ledger_path && ledger_is_address(c->ledger_path)) {
