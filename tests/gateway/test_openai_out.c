@@ -63,6 +63,42 @@ static void test_calls_without_index_or_id_are_told_apart(void **state)
     json_decref(v);
 }
 
+#define CUSTOM_TOOLS ",\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}},{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"
+#define CUSTOM_STREAM                                                                                                  \
+    EVENT("\"tool_calls\":[{\"index\":0,\"id\":\"c0\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"\"}}]", "null") \
+    EVENT("\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"SELECT \"}}]", "null")                             \
+    EVENT("\"tool_calls\":[{\"index\":1,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]", "null") \
+    EVENT("\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"{}\"}},{\"index\":0,\"custom\":{\"input\":\"1\"}}]", "null") \
+    EVENT("", "\"tool_calls\"") DONE
+
+/* Tools that only this API has: their calls are texts. */
+static void test_custom_calls_are_whole_plain_and_streamed(void **state)
+{
+    (void)state;
+    struct plain_reply r;
+    char body[1024];
+    stand_in_play(&upstream, (struct stand_in_script){
+        .body = "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c0\","
+                "\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"SELECT 1\"}}]},\"finish_reason\":\"tool_calls\"}]}"});
+    json_t *v = ask(&house, CUSTOM_TOOLS, 200);
+    assert_non_null(strstr(upstream.body, "\"type\":\"custom\""));
+    assert_string_equal(json_at(v, "choices.0.message.tool_calls.0.type"), "custom");
+    assert_string_equal(json_at(v, "choices.0.message.tool_calls.0.id"), "c0");
+    assert_string_equal(json_at(v, "choices.0.message.tool_calls.0.custom.input"), "SELECT 1");
+    assert_string_equal(json_at(v, "choices.0.finish_reason"), "tool_calls");
+    json_decref(v);
+    stand_in_play(&upstream, (struct stand_in_script){.streamed = true, .content_type = "text/event-stream", .body = CUSTOM_STREAM});
+    snprintf(body, sizeof body, CHAT, CUSTOM_TOOLS ",\"stream\":true");
+    house_chat(&house, body, &r);
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "\"custom\":{\"name\":\"c\",\"input\":\"\"}"));
+    assert_non_null(strstr(r.body, "\"custom\":{\"input\":\"SELECT \"}"));
+    assert_non_null(strstr(r.body, "\"custom\":{\"input\":\"1\"}"));
+    assert_non_null(strstr(r.body, "\"function\":{\"arguments\":\"{}\"}"));
+    assert_non_null(strstr(r.body, "\"finish_reason\":\"tool_calls\""));
+    plain_free(&r);
+}
+
 static void test_calls_that_count_from_one_and_repeat_their_name_are_one_each(void **state)
 {
     (void)state;
@@ -231,6 +267,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_calls_without_index_or_id_are_told_apart),
+        TEST(test_custom_calls_are_whole_plain_and_streamed),
         TEST(test_calls_that_count_from_one_and_repeat_their_name_are_one_each),
         TEST(test_arguments_as_an_object_become_a_string),
         TEST(test_usage_in_every_chunk_counts_once_and_comments_are_nothing),
