@@ -361,6 +361,8 @@ static void test_bad_bodies_are_refused_in_the_dialect_s_words(void **state)
         {LIMIT "," USER_BLOCK("{\"type\":\"thinking\",\"thinking\":\"x\"}"), "'messages[0].content[0].type' is 'thinking'"},
         {LIMIT "," USER_BLOCK("{\"type\":\"text\"}"), "'messages[0].content[0].text' must be a string"},
         {LIMIT "," USER_BLOCK("{\"type\":\"document\",\"citations\":{\"enabled\":true},\"source\":{\"type\":\"text\",\"data\":\"x\"}}"), "'messages[0].content[0].citations'"},
+        {LIMIT "," USER_BLOCK("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"@\"}}"),
+         "'messages[0].content[0].source' is not base64"},
         {LIMIT ",\"system\":[{\"type\":\"image\"}]," SAY("x"), "'system[0]'"},
         {LIMIT "," SAY("x") ",\"output_config\":{\"format\":{\"type\":\"json_object\"}}", "'output_config.format' must have the type json_schema"},
         {LIMIT "," SAY("x") ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"nothing\"}}}", "'output_config.format"},

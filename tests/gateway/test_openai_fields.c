@@ -55,6 +55,7 @@ static const struct {
     {"\"store\":false", ANYWHERE, NULL},
     {"\"store\":true", REFUSED, "store"},
     {"\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false}", ANYWHERE, NULL},
+    {"\"stream\":true,\"stream_options\":{\"include_obfuscation\":\"no\"}", REFUSED, "stream_options.include_obfuscation"},
     {"\"stream\":true,\"stream_options\":{\"include_obfuscation\":true}", REFUSED, "stream_options.include_obfuscation"},
     {"\"temperature\":0.5", ANYWHERE, NULL},
     {"\"temperature\":1.5", NEED_BIT(NEED_HIGH_TEMPERATURE), "temperature (above 1)"},

@@ -341,6 +341,8 @@ static void rename_sentence(const struct anthropic_parse *p, struct err *err)
     }
     if (strncmp(err->msg, head, strlen(head)) != 0)
         return;
+    replace(err->msg, sizeof err->msg, ".image_url.url", ".source");
+    replace(err->msg, sizeof err->msg, ".file.file_data", ".source");
     memcpy(text, err->msg, sizeof text);
     size_t i = strtoul(text + strlen(head), &end, 10);
     if (i < p->n_origin && p->origin[i] >= 0)

@@ -205,7 +205,7 @@ static bool parse_stream_options(struct openai_parse *p, const char *field, cons
     json_t *item;
     json_object_foreach((json_t *)value, key, item)
     {
-        if (strcmp(key, "include_obfuscation") == 0 && !json_is_true(item))
+        if (strcmp(key, "include_obfuscation") == 0 && (json_is_false(item) || json_is_null(item)))
             continue;
         if (strcmp(key, "include_usage") != 0)
             return err_set(p->err, ERR_INVALID, "'stream_options.%.60s' is not supported; include_usage is", key);
