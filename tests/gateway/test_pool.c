@@ -118,7 +118,7 @@ static void test_prefix_keeps_a_conversation_where_it_was_unless_that_is_overloa
     (void)state;
     struct bench b;
     struct pool_ticket t, held[8];
-    char ids[200][8];
+    char ids[200][16];
     int home[200], counts[3] = {0}, moved = 0;
     bench_open(&b, POOL("prefix"));
     for (int i = 0; i < 200; i++) {
