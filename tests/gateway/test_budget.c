@@ -192,6 +192,28 @@ static void test_key_and_month_hold_at_once(void **state)
     assert_int_equal(ask_all(b, (const char *const[]){PLAIN}, 1), 3);
 }
 
+/* The first call is announced and paid for with the row; when nobody of its pool may be asked, who stands in for it is paid for anew. */
+static void test_fallback_of_a_resting_pool_needs_money_of_its_own(void **state)
+{
+    (void)state;
+    struct stand_in down;
+    char secret[PEOPLE_SECRET_BYTES];
+    struct key_limits limits = NO_LIMITS;
+    stand_in_open(&down);
+    stand_in_play(&down, (struct stand_in_script){.status = 500, .body = "{}"});
+    house_open(&house,
+               "models: {cheap: {base_url: 'http://127.0.0.1:%u/v1', retries: 0, breaker: {failures: 1, open_ms: 600000}, fallback: [dear]}, "
+               "dear: {base_url: 'http://127.0.0.1:%u/v1', price_usd_per_mtok: {input: 0, output: 4000}}}\n"
+               "tiers: [{name: frontier, model: cheap}]\n", down.port, biller.port);
+    limits.budget_day_pico_usd = 40000 * MICRO_USD;
+    key_make(&house, (struct key_record){.name = "a", .limits = limits}, secret);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(key_status(&house, secret, "POST", "/v1/chat/completions",
+                                    "{\"model\":\"cheap\",\"max_tokens\":1000,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"), 429);
+    assert_int_equal(biller.calls, 0);
+    stand_in_close(&down);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_budget_holds_where_the_request_sets_no_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_set_aside_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_and_month_hold_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fallback_of_a_resting_pool_needs_money_of_its_own, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

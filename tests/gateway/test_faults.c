@@ -53,6 +53,7 @@ static const struct fault {
     {"500 whose body never comes", .then = THEN_HANG, .say = HEAD("500 Internal Server Error"), .plain = 502, .stream = 502},
     {"502", .say = HEAD("502 Bad Gateway") "<html>bad gateway</html>", .plain = 502, .stream = 502},
     {"503", .say = HEAD("503 Service Unavailable") ERROR_BODY, .plain = 502, .stream = 502},
+    {"504", .say = HEAD("504 Gateway Timeout") "<html>no answer in time</html>", .plain = 502, .stream = 502, .billed = true},
     {"529", .say = HEAD("529 Overloaded") ERROR_BODY, .plain = 502, .stream = 502},
     {"200 with nothing", .say = HEAD("200 OK"), .plain = 502, .stream = 502, .billed = true},
     {"200 with half of a JSON", .say = HEAD("200 OK") "{\"choices\":[{\"message\":{\"content\":\"ha", .plain = 502, .stream = 502, .billed = true},

@@ -1,6 +1,9 @@
 /* OpenAI's API and Azure's as upstreams, and the servers that speak it in their own way: where a call goes, with which header, and what
  * is made of each shape of answer. */
+#include <sqlite3.h>
+
 #include "data/json.h"
+#include "gateway/answer/answer.h"
 #include "gateway/provider/provider.h"
 #include "support_gateway.h"
 
@@ -47,6 +50,22 @@ static json_t *ask_stream(const char *body, const char *more, int status)
 {
     stand_in_play(&upstream, (struct stand_in_script){.streamed = true, .body = body});
     return ask(&house, more, status);
+}
+
+/* A number out of the ledger, once all rows so far are in it. */
+static int64_t ledger_sum(struct house *h, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    struct err err = ERR_INIT;
+    assert_ok(ledger_flush(h->gateway->ledger, &err), err);
+    assert_int_equal(sqlite3_open_v2(h->ledger, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return n;
 }
 
 static void test_calls_without_index_or_id_are_told_apart(void **state)
@@ -138,6 +157,37 @@ static void test_usage_in_every_chunk_counts_once_and_comments_are_nothing(void 
     assert_string_equal(json_at(v, "usage.completion_tokens"), "2");
     assert_float_equal(json_number_at(v, "rung.cost_usd"), 11e-6, 1e-12);
     json_decref(v);
+}
+
+/* What is told while an answer is written is not what it will have cost: nobody knows of the rest. */
+static void test_usage_so_far_of_a_cut_stream_is_no_account(void **state)
+{
+    (void)state;
+    json_t *v = ask_stream("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\n",
+                           ",\"max_tokens\":1000", 502);
+    json_decref(v);
+    assert_int_equal(ledger_sum(&house, "SELECT count(*) FROM attempt WHERE outcome = 'possibly_billed' AND prompt = 9"), 1);
+    assert_true(ledger_sum(&house, "SELECT uncertain_pico_usd FROM request") >= INT64_C(1000000000));      /* the most it can be: 1000 tokens */
+    assert_int_equal(ledger_sum(&house, "SELECT cost_pico_usd FROM request"), 0);
+}
+
+/* So is one that was given up in its middle, because it was not sure enough. */
+static void test_stream_given_up_for_its_confidence_is_possibly_billed(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, "models: {mid: {base_url: 'http://127.0.0.1:%u/v1', logprobs: true, price_usd_per_mtok: {input: 1, output: 1}}, "
+                   "top: {base_url: 'http://127.0.0.1:%u/none'}}\ntiers: [{name: mid, model: mid}, {name: top, model: top}]\n"
+                   "confidence: {default: 0.7}\nhold_ms: 1\n", upstream.port, upstream.port);
+    stand_in_play(&upstream, (struct stand_in_script){.streamed = true, .hang_last = true, .body =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[{\"token\":\"a\",\"logprob\":-3}]}}]}\n\n"});
+    house_chat(&h, "{\"model\":\"auto\",\"stream\":true,\"max_tokens\":1000,\"metadata\":{\"kind\":\"open_ended\"},"
+                   "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &r);
+    plain_free(&r);
+    assert_true(ledger_sum(&h, "SELECT count(*) FROM attempt WHERE tier = 'mid' AND outcome = 'possibly_billed'") >= 1);
+    assert_int_equal(ledger_sum(&h, "SELECT count(*) FROM attempt WHERE tier = 'mid' AND outcome = 'low_confidence'"), 0);
+    house_close(&h);
 }
 
 static void test_cached_and_reasoning_tokens_are_read_as_each_server_tells_them(void **state)
@@ -271,6 +321,8 @@ int main(void)
         TEST(test_calls_that_count_from_one_and_repeat_their_name_are_one_each),
         TEST(test_arguments_as_an_object_become_a_string),
         TEST(test_usage_in_every_chunk_counts_once_and_comments_are_nothing),
+        TEST(test_usage_so_far_of_a_cut_stream_is_no_account),
+        TEST(test_stream_given_up_for_its_confidence_is_possibly_billed),
         TEST(test_cached_and_reasoning_tokens_are_read_as_each_server_tells_them),
         TEST(test_reasoning_comes_by_either_name),
         TEST(test_unknown_finish_reason_is_an_end_and_error_is_none),

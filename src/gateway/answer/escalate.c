@@ -169,8 +169,8 @@ static void finish_attempt(struct climb *c, struct attempt *a, const struct pric
 {
     a->confidence = c->reply->confidence;
     a->cost_pico_usd = account_cost(price, &a->usage);
-    if (end == END_CLIMB)
-        a->outcome = ATTEMPT_LOW_CONFIDENCE;
+    if (end == END_CLIMB && (a->outcome == ATTEMPT_OK || a->local))
+        a->outcome = ATTEMPT_LOW_CONFIDENCE;   /* of one given up in its middle elsewhere, who knows what is billed */
     else if (end == END_GONE && a->outcome == ATTEMPT_OK)
         a->outcome = ATTEMPT_CANCELLED;
     else if (end == END_REFUSED)
@@ -242,6 +242,7 @@ static enum attempt_end try_step(struct climb *c, int step, double threshold, bo
 static enum attempt_end fail_pool(struct climb *c, int step, const struct err *err, int64_t wait_ms)
 {
     struct attempt *a = new_attempt(c, step, false, NULL);
+    c->reply->announced = false;          /* the next call is another than the one announced with the row */
     c->err = *err;
     a->retry_after_s = (wait_ms + 999) / 1000;
     finish_attempt(c, a, &c->g->config->models[c->plan->steps[step].model].price, END_FAILED);

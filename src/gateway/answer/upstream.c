@@ -207,16 +207,37 @@ static bool conclude_call(struct upstream_run *run, const struct http_event *don
     return err_set(err, ERR_IO, "its stream ended before the answer did");
 }
 
+/* A usage is an account of the call once the answer is over; before, it tells how far it was. */
+static bool is_told(const struct upstream_run *run)
+{
+    return run->reader.has_usage && (run->reader.finished || !run->streamed);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* At least so much was used. */
+static void estimate(const struct upstream_run *run, struct token_usage *u)
+{
+    const struct reply *reply = run->reader.rel->reply;
+    int64_t bytes = (int64_t)(reply->text.n + reply->reasoning.n);
+    if (!run->reader.has_usage)
+        u->prompt = kind_estimate_tokens(run->req);
+    u->completion = larger(u->completion, run->reader.n_deltas ? (bytes + 3) / 4 : 0);
+}
+
+/* A proxy's time-out says nothing of the server behind it, which may still be at work. */
+static bool is_refused(const struct attempt *a)
+{
+    return a->http_status != 0 && a->http_status != 504 && a->http_status != 524;
+}
+
 /* What was sent and not accounted for by a usage is estimated, and booked as possibly billed. */
 static void book(struct upstream_run *run, bool answered, struct attempt *a)
 {
-    bool refused = a->http_status != 0;
-    if (!run->reader.has_usage && run->sent && !refused) {
-        int64_t bytes = (int64_t)(run->reader.rel->reply->text.n + run->reader.rel->reply->reasoning.n);
-        a->usage.prompt = kind_estimate_tokens(run->req);
-        a->usage.completion = run->reader.n_deltas ? (bytes + 3) / 4 : 0;
-    }
-    if (!answered && run->sent && !refused && !run->reader.has_usage)
+    bool doubtful = run->sent && !is_refused(a) && !is_told(run);
+    if (doubtful)
+        estimate(run, &a->usage);
+    if (doubtful && !answered)
         a->outcome = ATTEMPT_POSSIBLY_BILLED;
     if (run->reader.rel->first_ns)
         a->ttft_us = run->reader.rel->first_ns / 1000 - run->started_us;

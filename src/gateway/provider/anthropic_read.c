@@ -8,7 +8,7 @@
 /* ---- usage ---- */
 
 /* The API tells what was read from its cache, what was put into it, and the rest, each by itself; events later in a
- * stream tell what has changed. What is told before the end is no account of the whole. */
+ * stream tell what has changed. */
 struct parts_of_usage {
     int64_t input, cached, cache_write, output;
 };
@@ -35,6 +35,7 @@ static void read_usage(struct upstream_reader *r, const json_t *usage)
     if (thought >= 0)
         u->reasoning = thought < u->completion ? thought : u->completion;
     u->prompt = rest + u->cached + u->cache_write;
+    upstream_usage(r, *u);
 }
 
 /* ---- why it ended ---- */
@@ -69,8 +70,6 @@ static bool read_end(struct upstream_reader *r, const json_t *object)
     reply->finish_reason = finish_of(upstream_text(reason));
     reply->stop_sequence = arena_str(&reply->arena, sequence);
     r->finished = true;
-    if (r->open.usage.prompt || r->open.usage.completion)
-        upstream_usage(r, r->open.usage);
     return reply->stop_sequence.p || err_nomem(r->err, "its answer");
 }
 

@@ -22,12 +22,12 @@ static void read_usage(struct upstream_reader *r, const json_t *usage)
         return;
     prompt += tools > 0 ? tools : 0;
     thought = thought > 0 ? thought : 0;
-    r->open.usage = (struct token_usage){
+    upstream_usage(r, (struct token_usage){
         .prompt = prompt,
         .cached = cached < 0 ? 0 : cached < prompt ? cached : prompt,
         .completion = (said > 0 ? said : 0) + thought,
         .reasoning = thought,
-    };
+    });
 }
 
 static bool read_finish(struct upstream_reader *r, struct str reason)
@@ -160,11 +160,7 @@ static bool read_object(struct upstream_reader *r, const json_t *object)
         if (!give_part(r, json_array_get(parts, i)))
             return false;
     }
-    if (!read_finish(r, blocked ? STR("SAFETY") : upstream_text(json_object_get(candidate, "finishReason"))))
-        return false;
-    if (r->finished && r->open.usage.prompt)
-        upstream_usage(r, r->open.usage);     /* the last account is of the whole */
-    return true;
+    return read_finish(r, blocked ? STR("SAFETY") : upstream_text(json_object_get(candidate, "finishReason")));
 }
 
 bool gemini_read_reply(struct upstream_reader *r, struct str body)

@@ -2,7 +2,6 @@
  * those that are Rung's (a form that API has no field for goes out as the response_format that means the same). */
 #include "gateway/provider/openai.h"
 #include "gateway/provider/parts.h"
-#include "gateway/provider/parts.h"
 
 #include <stdio.h>
 
