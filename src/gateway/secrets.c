@@ -7,6 +7,7 @@
 #define KNOWN_MIN 6                      /* shorter ones would hide pieces of ordinary words */
 #define PREFIXED_MIN 12
 #define MIXED_MIN 28
+#define MASKED_MIN 4
 
 /* Puts SECRETS_HIDDEN in place of n bytes at `at`; what does not fit any more is cut. Returns the index behind it. */
 static size_t hide(char *text, size_t size, size_t at, size_t n)
@@ -25,6 +26,18 @@ static size_t hide(char *text, size_t size, size_t at, size_t n)
     return at + hidden;
 }
 
+/* A sentence that was cut to fit may end in the middle of one. */
+static void hide_begun(char *text, size_t size, struct str secret)
+{
+    size_t n = strlen(text), longest = n < secret.n ? n : secret.n - 1;
+    for (size_t k = longest; k >= KNOWN_MIN; k--) {
+        if (memcmp(text + n - k, secret.p, k) == 0) {
+            hide(text, size, n - k, k);
+            return;
+        }
+    }
+}
+
 static void hide_known(char *text, size_t size, struct str secret)
 {
     size_t at = 0, found;
@@ -32,6 +45,7 @@ static void hide_known(char *text, size_t size, struct str secret)
         return;
     while ((found = str_find(str_of(text + at), secret)) != SIZE_MAX)
         at = hide(text, size, at + found, secret.n);
+    hide_begun(text, size, secret);
 }
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -42,13 +56,21 @@ static bool is_key_byte(char c) { return is_letter(c) || is_digit(c) || strchr("
 static bool has_key_prefix(struct str word)
 {
     static const char *const prefixes[] = {"sk-",  "sk_", "rk-",  "rk_",  "pk-", "AIza", "ghp_", "gho_",
-                                           "ghs_",
-                                           "xai-", "xox",  "AKIA", "ASIA", "eyJ", "gsk_", "hf_",
+                                           "ghs_", "xai-", "xox",  "AKIA", "ASIA", "eyJ", "gsk_", "hf_",
                                            "github_pat_", "glpat-"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (str_starts(word, str_of(prefixes[i])))
             return true;
     return false;
+}
+
+/* "abcdef****wxyz": the rest of what an upstream has hidden in part. */
+static bool is_masked(struct str word)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < word.n; i++)
+        shown += is_letter(word.p[i]) || is_digit(word.p[i]);
+    return shown >= MASKED_MIN && str_find(word, STR("***")) != SIZE_MAX;
 }
 
 /* Random text of keys has digits among letters of both cases, or is all hexadecimal; identifiers of requests, which an
@@ -74,7 +96,7 @@ static void hide_likely(char *text, size_t size)
         while (text[at + n] && is_key_byte(text[at + n]))
             n++;
         struct str word = {text + at, n};
-        if ((n >= PREFIXED_MIN && has_key_prefix(word)) || looks_random(word))
+        if ((n >= PREFIXED_MIN && has_key_prefix(word)) || looks_random(word) || is_masked(word))
             at = hide(text, size, at, n);
         else
             at += n ? n : 1;

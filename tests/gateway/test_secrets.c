@@ -30,6 +30,10 @@ static void test_scrub_hides_known_and_likely_keys_and_nothing_else(void **state
     scrubbed("the key " PLANTED ", " PLANTED " again", "the key [hidden], [hidden] again");
     scrubbed("you sent presented-secret", "you sent [hidden]");
     scrubbed("Incorrect API key provided: sk-proj-abc***************xyz.", "Incorrect API key provided: [hidden]");
+    scrubbed("provided: hunter-2-pl*****ment.", "provided: [hidden]");
+    scrubbed("it is a **bold** word, *****", "it is a **bold** word, *****");
+    scrubbed("cut in the middle: hunter-2-planted-in-th", "cut in the middle: [hidden]");
+    scrubbed("cut early: hunte", "cut early: hunte");
     scrubbed("key 'sk-ant-api03-AbCdEfGh0123456789'", "key '[hidden]'");
     scrubbed("AIzaSyA1234567890abcdefghijk", "[hidden]");
     scrubbed("Bearer 0123456789abcdef0123456789abcdef", "Bearer [hidden]");
