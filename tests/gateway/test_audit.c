@@ -1,6 +1,8 @@
 /* The audit log: what stands in it, that nothing of what was said does, that changes show, and that what cannot be noted is not
  * done. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +165,35 @@ static void test_the_chain_goes_on_over_restarts_and_torn_ends(void **state)
     expect_log(6, 0);
 }
 
+/* A disk that is full after any byte of a line. */
+static void test_a_line_that_does_not_fit_leaves_nothing(void **state)
+{
+    (void)state;
+    static const char members[] = ",\"classes\":[{\"class\":\"a\"}],\"why\":\"} {\"";
+    struct audit *a;
+    struct err err = ERR_INIT;
+    struct rlimit old;
+    struct stat before, after;
+    assert_ok(audit_open(path, false, &a, &err), err);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t room = 0; room < 150; room++) {
+        assert_int_equal(stat(path, &before), 0);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)before.st_size + room, old.rlim_max});
+        bool fits = audit_append(a, "request", str_of(members), NULL);
+        setrlimit(RLIMIT_FSIZE, &old);
+        assert_false(fits);
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_size, before.st_size);
+        assert_ok(audit_append(a, "request", str_of(members), &err), err);
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    audit_close(a);
+    expect_log(150, 0);
+    assert_ok(audit_open(path, false, &a, &err), err);
+    audit_close(a);
+}
+
 static void test_changes_of_the_log_show(void **state)
 {
     (void)state;
@@ -233,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_is_refused_is_noted_too, setup, teardown),
         cmocka_unit_test(test_what_cannot_be_noted_is_not_done),
         cmocka_unit_test_setup_teardown(test_the_chain_goes_on_over_restarts_and_torn_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_line_that_does_not_fit_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_the_log_show, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_log_has_one_writer_and_no_other_file_is_taken_for_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_moved_log_is_begun_anew_and_tied_to_the_old, setup, teardown),

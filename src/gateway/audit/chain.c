@@ -152,22 +152,30 @@ bool audit_reopen(struct audit *a, struct err *err)
 
 /* ---- appending ---- */
 
-/* All of it, or as little as possible: what was written of a line that failed is ended by the next. The lock is
- * held. */
-static bool write_line(struct audit *a, struct str line, struct err *err)
+static bool write_whole(int fd, struct str line)
 {
-    size_t done = 0;
-    while (done < line.n) {
-        ssize_t n = write(a->fd, line.p + done, line.n - done);
+    for (size_t done = 0; done < line.n;) {
+        ssize_t n = write(fd, line.p + done, line.n - done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            a->torn |= done > 0;
-            return err_errno(err, ERR_IO, "cannot write the audit log %s", a->path);
-        }
+        if (n <= 0)
+            return false;
         done += (size_t)n;
     }
-    return !a->sync || fdatasync(a->fd) == 0 || err_errno(err, ERR_IO, "cannot write the audit log %s", a->path);
+    return true;
+}
+
+/* All of it or nothing: what was written of a line that failed is taken back, for its number and its hash go to the
+ * next. Where even that fails, the next line ends it. The lock is held. */
+static bool write_line(struct audit *a, struct str line, struct err *err)
+{
+    struct stat before;
+    bool known = fstat(a->fd, &before) == 0;
+    if (known && write_whole(a->fd, line) && (!a->sync || fdatasync(a->fd) == 0))
+        return true;
+    err_errno(err, ERR_IO, "cannot write the audit log %s", a->path);
+    a->torn |= known && ftruncate(a->fd, before.st_size) != 0;
+    return false;
 }
 
 static bool append(struct audit *a, const char *event, struct str members, struct buf *line, struct err *err)
