@@ -3,6 +3,8 @@
  * libmicrohttpd lets these pass (RFC 9112 asks for their refusal, or allows it). */
 #include "net/head.h"
 
+#include <strings.h>
+
 #include "base/str.h"
 
 struct head {
@@ -50,8 +52,28 @@ static enum MHD_Result look_at_field(void *ctx, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
+/* "http://a:80/b" -> "a:80"; p NULL where the target is no URL. */
+static struct str authority_of(const char *target)
+{
+    size_t scheme = strncasecmp(target, "http://", 7) == 0 ? 7 : strncasecmp(target, "https://", 8) == 0 ? 8 : 0;
+    return scheme ? (struct str){target + scheme, strcspn(target + scheme, "/")} : (struct str){NULL, 0};
+}
+
+const char *head_path(struct MHD_Connection *conn, const char *target)
+{
+    struct str host = authority_of(target);
+    const char *field = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    if (!host.p)
+        return target;
+    if (host.n == 0 || !field || !str_eq_nocase(host, str_of(field)))
+        return NULL;
+    return host.p[host.n] ? host.p + host.n : "/";
+}
+
 static bool is_target(const char *method, const char *target)
 {
+    if (!target)
+        return false;
     if (strcmp(target, "*") == 0)
         return strcmp(method, "OPTIONS") == 0;
     return target[0] == '/' && is_text(str_of(target));
@@ -82,8 +104,13 @@ size_t head_unescape(void *ctx, struct MHD_Connection *conn, char *text)
     char *out = text;
     (void)ctx;
     (void)conn;
+    struct str host = authority_of(text);
     if (*text == '%')
-        return strlen(text);             /* a target begins with its slash, not with a slash in disguise */
+        return strlen(text);             /* a target begins with its slash, not with a slash in disguise, */
+    if (host.n && memchr(host.p, '%', host.n)) {
+        *text = 0;                       /* nor does the path behind a host */
+        return 0;
+    }
     for (const char *in = text; *in; in++) {
         int high = *in == '%' ? hex(in[1]) : -1, low = high >= 0 ? hex(in[2]) : -1, byte = high * 16 + low;
         if (*in != '%') {

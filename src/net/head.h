@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the head may be answered. *ret_closes: its body's framing is one that readers have differed on, so nothing
- * behind it on the same connection is to be read. */
+/* The target's path: of "http://HOST/path" too, where HOST is the one that the Host field names; else NULL. Points into
+ * target, or is "/". */
+const char *head_path(struct MHD_Connection *conn, const char *target);
+/* Whether the head may be answered. target: as head_path gives it. *ret_closes: its body's framing is one that readers
+ * have differed on, so nothing behind it on the same connection is to be read. */
 bool head_is_plain(struct MHD_Connection *conn, const char *method, const char *target, const char *version,
                    bool *ret_closes);
 /* libmicrohttpd's unescape callback: %XX once. What cannot stand in a path becomes a target that head_is_plain

@@ -24,7 +24,8 @@
 #define DEFAULT_BODY_TIME_MS 30000
 #define BODY_TIME_MAX_MS 600000
 #define BODY_BYTES_PER_MS 8   /* beyond its first time, a body gets as much as this rate needs */
-#define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted */
+#define BODIES_AT_ONCE 8      /* largest bodies that may be held in memory together, all requests counted; */
+#define SMALL_BODY_BYTES 65536 /* so much of each is let in beyond: a few that never end shut nobody else out */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define SPARE_PLACES 16       /* connections that are being closed still hold their place */
 
@@ -172,9 +173,10 @@ static int64_t body_time_ms(const struct http_server *s, struct MHD_Connection *
 }
 
 static enum MHD_Result take_head(struct http_server *s, struct MHD_Connection *conn, const char *method,
-                                 const char *path, const char *version, void **request_ctx)
+                                 const char *target, const char *version, void **request_ctx)
 {
     bool closes;
+    const char *path = head_path(conn, target);
     int place = connection_place(conn);
     if (place >= 0)
         watch_idle(s->watch, place, clock_ms() + body_time_ms(s, conn));
@@ -194,7 +196,8 @@ static enum MHD_Result take_body(struct http_server *s, struct http_exchange *x,
 {
     if (!x->refusal && n > s->o.max_body_bytes - x->body.n)
         x->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
-    if (!x->refusal && atomic_load(&s->bodies_bytes) + n > s->o.max_body_bytes * BODIES_AT_ONCE)
+    if (!x->refusal && x->body.n + n > SMALL_BODY_BYTES &&
+        atomic_load(&s->bodies_bytes) + n > s->o.max_body_bytes * BODIES_AT_ONCE)
         x->refusal = MHD_HTTP_SERVICE_UNAVAILABLE;
     if (x->refusal) {
         x->overrun_bytes += n;

@@ -56,7 +56,11 @@ static const struct abuse refused[] = {
     {"a negative chunk", POST_ "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n" SECOND},
     {"a chunk of 0x2", POST_ "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n" SECOND},
     {"more in a chunk than it says", POST_ "Transfer-Encoding: chunked\r\n\r\n2\r\n{}X\r\n0\r\n\r\n" SECOND},
-    {"an absolute target", "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
+    {"an absolute target of another host", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
+    {"an absolute target without a host", "GET http:///second HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
+    {"an absolute target with a user", "GET http://a@b/ HTTP/1.1\r\nHost: b\r\n\r\n" SECOND},
+    {"a host that ends in disguise", "GET http://a%2Fsecond HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
+    {"another scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"a target without its slash", "GET %2fsecond HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"a NUL in disguise", "GET /%00second HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"a line break in disguise", "GET /a%0d%0ab HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
@@ -138,6 +142,8 @@ static const struct abuse welcome[] = {
     {"an escaped path", "GET /v1/models/a%2Fb%20c HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"a query", "GET /?a=%41&b HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"an upgrade it does not take", GET_ "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" SECOND},
+    {"an absolute target", "GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
+    {"an absolute target that is all host", "GET HTTP://A HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"a star", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" SECOND},
     {"HTTP/1.0 that stays", "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" SECOND},
 };
@@ -169,7 +175,7 @@ static void test_http_paths_are_unescaped_once_and_not_tidied(void **state)
 {
     (void)state;
     static const char *const paths[][2] = {{"/a%2Fb", "/a/b"}, {"/%252e", "/%2e"}, {"//a", "//a"}, {"/a/../b", "/a/../b"},
-                                           {"/%2e%2e/b", "/../b"}, {"/a+b", "/a+b"}};
+                                           {"http://a/c%20d", "/c d"}, {"/%2e%2e/b", "/../b"}, {"/a+b", "/a+b"}};
     struct http_server *s = serve((struct http_server_options){0}, tell_path, NULL);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         char request[200], want[100];

@@ -188,6 +188,36 @@ static void test_server_forgets_half_a_body(void **state)
     http_server_close(s, 1000);
 }
 
+static void test_server_takes_small_bodies_while_large_ones_never_end(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20, SMALL = 1000, OPEN = 9 };
+    atomic_int calls = 0;
+    int fds[OPEN];
+    struct http_server *s = serve((struct http_server_options){.max_body_bytes = LARGE}, answer, &calls);
+    char *bytes = calloc(1, LARGE), head[100];
+    snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", LARGE);
+    for (int i = 0; i < OPEN; i++) {
+        fds[i] = dial(http_server_port(s));
+        send_text(fds[i], head);
+        assert_true(send_bytes(fds[i], bytes, LARGE - 1));
+    }
+    struct buf in = BUF_INIT(1 << 20);
+    assert_true(send_bytes(fds[OPEN - 1], bytes, 1));
+    assert_true(read_until(fds[OPEN - 1], &in, "\"code\":503"));   /* there is no room for another large one, */
+    close(fds[OPEN - 1]);
+    fds[OPEN - 1] = dial(http_server_port(s));
+    snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", SMALL);
+    send_text(fds[OPEN - 1], head);
+    assert_true(send_bytes(fds[OPEN - 1], bytes, SMALL));
+    assert_true(read_until(fds[OPEN - 1], &in, "fine"));             /* and always for a small one */
+    for (int i = 0; i < OPEN; i++)
+        close(fds[i]);
+    buf_free(&in);
+    free(bytes);
+    http_server_close(s, 1000);
+}
+
 struct watcher {
     atomic_int inside, gone;
     atomic_bool wrote;
@@ -442,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_server_survives_endless_headers),
         cmocka_unit_test(test_server_says_503_when_the_queue_is_full),
         cmocka_unit_test(test_server_forgets_half_a_body),
+        cmocka_unit_test(test_server_takes_small_bodies_while_large_ones_never_end),
         cmocka_unit_test(test_server_tells_a_running_handler_of_a_hangup),
         cmocka_unit_test(test_server_tells_a_running_handler_of_a_reset),
         cmocka_unit_test(test_server_notices_many_hangups_on_a_reused_connection_place),
