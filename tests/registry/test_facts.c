@@ -49,8 +49,8 @@ static void test_facts_spell_every_kind_of_value(void **state)
     assert_string_equal(f.template.p, "{{ \"x\"\n }}");
     assert_string_equal(f.metadata.p,
                         "{\"general.architecture\":\"qwen3\",\"general.license\":\"mit\","
-                        "\"tokenizer.chat_template\":\"{{ \\\"x\\\"\\n }}\",\"general.file_type\":15,\"eps\":1e-06,\"flag\":true,"
-                        "\"words\":[\"a\",\"\\\"\"],\"numbers\":[-1,2],\"floats\":[1e-06,0.5]}");
+                        "\"tokenizer.chat_template\":\"{{ \\\"x\\\"\\n }}\",\"general.file_type\":15,\"eps\":0.000001,\"flag\":true,"
+                        "\"words\":[\"a\",\"\\\"\"],\"numbers\":[-1,2],\"floats\":[0.000001,0.5]}");
     model_facts_free(&f);
 }
 
