@@ -71,8 +71,8 @@ $(B)/obj/%.o: %.c Makefile
 	@$(if $(filter 0,$(V)),echo "  cc   $<")
 	$(Q)$(CC) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c $< -o $@
 
-# PostgreSQL's headers stand in a folder of their own, and one room and its tests need them.
-$(B)/obj/src/store/postgres/%.o $(B)/obj/tests/store/%.o: CFLAGS_ALL += $(shell pkg-config --cflags libpq)
+# PostgreSQL's headers stand in a folder of their own, and one room and the tests of the ledger need them.
+$(B)/obj/src/store/postgres/%.o $(B)/obj/tests/store/%.o $(B)/obj/tests/cli/%.o: CFLAGS_ALL += $(shell pkg-config --cflags libpq)
 
 # Tests find the project's own files by its folder.
 $(B)/obj/tests/%.o: CFLAGS_ALL += -DRUNG_ROOT='"$(CURDIR)"'

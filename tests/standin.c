@@ -7,10 +7,12 @@
  *
  * The first line of stdout names the port. The answer is TEXT, else the last message's words again. --delay-ms passes
  * before the reply's head, --first-ms between the head and the first chunk of a stream, --chunk-ms between chunks. The
- * log has a line for each connection, request, finished reply and client that hung up before its reply was whole. */
+ * log has a line for each connection, request, finished reply and client that hung up before its reply was whole. What
+ * it bills, all of an answer as soon as the question is read, it counts: GET /billed tells the sums. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -48,6 +50,11 @@ struct visit {
     int fd, number;
     struct buf in;  /* received and not yet used */
 };
+
+static struct {
+    pthread_mutex_t lock;
+    int64_t calls, prompt, cached, completion, reasoning;  /* prompt holds cached, completion holds reasoning */
+} billed = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* One question, as far as the answer depends on it. */
 struct question {
@@ -202,13 +209,18 @@ static json_t *json_text(struct str s)
     return json_stringn_nocheck(s.p, s.n);
 }
 
-static json_t *usage_of(const struct question *q)
+static int completion_tokens(const struct question *q)
 {
     struct str rest = buf_view(&q->answer);
     int visible = 0;
     while (next_token(&rest).n > 0)
         visible++;
-    int completion = visible + REASONING_TOKENS;
+    return visible + REASONING_TOKENS;
+}
+
+static json_t *usage_of(const struct question *q)
+{
+    int completion = completion_tokens(q);
     return json_pack("{s:i, s:i, s:i, s:{s:i}, s:{s:i}}",
                      "prompt_tokens", q->prompt_tokens, "completion_tokens", completion,
                      "total_tokens", q->prompt_tokens + completion,
@@ -229,6 +241,31 @@ static json_t *logprobs_of(const struct question *q)
     while ((token = next_token(&rest)).n > 0)
         json_array_append_new(content, logprob_of(token));
     return json_pack("{s:o}", "content", content);
+}
+
+/* ---- the bill ---- */
+
+static void bill(int prompt, int cached, int completion, int reasoning)
+{
+    pthread_mutex_lock(&billed.lock);
+    billed.calls++;
+    billed.prompt += prompt;
+    billed.cached += cached;
+    billed.completion += completion;
+    billed.reasoning += reasoning;
+    pthread_mutex_unlock(&billed.lock);
+}
+
+static bool answer_billed(struct visit *v)
+{
+    char body[256];
+    pthread_mutex_lock(&billed.lock);
+    int n = snprintf(body, sizeof body,
+                     "{\"calls\":%" PRId64 ",\"prompt\":%" PRId64 ",\"cached\":%" PRId64 ",\"completion\":%" PRId64
+                     ",\"reasoning\":%" PRId64 "}",
+                     billed.calls, billed.prompt, billed.cached, billed.completion, billed.reasoning);
+    pthread_mutex_unlock(&billed.lock);
+    return send_reply(v, "200 OK", "", (struct str){body, (size_t)n});
 }
 
 /* ---- the answer, whole ---- */
@@ -346,6 +383,8 @@ static bool answer_chat(struct visit *v, struct str body)
         return ok;
     }
     note("request %d chat model=%s stream=%d logprobs=%d bytes=%zu", v->number, q.model, q.stream, q.logprobs, body.n);
+    if (options.fault != FAULT_500 && options.fault != FAULT_429)
+        bill(q.prompt_tokens, q.prompt_tokens / 2, completion_tokens(&q), REASONING_TOKENS);
     if (!pass_time(v, options.delay_ms))
         goto out;
     switch (options.fault) {
@@ -374,16 +413,48 @@ out:
     return ok;
 }
 
+/* A small vector for each text. */
+static bool answer_embeddings(struct visit *v, struct str body)
+{
+    json_error_t where;
+    json_t *root = json_loadb(body.p, body.n, 0, &where), *data = json_array();
+    const char *model = json_string_value(json_object_get(root, "model"));
+    size_t n = json_array_size(json_object_get(root, "input"));
+    int tokens = (int)(body.n / 4);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(data, json_pack("{s:s, s:i, s:[f, f]}", "object", "embedding", "index", (int)i,
+                                              "embedding", 0.6, 0.8));
+    note("request %d embeddings model=%s texts=%zu", v->number, model ? model : "", n);
+    if (!model || n == 0) {
+        json_decref(data);
+        json_decref(root);
+        return send_error(v, "400 Bad Request", "", "not a request for vectors");
+    }
+    bill(tokens, 0, 0, 0);
+    json_t *reply = json_pack("{s:s, s:s, s:o, s:{s:i, s:i}}", "object", "list", "model", model, "data", data, "usage",
+                              "prompt_tokens", tokens, "total_tokens", tokens);
+    char *text = json_dumps(reply, JSON_COMPACT);
+    bool ok = pass_time(v, options.delay_ms) && send_reply(v, "200 OK", "", str_of(text));
+    free(text);
+    json_decref(reply);
+    json_decref(root);
+    return ok;
+}
+
 static bool answer(struct visit *v, struct str head, struct str body)
 {
     if (str_starts(head, STR("POST /v1/chat/completions ")))
         return answer_chat(v, body);
+    if (str_starts(head, STR("POST /v1/embeddings ")))
+        return answer_embeddings(v, body);
+    if (str_starts(head, STR("GET /billed ")))
+        return answer_billed(v);
     note("request %d other", v->number);
     if (str_starts(head, STR("GET /v1/models ")))
         return send_reply(v, "200 OK", "",
                           STR("{\"object\":\"list\",\"data\":[{\"id\":\"standin\",\"object\":\"model\","
                               "\"created\":1700000000,\"owned_by\":\"tests\"}]}"));
-    return send_error(v, "404 Not Found", "", "the stand-in knows /v1/chat/completions and /v1/models");
+    return send_error(v, "404 Not Found", "", "the stand-in knows /v1/chat/completions, /v1/embeddings, /v1/models");
 }
 
 static void *visit_main(void *arg)

@@ -1,28 +1,10 @@
 /* A scratch ledger for the tests of this floor: a file, or, when RUNG_TEST_STORE holds its address, a database. */
-#include "../support.h"
-
-#include <libpq-fe.h>
-#include <sqlite3.h>
+#include "../support_sql.h"
 
 #include "store/money.h"
 #include "support_ledger.h"
 
 static char folder[64], path[256];
-
-/* In the schema that the ledger lives in. */
-static int64_t ask_database(const char *sql)
-{
-    const char *const keys[] = {"dbname", "options", NULL}, *const values[] = {path, "-csearch_path=rung -cclient_min_messages=warning", NULL};
-    PGconn *conn = PQconnectdbParams(keys, values, 1);
-    PGresult *result = PQexec(conn, sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-        fail_msg("%s: %s", sql, PQerrorMessage(conn));
-    int64_t v = PQntuples(result) ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
-    PQclear(result);
-    PQfinish(conn);
-    return v;
-}
 
 const char *ledger_fresh(void)
 {
@@ -30,7 +12,7 @@ const char *ledger_fresh(void)
     snprintf(folder, sizeof folder, "/tmp/rung-ledger-XXXXXX");
     if (address) {
         snprintf(path, sizeof path, "%s", address);
-        ask_database("DROP SCHEMA IF EXISTS rung CASCADE");
+        sql_ask(path, "DROP SCHEMA IF EXISTS rung CASCADE");
         return path;
     }
     assert_non_null(mkdtemp(folder));
@@ -89,16 +71,5 @@ bool ledger_reserve(struct ledger *l, const char *id, int64_t pico_usd, int64_t 
 
 int64_t ledger_query(const char *sql)
 {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    if (ledger_is_address(path))
-        return ask_database(sql);
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    int64_t v = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return v;
+    return sql_ask(path, sql);
 }
