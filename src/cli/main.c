@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 {
     /* A reader that goes away ends a write with an error, not the program. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write, not the end of the program */
     int rc = run_command(argc, argv);
     bool lost = fflush(stdout) != 0;
     if ((lost || ferror(stdout)) && rc == EXIT_OK) {

@@ -138,7 +138,8 @@ static bool refuse_row(const struct request *req, const struct ledger_verdict *v
     } else {
         err_prefix(&reply->err, "the request was not sent, because the ledger cannot note it: ");
     }
-    reply->http_status = limited ? 429 : reply->err.code == ERR_BUSY ? 503 : 500;
+    bool away = reply->err.code == ERR_BUSY || reply->err.code == ERR_IO; /* it may be back soon */
+    reply->http_status = limited ? 429 : away ? 503 : 500;
     return false;
 }
 

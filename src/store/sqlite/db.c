@@ -11,6 +11,18 @@
 
 #include "store/money.h"
 
+/* A quota or a limit on files: SQLite calls only a full disk full. The log is written first. */
+static bool may_not_grow(const struct db *db, int code)
+{
+    sqlite3_file *log = NULL;
+    int why = 0;
+    if (code != SQLITE_IOERR_WRITE ||
+        sqlite3_file_control(db->handle, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || !log ||
+        !log->pMethods || log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &why) != SQLITE_OK)
+        return false;
+    return why == EDQUOT || why == EFBIG;
+}
+
 bool db_fail(const struct db *db, struct err *err)
 {
     int code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
@@ -21,6 +33,9 @@ bool db_fail(const struct db *db, struct err *err)
                        "the ledger %s cannot be read where its folder may not be written; copy it (and its -wal file,"
                        " if there is one) to a folder of your own and read it there",
                        path);
+    if (may_not_grow(db, code))
+        return err_set(err, ERR_IO, "the ledger %s cannot grow: a quota or a limit on the size of files is reached;"
+                       " raise it and try again", path);
     switch (kind) {
     case SQLITE_FULL:
         return err_set(err, ERR_IO, "the disk is full, the ledger %s cannot grow; make room and try again", path);
