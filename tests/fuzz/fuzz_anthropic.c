@@ -2,6 +2,7 @@
  * OpenAI's; and the same bytes as a stream of that API, told on in the dialect, whole and as events. */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "gateway/api/anthropic/anthropic.h"
 #include "gateway/provider/provider.h"
@@ -70,7 +71,7 @@ static bool tell_delta(void *ctx, struct str text, bool reasoning, struct str to
 static void as_stream(struct str bytes)
 {
     static const struct request req = {.id = "msg_1", .stream = true};
-    _Alignas(max_align_t) unsigned char state[DIALECT_STATE_BYTES] = {0};
+    void *state = calloc(1, anthropic_messages.state_bytes);
     struct reply reply = {.confidence = -1, .text = BUF_INIT(1u << 20), .reasoning = BUF_INIT(1u << 20), .arena = ARENA_INIT(64u << 20)};
     struct teller teller = {.stream = {.req = &req, .reply = &reply, .state = state}, .out = BUF_INIT(64u << 20)};
     const struct answer_sink sink = {.ctx = &teller, .begin = tell_begin, .delta = tell_delta};
@@ -97,6 +98,7 @@ static void as_stream(struct str bytes)
     tool_calls_free(&reader.calls);
     release_free(&rel);
     reply_free(&reply);
+    free(state);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
  * the response that repeats it; and the same bytes as the calls of a streamed answer, whole and in deltas. */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "gateway/answer/several.h"
 #include "gateway/api/responses/responses.h"
@@ -54,7 +55,7 @@ static void as_calls(struct str bytes)
     struct request req = {.id = "resp_0", .repeated = STR("\"user\":null")};
     struct reply reply = answer_of();
     struct answers all = {.req = &req, .n = 1, .asked = &req, .replies = &reply, .failed = -1};
-    _Alignas(max_align_t) unsigned char state[DIALECT_STATE_BYTES] = {0};
+    void *state = calloc(1, openai_responses.state_bytes);
     struct answer_stream s = {.req = &req, .reply = &reply, .state = state, .all = &all};
     struct answer_delta text = {.text = STR("sa")}, calls = {.tool_calls = bytes}, more = {.text = STR("id")};
     struct buf out = BUF_INIT(128u << 20);
@@ -65,6 +66,7 @@ static void as_calls(struct str bytes)
     openai_responses.delta(&s, &more, &out);
     openai_responses.last(&s, &out);
     openai_responses.close(&s);
+    free(state);
     buf_free(&out);
     buf_clear(&reply.text);
     reply.tool_calls = bytes;

@@ -89,8 +89,7 @@ void route_write_json(const struct request *req, const struct reply *r, int64_t 
     json_put_f64(&w, "cost_usd", (double)r->cost_pico_usd / 1e12);
     json_put_f64(&w, "frontier_cost_usd", (double)r->frontier_pico_usd / 1e12);
     json_put_f64(&w, "latency_ms", (double)r->total_us / 1000);
-    json_key(&w, "rung");
-    openai_write_rung(req, r, out);
+    openai_put_rung(&w, r, NULL);
     json_close_object(&w);
     buf_char(out, '\n');
 }

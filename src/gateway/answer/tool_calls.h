@@ -1,4 +1,4 @@
-/* Tool calls of a local answer in the API's shape: the deltas of a stream as they come, the whole list at the end. One
+/* Tool calls of an answer in the API's shape: the deltas of a stream as they come, the whole list at the end. One
  * thread; the answer's own. */
 #ifndef RUNG_GATEWAY_ANSWER_TOOL_CALLS_H
 #define RUNG_GATEWAY_ANSWER_TOOL_CALLS_H

@@ -9,15 +9,13 @@
 
 #include "gateway/request.h"
 
-#define DIALECT_STATE_BYTES 320           /* at most, of what a stream's writer remembers */
-
 struct answers;                           /* answer/several.h */
 
 /* One answer on its way: the same for all calls of its writer. */
 struct answer_stream {
     const struct request *req;
     const struct reply *reply;            /* grows while it is written */
-    void *state;                          /* the dialect's own, zeroed before `first` */
+    void *state;                          /* state_bytes of the dialect's own, zeroed before `first` */
     int index;                            /* which of several answers */
     const struct answers *all;            /* whole once `last` is called; that is with the stream of the first answer */
 };
@@ -31,9 +29,8 @@ struct answer_delta {
 };
 
 struct dialect {
-    const char *name;                     /* "openai", "ollama" ... */
     const char *stream_type;              /* content type of a stream */
-    size_t state_bytes;                   /* at most DIALECT_STATE_BYTES */
+    size_t state_bytes;                   /* of what a stream's writer remembers; 0: nothing */
     /* As openai_parse_chat: body and arena outlive *ret, which request_free gives back; a sentence about a field begins
      * with its name in single quotes. */
     bool (*parse)(struct str body, struct arena *arena, struct request *ret, struct err *err);

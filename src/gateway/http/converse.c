@@ -19,8 +19,6 @@ struct conversation {
     struct answer_stream *streams;        /* [n_answers] */
 };
 
-static bool client_gone(void *ctx) { return http_client_gone(ctx); }
-
 /* r: the first of several answers; whole: all is known that they cost. */
 static void put_headers(struct conversation *c, const struct reply *r, bool whole)
 {
@@ -83,14 +81,15 @@ static void stream_end(struct conversation *c)
 static bool open_streams(struct conversation *c, struct err *err)
 {
     const struct answers *a = &c->answers;
-    unsigned char *states = arena_array(c->req->arena, (size_t)a->n, DIALECT_STATE_BYTES);
+    size_t bytes = c->dialect->state_bytes;
+    unsigned char *states = bytes ? arena_array(c->req->arena, (size_t)a->n, bytes) : NULL;
     c->streams = arena_array(c->req->arena, (size_t)a->n, sizeof *c->streams);
-    if (!states || !c->streams)
+    if ((bytes && !states) || !c->streams)
         return err_nomem(err, "the stream");
     for (int i = 0; i < a->n; i++)
         c->streams[i] = (struct answer_stream){.req = &a->asked[i],
                                                .reply = &a->replies[i],
-                                               .state = states + (size_t)i * DIALECT_STATE_BYTES,
+                                               .state = states ? states + (size_t)i * bytes : NULL,
                                                .index = i,
                                                .all = a};
     return true;
@@ -174,7 +173,7 @@ void converse(struct gateway *g, struct http_exchange *x, const struct dialect *
         trace_context_parse(http_header(x, "traceparent"), &req.trace);
         req.caller = caller;
         req.anthropic_beta = http_header(x, "anthropic-beta");
-        req.gone = client_gone;
+        req.gone = page_client_gone;
         req.gone_ctx = x;
         if (!answer(g, &c, &err))
             page_fail(x, dialect->error, 503, err.msg, NULL, NULL);

@@ -50,6 +50,8 @@ const char *page_param(const char *message, char *param, size_t size)
     return param;
 }
 
+bool page_client_gone(void *exchange) { return http_client_gone(exchange); }
+
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
     (void)caller;

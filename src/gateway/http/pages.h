@@ -21,6 +21,9 @@ void page_fail_later(struct http_exchange *x, write_error error, int status, con
 /* The field that a sentence is about, for `param`; NULL: it is about none. */
 const char *page_param(const char *message, char *param, size_t size);
 
+/* Has whoever waits for this exchange hung up? For struct request and what else is asked on its behalf. */
+bool page_client_gone(void *exchange);
+
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller);
 /* GET /ready: 503 while requests would fail or wait for long, and why. */
 void page_ready(struct gateway *g, struct http_exchange *x, const struct caller *caller);

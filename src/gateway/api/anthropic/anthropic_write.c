@@ -169,7 +169,6 @@ struct stream_state {
     const struct reply_thought *told;    /* the last whose signature is sent */
     uint16_t block_of_call[TOOL_CALLS_MAX];
 };
-_Static_assert(sizeof(struct stream_state) <= DIALECT_STATE_BYTES, "a stream's state fits");
 
 struct event {
     struct buf buf;
@@ -391,7 +390,6 @@ static void stream_broken(const struct answer_stream *s, int status, const char 
 }
 
 const struct dialect anthropic_messages = {
-    .name = "anthropic",
     .stream_type = "text/event-stream; charset=utf-8",
     .state_bytes = sizeof(struct stream_state),
     .parse = anthropic_parse_messages,

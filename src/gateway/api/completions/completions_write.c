@@ -13,7 +13,6 @@
 struct writer_state {
     int64_t offset;                       /* of the next token, in characters */
 };
-_Static_assert(sizeof(struct writer_state) <= DIALECT_STATE_BYTES, "a stream's writer remembers little");
 
 /* ---- log-probabilities ---- */
 
@@ -237,7 +236,6 @@ static void chunk_broken(const struct answer_stream *s, int status, const char *
 }
 
 const struct dialect completions = {
-    .name = "completions",
     .stream_type = "text/event-stream; charset=utf-8",
     .state_bytes = sizeof(struct writer_state),
     .parse = completions_parse,

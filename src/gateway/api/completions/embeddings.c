@@ -138,8 +138,6 @@ static void write_reply(const struct embed_reply *r, int n, bool base64, struct 
     json_close_object(&w);
 }
 
-static bool client_gone(void *ctx) { return http_client_gone(ctx); }
-
 static void put_headers(void *x, const struct request *req, const struct reply *reply)
 {
     headers_put(x, req->id, req, reply);
@@ -154,7 +152,7 @@ void embeddings_ask(struct gateway *g, struct http_exchange *x, const struct cal
         return;
     trace_context_parse(http_header(x, "traceparent"), &call->trace);
     call->caller = caller;
-    call->gone = client_gone;
+    call->gone = page_client_gone;
     call->gone_ctx = x;
     call->arrived_ns = http_arrived_ns(x);
     call->answered = put_headers;

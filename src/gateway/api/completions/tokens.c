@@ -64,8 +64,6 @@ static bool hold_model(struct tokens_call *call)
 
 /* ---- frame ---- */
 
-static bool client_gone(void *ctx) { return http_client_gone(ctx); }
-
 /* own: the fields that are read here; the others are chat completions' or none. */
 static bool open_call(struct tokens_call *call, struct http_exchange *x, const char *const *own,
                       const struct caller *caller)
@@ -81,7 +79,7 @@ static bool open_call(struct tokens_call *call, struct http_exchange *x, const c
         return false;
     call->made = true;
     call->like.caller = caller;
-    call->like.gone = client_gone;
+    call->like.gone = page_client_gone;
     call->like.gone_ctx = x;
     return hold_model(call);
 }

@@ -80,8 +80,6 @@ static int load_or_drop(struct gateway *g, struct load *l, bool unload, struct e
     return 200;
 }
 
-static bool client_gone(void *x) { return http_client_gone(x); }
-
 static void answer_load(struct gateway *g, struct http_exchange *x, const struct caller *caller, const json_t *body,
                         bool chat)
 {
@@ -89,7 +87,7 @@ static void answer_load(struct gateway *g, struct http_exchange *x, const struct
     struct load l = {.model = {json_string_value(name), json_string_length(name)},
                      .caller = caller,
                      .chat = chat,
-                     .wait = {.gone = client_gone, .gone_ctx = x, .has_keep_alive = json_is_string(keep_alive) ||
+                     .wait = {.gone = page_client_gone, .gone_ctx = x, .has_keep_alive = json_is_string(keep_alive) ||
                                                                                     json_is_number(keep_alive)}};
     struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct err err = ERR_INIT;

@@ -122,7 +122,7 @@ static void write_logprobs(struct json_writer *w, const struct reply_token *toke
 
 /* Times in nanoseconds. Reading the prompt lasts until the first token, waiting included; a model that had to be loaded
  * for it counts as waiting. */
-static void write_end(struct json_writer *w, const struct request *req, const struct reply *reply)
+static void write_end(struct json_writer *w, const struct reply *reply)
 {
     const struct attempt *last = reply->n_attempts ? &reply->attempts[reply->n_attempts - 1] : NULL;
     int64_t ttft_us = last ? last->ttft_us : 0, answer_us = last ? last->total_us : 0;
@@ -135,8 +135,7 @@ static void write_end(struct json_writer *w, const struct request *req, const st
     json_put_i64(w, "prompt_eval_duration", ttft_us * 1000);
     json_put_i64(w, "eval_count", reply->usage.completion);
     json_put_i64(w, "eval_duration", answer_us > ttft_us ? (answer_us - ttft_us) * 1000 : 0);
-    json_key(w, "rung");
-    openai_write_rung(req, reply, w->out);
+    openai_put_rung(w, reply, NULL);
     json_close_object(w);
 }
 
@@ -149,7 +148,7 @@ static void write_answer(enum shape shape, const struct request *req, const stru
     write_message(&w, shape, buf_view(&reply->text), buf_view(&reply->reasoning), reply->tool_calls);
     if (req->logprobs)
         write_logprobs(&w, reply->tokens, reply->n_tokens, req->top_logprobs);
-    write_end(&w, req, reply);
+    write_end(&w, reply);
 }
 
 static void end_line(struct json_writer *w)
@@ -191,7 +190,7 @@ static void write_last(enum shape shape, const struct answer_stream *s, struct b
     }
     write_head(&w, s->reply);
     write_message(&w, shape, STR(""), STR(""), STR(""));
-    write_end(&w, s->req, s->reply);
+    write_end(&w, s->reply);
     buf_char(out, '\n');
 }
 
@@ -235,7 +234,6 @@ static void generate_last(const struct answer_stream *s, struct buf *out)
 }
 
 const struct dialect ollama_chat = {
-    .name = "ollama",
     .stream_type = "application/x-ndjson",
     .parse = ollama_parse_chat,
     .write = chat_write,
@@ -248,7 +246,6 @@ const struct dialect ollama_chat = {
 };
 
 const struct dialect ollama_generate = {
-    .name = "ollama",
     .stream_type = "application/x-ndjson",
     .parse = ollama_parse_generate,
     .write = generate_write,

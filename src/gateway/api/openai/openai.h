@@ -19,10 +19,8 @@ void openai_write_error(int status, const char *message, const char *param, cons
 void openai_write_usage(struct json_writer *w, const struct token_usage *u);
 /* {"token", "logprob", "bytes", "top_logprobs"} */
 void openai_write_token(struct json_writer *w, const struct reply_token *t, int top);
-/* The `rung` object alone (also printed by `rung route --json`). */
-void openai_write_rung(const struct request *req, const struct reply *reply, struct buf *out);
-/* The same as the member "rung". all: the answers that reply is the first of, whose attempts and costs it then tells;
- * NULL: it tells its own. */
+/* The member "rung" (also of what `rung route --json` prints). all: the answers that reply is the first of, whose
+ * attempts and costs it then tells; NULL: it tells its own. */
 void openai_put_rung(struct json_writer *w, const struct reply *reply, const struct answers *all);
 
 #endif

@@ -102,13 +102,6 @@ static void write_rung(struct json_writer *w, const struct reply *reply, const s
     json_close_object(w);
 }
 
-void openai_write_rung(const struct request *req, const struct reply *reply, struct buf *out)
-{
-    (void)req;
-    struct json_writer w = JSON_WRITER(out);
-    write_rung(&w, reply, NULL);
-}
-
 void openai_put_rung(struct json_writer *w, const struct reply *reply, const struct answers *all)
 {
     json_key(w, "rung");

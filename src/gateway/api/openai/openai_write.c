@@ -271,7 +271,6 @@ static void chunk_broken(const struct answer_stream *s, int status, const char *
 }
 
 const struct dialect openai_chat = {
-    .name = "openai",
     .stream_type = "text/event-stream; charset=utf-8",
     .parse = openai_parse_chat,
     .write_all = write_chat,

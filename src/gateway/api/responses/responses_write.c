@@ -261,9 +261,8 @@ static void write_whole(const struct request *req, const struct reply *reply, st
 }
 
 const struct dialect openai_responses = {
-    .name = "responses",
     .stream_type = "text/event-stream; charset=utf-8",
-    .state_bytes = sizeof(struct responses_output *),
+    .state_bytes = sizeof(struct responses_stream *),
     .parse = responses_parse,
     .write = write_whole,
     .first = responses_first,
