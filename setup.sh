@@ -24,8 +24,8 @@ if [ "$id" != debian ] || ! command -v dpkg-query >/dev/null; then
         exit 0
     fi
     echo "setup: this is not Debian, so please install by hand: a C compiler (gcc 12 or clang 14), GNU make, pkg-config, and the" >&2
-    echo "development files of libmicrohttpd, libcurl, jansson, libyaml, SQLite 3, utf8proc, libedit, OpenSSL, PCRE2 and libpq; for the tests also" >&2
-    echo "cmocka, clang, scdoc, strace, curl and PostgreSQL." >&2
+    echo "development files of libmicrohttpd, GnuTLS, libcurl, jansson, libyaml, SQLite 3, utf8proc, libedit, OpenSSL, PCRE2 and" >&2
+    echo "libpq; for the tests also cmocka, clang, scdoc, strace, curl and PostgreSQL." >&2
     exit 1
 fi
 
