@@ -71,6 +71,7 @@ static void test_parse_honours_every_sampling_field(void **state)
     assert_int_equal(r.logit_bias[0].id, 5);
     assert_float_equal(r.logit_bias[1].bias, 1.5, 1e-6);
     assert_true(r.has_temperature);
+    request_free(&r);
 }
 
 static void test_parse_defaults_are_the_api_s(void **state)

@@ -3,6 +3,7 @@
 #include "support_net.h"
 
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -430,6 +431,39 @@ static void test_server_close_cuts_what_outlasts_the_grace(void **state)
     close(fd);
 }
 
+/* Requests one behind the other, the last of each fifty told by its path. */
+static void ask_on(int fd, int fifties)
+{
+    struct buf fifty = BUF_INIT(1 << 20), in = BUF_INIT(1 << 20);
+    for (int i = 0; i < 49; i++)
+        buf_puts(&fifty, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    buf_puts(&fifty, "GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 0; i < fifties; i++) {
+        buf_clear(&in);
+        assert_true(send_bytes(fd, fifty.p, fifty.n));
+        assert_true(read_until(fd, &in, "GET /last"));
+    }
+    buf_free(&fifty);
+    buf_free(&in);
+}
+
+/* What is allocated is counted, not what the process holds: the one cannot grow without the other for long, and is the
+ * same on every machine. With the sanitizers nothing is counted, and the leak checker looks instead. */
+static void test_server_keeps_nothing_of_10000_requests_on_one_connection(void **state)
+{
+    (void)state;
+    struct http_server *s = serve((struct http_server_options){0}, echo, NULL);
+    int fd = dial(http_server_port(s));
+    ask_on(fd, 20);
+    size_t before = mallinfo2().uordblks;
+    ask_on(fd, 200);
+    size_t after = mallinfo2().uordblks;
+    if (after > before + 65536)
+        fail_msg("%zu bytes before, %zu after", before, after);
+    close(fd);
+    http_server_close(s, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_server_sends_each_chunk_at_once),
         cmocka_unit_test(test_server_cuts_a_stream_the_handler_left_open),
         cmocka_unit_test(test_server_runs_200_requests_at_once),
+        cmocka_unit_test(test_server_keeps_nothing_of_10000_requests_on_one_connection),
         cmocka_unit_test(test_server_says_when_the_port_is_taken),
         cmocka_unit_test(test_server_on_localhost_listens_on_both_families),
         cmocka_unit_test(test_server_close_lets_running_requests_end),
