@@ -62,12 +62,13 @@ void load_start(struct load *load);
 void load_stop(struct load *load);
 
 /* ---- who billed what ---- */
-/* Models for a configuration: one that chats, one that gives vectors, both of the stand-in at this port. printf's %u
- * is the port, twice. */
+/* Models for a configuration: one that chats, one whose answer alone costs, one that gives vectors, all of the
+ * stand-in whose port is printf's one argument. */
 #define PROGRAM_MODELS                                                                                                 \
     "models:\n  starter: {file: starter}\n"                                                                            \
     "  big: {base_url: 'http://127.0.0.1:%1$u/v1', retries: 0,"                                                        \
     " price_usd_per_mtok: {input: 3, cached_input: 1, output: 7, reasoning: 11}}\n"                                    \
+    "  even: {base_url: 'http://127.0.0.1:%1$u/v1', retries: 0, price_usd_per_mtok: {input: 0, output: 4}}\n"          \
     "  vec: {base_url: 'http://127.0.0.1:%1$u/v1', retries: 0,"                                                        \
     " price_usd_per_mtok: {input: 3, output: 0}}\n"                                                                    \
     "tiers: [{name: local, model: starter}, {name: frontier, model: big}]\n"
