@@ -202,7 +202,8 @@ static void test_fallback_of_a_resting_pool_needs_money_of_its_own(void **state)
     stand_in_open(&down);
     stand_in_play(&down, (struct stand_in_script){.status = 500, .body = "{}"});
     house_open(&house,
-               "models: {cheap: {base_url: 'http://127.0.0.1:%u/v1', retries: 0, breaker: {failures: 1, open_ms: 600000}, fallback: [dear]}, "
+               "models: {cheap: {base_url: 'http://127.0.0.1:%u/v1', retries: 0, breaker: {failures: 1, open_ms: 600000}, fallback: [dear], "
+               "price_usd_per_mtok: {input: 0, output: 0.001}}, "
                "dear: {base_url: 'http://127.0.0.1:%u/v1', price_usd_per_mtok: {input: 0, output: 4000}}}\n"
                "tiers: [{name: frontier, model: cheap}]\n", down.port, biller.port);
     limits.budget_day_pico_usd = 40000 * MICRO_USD;
@@ -214,6 +215,21 @@ static void test_fallback_of_a_resting_pool_needs_money_of_its_own(void **state)
     stand_in_close(&down);
 }
 
+/* A model without a price seems free: under a budget of a key it is not asked. */
+static void test_key_s_budget_admits_no_model_without_a_price(void **state)
+{
+    (void)state;
+    char secret[PEOPLE_SECRET_BYTES], free_key[PEOPLE_SECRET_BYTES];
+    struct key_limits limits = NO_LIMITS;
+    house_open(&house, "models: {big: {base_url: 'http://127.0.0.1:%u/v1'}}\ntiers: [{name: frontier, model: big}]\n", biller.port);
+    key_make(&house, (struct key_record){.name = "b", .limits = limits}, free_key);
+    limits.budget_month_pico_usd = 40000 * MICRO_USD;
+    key_make(&house, (struct key_record){.name = "a", .limits = limits}, secret);
+    assert_int_equal(key_status(&house, secret, "POST", "/v1/chat/completions", PLAIN), 403);
+    assert_int_equal(biller.calls, 0);
+    assert_int_equal(key_status(&house, free_key, "POST", "/v1/chat/completions", PLAIN), 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_budget_holds_where_the_request_sets_no_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_set_aside_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_and_month_hold_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key_s_budget_admits_no_model_without_a_price, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fallback_of_a_resting_pool_needs_money_of_its_own, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

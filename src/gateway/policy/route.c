@@ -23,6 +23,7 @@ enum usable {
     NO_ROOM,
     NO_KEY,
     NO_MONEY,
+    NO_PRICE,
     USABLE_COUNT
 };
 
@@ -60,6 +61,15 @@ static bool is_allowed(const struct config_model *m, const struct request *r, in
     return allowed && residency_allows_tier(r, tier);
 }
 
+/* What has no price seems free, and the budget of a key would never end it. */
+static bool has_its_price(const struct config_model *m, const struct caller *caller)
+{
+    const struct key_record *key = caller_record(caller);
+    bool budget = key && (key->limits.budget_day_pico_usd != KEY_NO_LIMIT ||
+                          key->limits.budget_month_pico_usd != KEY_NO_LIMIT);
+    return !budget || !config_is_upstream(m) || m->own_machine || m->price.known;
+}
+
 static enum usable usable_model(const struct config *c, const struct request *r, const struct route_facts *f, int model,
                                 int tier)
 {
@@ -78,6 +88,8 @@ static enum usable usable_model(const struct config *c, const struct request *r,
         return NO_ROOM;
     if (m->key_missing)
         return NO_KEY;
+    if (!has_its_price(m, r->caller))
+        return NO_PRICE;
     if (config_is_upstream(m) && f->budget_left_pico_usd < INT64_MAX &&
         account_bound(c, m, NULL, r, true).pico_usd > f->budget_left_pico_usd)
         return NO_MONEY;
@@ -110,6 +122,9 @@ static void say_why_not(char *text, size_t size, const char *who, const struct c
         break;
     case NO_MONEY:
         say(text, size, "the month's budget is spent");
+        break;
+    case NO_PRICE:
+        say(text, size, "it has no price, which the budget of this API key needs");
         break;
     default:
         break;
@@ -180,7 +195,10 @@ static void plan_named(const struct config *c, const struct request *r, const st
         err_set(&p->err, ERR_UNSUPPORTED, "'%s' is not supported by the model '%s'",
                 missing_field(r, f->offers[model]), m->name);
     } else if (why != USABLE) {
-        p->verdict = why == NO_ROOM ? PLAN_NO_FIT : why == NO_MONEY ? PLAN_NO_MONEY : PLAN_UNSUPPORTED;
+        p->verdict = why == NO_ROOM    ? PLAN_NO_FIT
+                     : why == NO_MONEY   ? PLAN_NO_MONEY
+                     : why == NO_PRICE ? PLAN_NOT_ALLOWED
+                                       : PLAN_UNSUPPORTED;
         char text[240] = "";
         say_why_not(text, sizeof text, m->name, m, why, r, f, model);
         err_set(&p->err, why == NO_ROOM ? ERR_LIMIT : ERR_INVALID, "the model named cannot be used: %s", text);
@@ -280,7 +298,8 @@ static void plan_nobody(const struct config *c, const struct request *r, const s
         p->verdict = PLAN_NO_FIT;
         err_set(&p->err, ERR_LIMIT, "the request fits no tier (%s)", p->skipped);
     } else {
-        p->verdict = seen[NO_MONEY] ? PLAN_NO_MONEY : seen[NOT_ALLOWED] ? PLAN_NOT_ALLOWED : PLAN_UNSUPPORTED;
+        bool not_allowed = seen[NOT_ALLOWED] || seen[NO_PRICE];
+        p->verdict = seen[NO_MONEY] ? PLAN_NO_MONEY : not_allowed ? PLAN_NOT_ALLOWED : PLAN_UNSUPPORTED;
         err_set(&p->err, ERR_INVALID, "no tier can be used (%s)", p->skipped);
     }
 }
