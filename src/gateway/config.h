@@ -190,6 +190,7 @@ bool config_is_loopback(const char *listen_host);   /* nobody but this machine g
 /* What cannot change while Rung runs is taken from `old`; what that overrules is told in *notes, a line each. */
 bool config_keep_fixed(struct config *c, const struct config *old, struct buf *notes, struct err *err);
 int config_find_model(const struct config *c, struct str name);   /* -1: none */
+int config_find_class(const struct config *c, struct str name);   /* of `residency`; -1: none */
 struct str config_resolve_alias(const struct config *c, struct str name);   /* the name itself when it is none */
 /* A price file's text: its entries are given to upstreams that are read later. For config_load and the fuzzer. */
 bool config_parse_prices(struct config *c, struct str text, const char *name, struct err *err);

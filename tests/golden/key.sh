@@ -56,6 +56,14 @@ done
 key list
 check no_key_yet_is_said says 'There is no key yet'
 check without_keys_any_is_good [ "$(status any /v1/models)" = 200 ]
+key create typo --tiers local,fronteer
+check tier_that_is_none_makes_no_key [ $? = 1 ]
+check tier_that_is_none_is_named grep -q "no tier 'fronteer'" err
+key create typo --privacy eu_onyl
+check class_that_is_none_makes_no_key grep -q "no class 'eu_onyl'" err
+key create later --models qwen3:4b
+check model_of_the_store_is_noted grep -q "note: .*qwen3:4b" err
+key revoke later
 key create alice --rpm 100 --budget-month 20 --tiers local,frontier
 alice=$(cat out)
 check a_new_key_is_alone_on_standard_output [ "$(wc -l <out)" = 1 ]

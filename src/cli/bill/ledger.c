@@ -12,11 +12,3 @@ bool cli_ledger_of(const struct config *c, char *path, size_t size, struct err *
     return snprintf(path, size, "%s", c->ledger_path) < (int)size ||
            err_set(err, ERR_LIMIT, "the path of the ledger is too long");
 }
-
-bool cli_ledger_path(const char *config_path, char *path, size_t size, struct err *err)
-{
-    struct config *c = NULL;
-    bool ok = config_load(config_path, &c, err) && cli_ledger_of(c, path, size, err);
-    config_free(c);
-    return ok;
-}

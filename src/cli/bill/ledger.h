@@ -7,7 +7,5 @@
 
 /* As the configuration says, else the default path. */
 bool cli_ledger_of(const struct config *c, char *path, size_t size, struct err *err);
-/* The same of the configuration at config_path; NULL: where config_load looks. */
-bool cli_ledger_path(const char *config_path, char *path, size_t size, struct err *err);
 
 #endif

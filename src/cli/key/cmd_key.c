@@ -190,16 +190,19 @@ static const struct action {
 static int run_action(const struct action *a, const struct options *o)
 {
     struct ledger *l = NULL;
+    struct config *c = NULL;
     struct err err = ERR_INIT;
     struct key_record k;
     struct ledger_options options = {0};
     char where[4096];
-    if (a->run == create_key && !key_from_wishes(&o->wishes, clock_wall_ms(), &k, &err))
+    bool makes = a->run == create_key;
+    if (makes && !key_from_wishes(&o->wishes, clock_wall_ms(), &k, &err))
         return cli_usage("key", "%s", err.msg);
-    if (!cli_ledger_path(o->config, where, sizeof where, &err) || !ledger_open(where, &options, &l, &err))
-        return cli_fail(&err);
-    bool ok = a->run(l, o, &err);
+    bool ok = config_load(o->config, &c, &err) && (!makes || key_check_names(c, &k, &err)) &&
+              cli_ledger_of(c, where, sizeof where, &err) && ledger_open(where, &options, &l, &err) &&
+              a->run(l, o, &err);
     ledger_close(l);
+    config_free(c);
     return ok ? EXIT_OK : cli_fail(&err);
 }
 

@@ -25,7 +25,6 @@ bool config_read_audit(struct config_reader *r, const struct yaml_node *n);
 /* The class that a route sets: `class`, or `require` as a class without a name. */
 bool config_read_route_class(struct config_reader *r, const struct yaml_node *class, const struct yaml_node *require,
                              int *ret);
-int config_find_class(const struct config *c, struct str name);   /* -1: none */
 /* A name or a list of names, as bits. */
 bool config_read_kinds(struct config_reader *r, const struct yaml_node *n, unsigned *ret_bits);
 bool config_read_tier_bits(struct config_reader *r, const struct yaml_node *n, const char *what, unsigned *ret_bits);
