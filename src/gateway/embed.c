@@ -39,21 +39,14 @@ static bool check_dimensions(const struct config_model *m, int64_t asked, int64_
                    (long long)has, m->matryoshka ? " at most" : "; shorter ones need 'matryoshka: true' of the model");
 }
 
-/* Nobody waits for them any more. */
-static bool is_useless(void *ctx)
-{
-    const struct request *req = ctx;
-    return answer_client_gone(req) || answer_late(req);
-}
-
 static bool embed_here(struct gateway *g, const struct request *req, int model, struct reply *reply,
                        struct attempt *a, struct err *err)
 {
     const struct embed_call *call = req->embed;
     int64_t has = local_model_info(g->local[model])->engine.n_embd;
     struct generation_request like = local_request(req);
-    struct embed_request er = {.n = call->n, .truncate = call->truncate, .gone = is_useless,
-                               .gone_ctx = (void *)(uintptr_t)req, .load = like.load};
+    struct embed_request er = {.n = call->n, .truncate = call->truncate, .gone = like.gone,
+                               .gone_ctx = like.gone_ctx, .load = like.load};
     if (!check_dimensions(&g->config->models[model], call->dimensions, has, err))
         return false;
     struct embed_text *texts = calloc((size_t)call->n, sizeof *texts);
@@ -80,9 +73,7 @@ enum attempt_end embed_attempt(struct gateway *g, const struct request *req, int
     reply->finish_reason = finish_reason_name(FINISH_STOP);
     if (ok)
         return END_ANSWER;
-    if (answer_late(req))
-        err_set(err, ERR_TIMEOUT, "the request's deadline passed while its vectors were made");
-    return answer_client_gone(req) ? END_GONE : END_FAILED;
+    return answer_cancelled(req, err);
 }
 
 /* ---- the request ---- */

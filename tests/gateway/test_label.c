@@ -2,6 +2,9 @@
 #include <math.h>
 
 #include "data/json.h"
+#include "gateway/answer/answer.h"
+#include "gateway/answer/release.h"
+#include "gateway/api/openai/openai.h"
 #include "support_gateway.h"
 
 #define LOCAL "models: {starter: {file: starter}}\n"
@@ -128,6 +131,36 @@ static void test_label_under_a_temperature_or_a_length_is_decoded(void **state)
     house_close(&h);
 }
 
+/* A deadline that has passed ends the wait for a model that is not loaded, and an answer that is read, not decoded. */
+static void test_deadline_ends_a_label_and_the_wait_for_its_model(void **state)
+{
+    (void)state;
+    struct house h;
+    house_open(&h, LOCAL);
+    for (int i = 0; i < 2; i++) {
+        struct plain_reply r;
+        struct arena arena = ARENA_INIT(1u << 20);
+        struct request req;
+        struct reply reply = {.kind = KIND_CLASSIFY};
+        struct attempt attempt = {0};
+        struct release rel;
+        struct err err = ERR_INIT;
+        assert_ok(openai_parse_chat(str_of(ask_starter(QUESTION, INTENTS)), &arena, &req, &err), err);
+        req.deadline_ns = 1;
+        release_init(&rel, gateway_config(h.gateway), &req, &reply, NULL, -1);
+        assert_int_equal(local_attempt(h.gateway, &req, 0, &rel, &attempt, &err), END_FAILED);
+        assert_int_equal(err.code, ERR_TIMEOUT);
+        assert_int_equal(attempt.usage.completion, 0);
+        release_free(&rel);
+        reply_free(&reply);
+        request_free(&req);
+        arena_free(&arena);
+        if (i == 0)                        /* it is loaded from here on */
+            done(ask(&h, INTENTS, &r), &r);
+    }
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_enum_of_a_schema_has_a_posterior_too),
         cmocka_unit_test(test_label_streams_whole),
         cmocka_unit_test(test_unsure_label_climbs_and_the_upstream_chooses),
+        cmocka_unit_test(test_deadline_ends_a_label_and_the_wait_for_its_model),
         cmocka_unit_test(test_label_under_a_temperature_or_a_length_is_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,4 +107,9 @@ static inline bool answer_late(const struct request *req) { return req->deadline
 
 static inline bool answer_client_gone(const struct request *req) { return req->gone && req->gone(req->gone_ctx); }
 
+/* Either of them; as `gone` of the runtime, with the request as its context. */
+static inline bool answer_is_useless(void *req) { return answer_client_gone(req) || answer_late(req); }
+/* What the runtime's ERR_CANCELLED means then: END_GONE, or END_FAILED with the deadline's sentence in *err. */
+enum attempt_end answer_cancelled(const struct request *req, struct err *err);
+
 #endif

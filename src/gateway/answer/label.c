@@ -115,7 +115,7 @@ bool label_attempt(struct gateway *g, const struct request *req, const struct ge
         goto out;
     if (!posterior_find(g->runtime, g->local[model], &pr, run.probability, &run.found, err)) {
         done = err->code == ERR_CANCELLED || err->code == ERR_BUSY;
-        *ret_end = err->code == ERR_CANCELLED && answer_client_gone(req) ? END_GONE : END_FAILED;
+        *ret_end = err->code == ERR_CANCELLED ? answer_cancelled(req, err) : END_FAILED;
         goto out;
     }
     for (int i = 0; i < form->n_texts; i++)

@@ -42,13 +42,22 @@ struct generation_request local_request(const struct request *req)
         .reasoning_effort = req->reasoning_effort,
         .owner = req->caller ? req->caller->key : STR(""),
         .off_disk = req->privacy == PRIVACY_LOCAL,
-        .gone = req->gone,
-        .gone_ctx = req->gone_ctx,
+        .gone = answer_is_useless,
+        .gone_ctx = (void *)(uintptr_t)req,
         .load = {.has_keep_alive = req->has_keep_alive,
                  .keep_alive_ms = req->keep_alive_ms,
-                 .gone = req->gone,
-                 .gone_ctx = req->gone_ctx},
+                 .gone = answer_is_useless,
+                 .gone_ctx = (void *)(uintptr_t)req},
     };
+}
+
+enum attempt_end answer_cancelled(const struct request *req, struct err *err)
+{
+    if (answer_client_gone(req))
+        return END_GONE;
+    if (answer_late(req))
+        err_set(err, ERR_TIMEOUT, "the request's deadline passed while it was answered");
+    return END_FAILED;
 }
 
 static enum release_verdict take_token(struct local_run *run, const struct gen_event *ev)
@@ -77,10 +86,8 @@ static enum release_verdict pull(struct local_run *run, struct gen_event *ret_do
 {
     enum release_verdict verdict = RELEASE_ON;
     for (;;) {
-        if (verdict == RELEASE_ON && answer_client_gone(run->req))
-            verdict = RELEASE_GONE;
-        if (verdict == RELEASE_ON && answer_late(run->req)) {
-            err_set(run->err, ERR_TIMEOUT, "the request's deadline passed while it was answered");
+        if (verdict == RELEASE_ON && answer_is_useless((void *)(uintptr_t)run->req)) {
+            answer_cancelled(run->req, run->err);
             verdict = RELEASE_GONE;
         }
         if (verdict != RELEASE_ON)
@@ -119,11 +126,9 @@ static enum attempt_end conclude(struct local_run *run, enum release_verdict ver
         *run->err = done->err;
         return END_FAILED;
     }
-    if (verdict == RELEASE_ON && done->finish == FINISH_CANCELLED && answer_client_gone(run->req))
-        return END_GONE;
     if (verdict == RELEASE_ON && done->finish == FINISH_CANCELLED) {
         err_set(run->err, ERR_CANCELLED, "the generation was cancelled: Rung is stopping");
-        return END_FAILED;
+        return answer_cancelled(run->req, run->err);
     }
     if (verdict == RELEASE_GONE && run->err->code != ERR_NONE)
         return END_FAILED;
@@ -153,8 +158,8 @@ static void set_sampler(struct sampler *s, const struct request *req, const stru
 static enum attempt_end not_started(const struct request *req, struct err *err)
 {
     struct err why = ERR_INIT;
-    if (err->code == ERR_CANCELLED && answer_client_gone(req))
-        return END_GONE;
+    if (err->code == ERR_CANCELLED)
+        return answer_cancelled(req, err);
     if ((err->code != ERR_INVALID && err->code != ERR_UNSUPPORTED) || !form_refused(req->form, &why))
         return END_FAILED;
     *err = why;
