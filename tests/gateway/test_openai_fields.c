@@ -4,6 +4,7 @@
 
 #define HEAD "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define TOOLS "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"
+#define F "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"
 #define CUSTOM "{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}}"
 #define ANYWHERE 0
 #define REFUSED (1u << 31)
@@ -63,8 +64,13 @@ static const struct {
     {"\"tools\":[" CUSTOM "]", NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_OPENAI), "tools[0].type"},
     {TOOLS ",\"tool_choice\":\"required\"", NEED_BIT(NEED_TOOLS), "tools"},
     {TOOLS ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", NEED_BIT(NEED_TOOLS), "tools"},
-    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[]}}",
-     NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_OPENAI), "tool_choice (allowed_tools)"},
+    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[" F "]}}",
+     NEED_BIT(NEED_TOOLS), "tools"},
+    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\"}", REFUSED, "tool_choice.allowed_tools.mode"},
+    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[]}}", REFUSED,
+     "tool_choice.allowed_tools.tools"},
+    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[" CUSTOM "]}}", REFUSED,
+     "tool_choice.allowed_tools.tools[0]"},
     {"\"tools\":[" CUSTOM "],\"tool_choice\":{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}}",
      NEED_BIT(NEED_TOOLS) | NEED_BIT(NEED_OPENAI), "tools[0].type"},
     {TOOLS ",\"tool_choice\":\"sometimes\"", REFUSED, "tool_choice"},

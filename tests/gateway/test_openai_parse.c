@@ -219,8 +219,23 @@ static void test_parse_notes_what_only_an_upstream_can_do(void **state)
     r = parse(HEAD ",\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"f\"}}]}");
     assert_string_equal(r.need_fields[NEED_OPENAI], "tools[0].type");
     request_free(&r);
-    r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"allowed_tools\"}}");
-    assert_string_equal(r.need_fields[NEED_OPENAI], "tool_choice (allowed_tools)");
+    r = parse(HEAD "," WEATHER ",\"tool_choice\":{\"type\":\"some_tools\"}}");
+    assert_string_equal(r.need_fields[NEED_OPENAI], "tool_choice (some_tools)");
+    request_free(&r);
+}
+
+/* The others are not there for this answer, wherever it is made. */
+static void test_parse_leaves_only_the_tools_that_are_allowed(void **state)
+{
+    (void)state;
+    struct request r = parse(HEAD ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},"
+                             "{\"type\":\"function\",\"function\":{\"name\":\"g\"}}],\"tool_choice\":{\"type\":\"allowed_tools\","
+                             "\"allowed_tools\":{\"mode\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]}}}");
+    assert_int_equal(r.needs, NEED_BIT(NEED_TOOLS));
+    assert_int_equal(r.n_tools, 1);
+    assert_true(str_find(r.body, STR("\"f\"")) == SIZE_MAX);
+    assert_true(str_find(r.body, STR("\"tool_choice\":\"required\"")) != SIZE_MAX);
+    assert_string_equal(r.form->field, "tool_choice");
     request_free(&r);
 }
 
@@ -336,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parse_names_field_of_wrong_type_or_range, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_refuses_bad_messages_by_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_notes_what_only_an_upstream_can_do, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parse_leaves_only_the_tools_that_are_allowed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_takes_tools_and_their_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_takes_empty_arguments_as_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_names_the_message_of_a_malformed_call, setup, teardown),

@@ -1,4 +1,4 @@
-/* Between the files of the OpenAI parser: the state of one parse. Only openai_{parse,messages,tools,form}.c use it. */
+/* Between the files of the OpenAI parser: the state of one parse. Only openai_*.c use it. */
 #ifndef RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 #define RUNG_GATEWAY_API_OPENAI_INTERNAL_H
 
@@ -40,6 +40,9 @@ bool openai_parse_tool_choice(struct openai_parse *p, const char *field, const j
 void openai_take_tool_calls(struct openai_parse *p, size_t message, const json_t *calls, struct chat_message *ret);
 /* All calls and results, once the messages are known. */
 bool openai_check_history(struct openai_parse *p);
+
+/* ---- openai_allowed.c: a choice of allowed_tools becomes one among those tools alone ---- */
+bool openai_narrow_tools(json_t *body, bool *ret_narrowed, struct err *err);
 
 /* ---- openai_form.c ---- */
 bool openai_parse_response_format(struct openai_parse *p, const char *field, const json_t *value);

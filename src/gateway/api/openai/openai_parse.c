@@ -454,17 +454,8 @@ static bool parse_object(json_t *object, struct str body, struct arena *arena, s
     return true;
 }
 
-bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err)
-{
-    json_t *object = NULL;
-    if (!json_parse_object(body, "request body", &object, err))
-        return false;
-    bool ok = parse_object(object, body, arena, ret, err);
-    json_decref(object);
-    return ok;
-}
-
-bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, struct err *err)
+/* A body whose bytes are not those received. */
+static bool parse_made(json_t *body, struct arena *arena, struct request *ret, struct err *err)
 {
     struct buf text = BUF_INIT(JSON_MAX_BYTES);
     struct json_writer w = JSON_WRITER(&text);
@@ -473,6 +464,24 @@ bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, 
     bool ok = buf_check(&text, "the request", err) && (kept.p || err_nomem(err, "the request")) &&
               parse_object(body, kept, arena, ret, err);
     buf_free(&text);
+    return ok;
+}
+
+bool openai_parse_chat(struct str body, struct arena *arena, struct request *ret, struct err *err)
+{
+    json_t *object = NULL;
+    bool narrowed;
+    if (!json_parse_object(body, "request body", &object, err))
+        return false;
+    bool ok = openai_narrow_tools(object, &narrowed, err) &&
+              (narrowed ? parse_made(object, arena, ret, err) : parse_object(object, body, arena, ret, err));
+    json_decref(object);
+    return ok;
+}
+
+bool openai_parse_built(json_t *body, struct arena *arena, struct request *ret, struct err *err)
+{
+    bool narrowed, ok = openai_narrow_tools(body, &narrowed, err) && parse_made(body, arena, ret, err);
     json_decref(body);
     return ok;
 }

@@ -13,6 +13,7 @@ const struct field_name responses_fields[] = {
     {"reasoning_effort", "reasoning.effort"},
     {"max_completion_tokens", "max_output_tokens"},
     {"tool_choice.function", "tool_choice"},
+    {"tool_choice.allowed_tools", "tool_choice"},
     {"logprobs", "include"},
     {NULL, NULL},
 };
