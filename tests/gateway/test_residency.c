@@ -89,6 +89,21 @@ static void test_what_is_found_in_a_text_decides_where_it_goes(void **state)
     world_close(&w);
 }
 
+static void test_what_is_found_beside_the_texts_decides_too(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"user", "stop", "safety_identifier", "prompt_cache_key"};
+    struct world w;
+    char more[100];
+    world_open(&w);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        snprintf(more, sizeof more, ",\"%s\":\"anna\\u0040example.org\"", members[i]);
+        expect(&w, body_of("auto", "\"Is it raining?\"", more), 0, 1);
+    }
+    expect(&w, body_of("auto", "\"Is it raining?\"", ",\"user\":\"anna\""), 1, 0);
+    world_close(&w);
+}
+
 static void test_metadata_routes_and_headers_set_classes(void **state)
 {
     (void)state;
@@ -182,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_found_in_a_text_decides_where_it_goes),
+        cmocka_unit_test(test_what_is_found_beside_the_texts_decides_too),
         cmocka_unit_test(test_metadata_routes_and_headers_set_classes),
         cmocka_unit_test(test_a_request_makes_nothing_looser),
         cmocka_unit_test(test_what_cannot_be_looked_at_counts_as_its_rule_says),

@@ -1,5 +1,5 @@
-/* Going through what a request would carry away: every text of the body where it was kept, else the messages, which
- * then are all there is. Strings are looked at as they mean, not as they are escaped. */
+/* Going through what a request would carry away: the messages as they are joined, and every text of the body, for
+ * upstreams get its members as they stand. Strings are looked at as they mean, not as they are escaped. */
 #include "data/json.h"
 #include "gateway/embed.h"
 #include "gateway/residency/residency.h"
@@ -40,6 +40,17 @@ static void look_at_json(const struct residency *r, const json_t *value, struct 
     }
 }
 
+/* An object that was received; what cannot be read again is unread. */
+static void look_at_bytes(const struct residency *r, struct str bytes, struct residency_verdict *v)
+{
+    json_t *object = NULL;
+    if (json_parse_object(bytes, "the body", &object, NULL))
+        look_at_json(r, object, v);
+    else
+        v->unread |= bytes.n > 0;
+    json_decref(object);
+}
+
 static void look_at_messages(const struct residency *r, const struct request *req, struct residency_verdict *v)
 {
     for (int i = 0; i < req->n_messages; i++) {
@@ -62,18 +73,17 @@ static void most_of(struct residency_verdict *v, const struct residency_verdict 
 void residency_look(const struct residency *r, const struct request *req, struct residency_verdict *v)
 {
     struct residency_verdict whole = {0}, sent = {0};
-    json_t *native = NULL;
     look_at_messages(r, req, v);
     look_at(r, req->suffix, v);
     if (req->json)
         look_at_json(r, req->json, &whole);
-    if (req->anthropic.n && json_parse_object(req->anthropic, "the body", &native, NULL))
-        look_at_json(r, native, &sent);
+    else
+        look_at_bytes(r, req->body, &whole);
+    look_at_bytes(r, req->anthropic, &sent);
     for (int i = 0; req->embed && i < req->embed->n; i++)
         v->unread |= req->embed->inputs[i].tokens != NULL;
-    v->unread |= req->prompt_tokens || (req->anthropic.n && !native) ||
+    v->unread |= req->prompt_tokens ||
                  (req->needs & (NEED_BIT(NEED_IMAGES) | NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)));
-    json_decref(native);
     most_of(v, &whole);
     most_of(v, &sent);
 }
