@@ -39,7 +39,8 @@ static bool check(const json_t *allowed, const json_t *tools, struct err *err)
     {
         if (strcmp(key, "mode") != 0 && strcmp(key, "tools") != 0)
             return err_set(err, ERR_INVALID,
-                           "'tool_choice.allowed_tools.%.60s' is an unknown field; Rung refuses what it does not honour",
+                           "'tool_choice.allowed_tools.%.60s' is an unknown field; Rung refuses what it does not "
+                           "honour",
                            key);
     }
     if (!mode || (strcmp(mode, "auto") != 0 && strcmp(mode, "required") != 0))
