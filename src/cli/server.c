@@ -2,6 +2,9 @@
  * back. */
 #include "cli/server.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +18,8 @@
 #define TOTAL_TIMEOUT_MS 60000
 #define URL_MAX 600
 #define KEY_HEADER_MAX 600
+#define PIN_MAX 64
+#define OWN_KEY "RUNG_API_KEY"
 
 struct raw_reply {
     int status;
@@ -34,7 +39,8 @@ static void make_url(const struct cli_server *server, const struct config *c, co
     bool any = strcmp(c->listen_host, "0.0.0.0") == 0 || strcmp(c->listen_host, "::") == 0;
     const char *host = any ? "127.0.0.1" : c->listen_host;
     bool v6 = strchr(host, ':') != NULL;
-    snprintf(url, size, "http://%s%s%s:%u%s", v6 ? "[" : "", host, v6 ? "]" : "", c->listen_port, path);
+    snprintf(url, size, "%s://%s%s%s:%u%s", c->tls_cert ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "",
+             c->listen_port, path);
 }
 
 static bool take_reply(struct http_call *call, struct raw_reply *ret, struct err *err)
@@ -53,16 +59,42 @@ static bool take_reply(struct http_call *call, struct raw_reply *ret, struct err
     return err_set(err, ERR_IO, "the server's reply ended early");
 }
 
-/* The key is this configuration's server's: an address from elsewhere gets it on this machine only, or where the
- * configuration was named with it. */
-static bool key_belongs(const struct cli_server *server)
+/* The public key of the certificate that the configuration's server shows, as libcurl takes it. The server is asked on
+ * its address, which its certificate hardly ever names. */
+static bool make_pin(const char *cert, char pin[PIN_MAX], struct err *err)
 {
-    struct url_origin origin;
-    return !server->url || server->config_path ||
-           (url_origin(server->url, &origin, NULL) && url_origin_is_loopback(&origin));
+    unsigned char *key = NULL, digest[EVP_MAX_MD_SIZE], text[48];
+    unsigned n_digest = 0;
+    FILE *f = fopen(cert, "re");
+    if (!f)
+        return err_errno(err, ERR_IO, "cannot read %s", cert);
+    X509 *x = PEM_read_X509(f, NULL, NULL, NULL);
+    int n = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key) : -1;
+    bool ok = n > 0 && EVP_Digest(key, (size_t)n, digest, &n_digest, EVP_sha256(), NULL) == 1 &&
+              EVP_EncodeBlock(text, digest, (int)n_digest) > 0;
+    OPENSSL_free(key);
+    X509_free(x);
+    fclose(f);
+    if (!ok)
+        return err_set(err, ERR_INVALID, "%s holds no certificate", cert);
+    snprintf(pin, PIN_MAX, "sha256//%s", (const char *)text);
+    return true;
 }
 
-static bool exchange(const char *api_key, const char *url, const char *body, struct raw_reply *ret, struct err *err)
+/* What the environment gives, else the first of the configuration. It is this configuration's server's: an address
+ * from elsewhere gets it on this machine only, or where the configuration was named with it. */
+static const char *key_for(const struct cli_server *server, const struct config *c)
+{
+    struct url_origin origin;
+    const char *own = getenv(OWN_KEY);
+    if (server->url && !server->config_path &&
+        !(url_origin(server->url, &origin, NULL) && url_origin_is_loopback(&origin)))
+        return NULL;
+    return own && own[0] ? own : c->n_api_keys > 0 ? c->api_keys[0] : NULL;
+}
+
+static bool exchange(const char *api_key, const char *pin, const char *url, const char *body, struct raw_reply *ret,
+                     struct err *err)
 {
     char key[KEY_HEADER_MAX];
     const char *headers[] = {"Content-Type: application/json", NULL, NULL};
@@ -71,6 +103,7 @@ static bool exchange(const char *api_key, const char *url, const char *body, str
     struct http_call_request req = {.method = body ? "POST" : "GET", .url = url, .headers = headers,
                                     .body = str_of(body), .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                     .total_timeout_ms = TOTAL_TIMEOUT_MS,
+                                    .pinned_key = pin,
                                     .max_body_bytes = REPLY_MAX_BYTES};
     if (api_key) {
         snprintf(key, sizeof key, "Authorization: Bearer %s", api_key);
@@ -111,13 +144,17 @@ bool cli_server_call(const struct cli_server *server, const char *path, const ch
 {
     struct config *c;
     struct raw_reply reply = {.body = BUF_INIT(REPLY_MAX_BYTES)};
-    char url[URL_MAX];
+    char url[URL_MAX], pin[PIN_MAX];
     struct err why = ERR_INIT;
     if (!config_load(server->config_path, &c, err))
         return false;
+    bool pinned = !server->url && c->tls_cert;
+    if (pinned && !make_pin(c->tls_cert, pin, err)) {
+        config_free(c);
+        return false;
+    }
     make_url(server, c, path, url, sizeof url);
-    const char *key = c->n_api_keys > 0 && key_belongs(server) ? c->api_keys[0] : NULL;
-    bool ok = exchange(key, url, body, &reply, &why);
+    bool ok = exchange(key_for(server, c), pinned ? pin : NULL, url, body, &reply, &why);
     if (!ok)
         err_set(err, ERR_IO, "no server answers at %s (%s); start one with rung serve, or say where it is with --url",
                 url, why.msg);

@@ -7,7 +7,8 @@
 #include "base/err.h"
 
 struct cli_server {
-    const char *config_path;   /* NULL: where config_load looks; its `listen` and first of `api_keys` count */
+    const char *config_path;   /* NULL: where config_load looks; its `listen`, the key of its `tls`, and RUNG_API_KEY or
+                                * the first of `api_keys` count */
     const char *url;           /* "http://HOST:PORT" in place of the configuration's; NULL: none. It gets the key on
                                 * loopback, or where config_path is given too */
 };

@@ -541,8 +541,9 @@ static bool set_conduct(struct http_call *call, const struct http_call_request *
     return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK && /* not from the environment either */
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, req->pinned_key ? 0L : 1L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, req->pinned_key ? 0L : 2L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, req->pinned_key) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&

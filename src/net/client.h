@@ -2,8 +2,8 @@
  * threads.
  *
  * Invariants: only URLs handed to http_call_start are connected to (no proxies from the environment, no redirects
- * followed, http and https only); certificates are verified; a call that is cancelled closes its connection at once;
- * every call ends with exactly one HTTP_DONE. Secrets in headers are never logged. */
+ * followed, http and https only); certificates are verified, or a public key; a call that is cancelled closes its
+ * connection at once; every call ends with exactly one HTTP_DONE. Secrets in headers are never logged. */
 #ifndef RUNG_NET_CLIENT_H
 #define RUNG_NET_CLIENT_H
 
@@ -27,6 +27,8 @@ struct http_call_request {
     int64_t total_timeout_ms;        /* 0: none */
     size_t max_body_bytes;           /* of the whole reply; 0: 64 MiB */
     size_t max_buffered_bytes;       /* not yet pulled; the wire waits beyond; 0: 1 MiB */
+    const char *pinned_key;          /* "sha256//BASE64" of the server's public key, by which it is known in place of
+                                      * certificates and names; NULL: by these */
     bool http_1;                     /* a connection to itself: ranges of one file share no HTTP/2 window */
 };
 

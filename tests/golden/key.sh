@@ -74,6 +74,8 @@ check the_first_key_locks_the_door is_soon 401 any
 check the_key_opens_it [ "$(status "$alice" /v1/models)" = 200 ]
 check two_live_keys_of_one_name_are_refused sh -c '! "$0" key create alice --config rung.yaml 2>err' "$rung"
 check the_refusal_names_it grep -q alice err
+check ps_has_the_key_of_the_environment env RUNG_API_KEY="$alice" "$rung" ps --url "$url"
+check ps_without_one_is_told_why sh -c '! "$0" ps --url "$1" 2>err && grep -q "API key is needed" err' "$rung" "$url"
 key create bob --json --models starter --expires 1h --admin
 check json_has_the_secret_once says '"key":"rk-'
 check json_has_the_lists says '"models":\["starter"\]'

@@ -13,6 +13,7 @@ export HOME="$dir" PLANTED_KEY=planted-key-that-shows-nowhere
 unset XDG_DATA_HOME
 
 cases='serve_speaks_tls serve_refuses_tls_below_1_2 serve_refuses_plain_http_where_tls_is_spoken
+       ps_reaches_a_server_with_tls ps_trusts_no_other_certificate
        a_reload_shows_the_new_certificate a_reload_with_a_broken_certificate_changes_nothing
        a_reload_reports_file_line_and_column a_reload_tells_what_it_cannot_change a_reload_takes_what_can_change
        keys_are_not_in_the_command_line keys_are_not_in_log_reply_or_ledger nobody_else_looks_into_its_environment
@@ -73,7 +74,10 @@ check serve_speaks_tls get /health --cacert cert.pem
 check serve_refuses_tls_below_1_2 sh -c "! curl -sS --tls-max 1.1 --cacert cert.pem $url/health"
 check serve_refuses_plain_http_where_tls_is_spoken sh -c "! curl -sS --max-time 5 http://$host/health"
 
+sed "s/^listen: .*/listen: $host/" rung.yaml >ps.yaml
+check ps_reaches_a_server_with_tls "$B/rung" ps --config ps.yaml
 certificate second
+check ps_trusts_no_other_certificate sh -c "! '$B/rung' ps --config ps.yaml"
 kill -HUP $pid
 said 'configuration read again' && check a_reload_shows_the_new_certificate shown second
 
