@@ -1,6 +1,8 @@
 /* Money and memory of the answering half: what an answer cost, what the frontier would have taken, and which tier a conversation is on. */
 #include "../support.h"
+#include "gateway/account/account.h"
 #include "gateway/answer/answer.h"
+#include "gateway/api/anthropic/anthropic.h"
 
 static struct config config;
 
@@ -127,6 +129,37 @@ static void test_sticky_is_bounded_and_forgets_the_oldest(void **state)
     sticky_close(s);
 }
 
+static int64_t most_prompt_tokens(const char *content)
+{
+    char body[2000];
+    struct arena arena = ARENA_INIT(1u << 20);
+    struct request req;
+    struct err err = ERR_INIT;
+    struct config_model m = {.context = 200000};
+    snprintf(body, sizeof body,
+             "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":"
+             "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}]},{\"role\":\"user\",\"content\":[%s]}]}", content);
+    assert_ok(anthropic_parse_messages(str_of(body), &arena, &req, &err), err);
+    int64_t tokens = account_bound(&config, &m, NULL, &req, true).prompt_tokens;
+    request_free(&req);
+    arena_free(&arena);
+    return tokens;
+}
+
+/* What only the body as Anthropic gets it holds is set aside too. */
+static void test_account_bounds_what_only_the_native_body_holds(void **state)
+{
+    (void)state;
+#define RESULT(block) "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[" block "]}"
+    int64_t image = most_prompt_tokens(RESULT("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"AAAA\"}}"));
+    assert_in_range(image, 50000, 60000);
+    assert_int_equal(most_prompt_tokens("{\"type\":\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://a.b/c.pdf\"}}"), 200000);
+    assert_int_equal(most_prompt_tokens(RESULT("{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"f\"}}")), 200000);
+    assert_in_range(most_prompt_tokens(RESULT("{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\",\"content\":[{\"type\":\"text\","
+                                              "\"text\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}]}")),
+                    512 + 300, 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup(test_account_possibly_billed_stands_apart, setup),
         cmocka_unit_test_setup(test_account_unanswered_would_have_cost_nothing, setup),
         cmocka_unit_test(test_sticky_knows_conversations_by_id_or_beginning),
+        cmocka_unit_test_setup(test_account_bounds_what_only_the_native_body_holds, setup),
         cmocka_unit_test(test_sticky_is_bounded_and_forgets_the_oldest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

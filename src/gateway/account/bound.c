@@ -35,16 +35,55 @@ static int64_t count_images(const struct request *req, int64_t *ret_bytes)
     return n;
 }
 
-static int64_t most_prompt_tokens(const struct request *req, int64_t context)
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* The same of a body in Anthropic's own words, which may hold them where no other has a place for them. false: it holds
+ * what only the context bounds. As deep as JSON is taken. */
+static bool count_native(const json_t *value, int64_t *images, int64_t *bytes)
 {
-    int64_t bytes, images = count_images(req, &bytes);
-    if (req->needs & (NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)))
-        return context ? context : UNKNOWN_TOKENS;
-    int64_t words = TEMPLATE_TOKENS + (req->needs & NEED_BIT(NEED_TOOLS) ? TOOLS_TOKENS : 0);
-    return words + (int64_t)req->body.n - bytes + images * IMAGE_TOKENS;
+    struct str type = {json_string_value(json_object_get(value, "type")),
+                       json_string_length(json_object_get(value, "type"))};
+    const json_t *source = json_object_get(value, "source"), *member;
+    const char *from = json_string_value(json_object_get(source, "type")), *key;
+    bool ok = !str_is(type, "document") || !from || strcmp(from, "text") == 0 || strcmp(from, "content") == 0;
+    size_t i;
+    if (str_is(type, "image")) {
+        ++*images;
+        *bytes += (int64_t)json_string_length(json_object_get(source, "data"));
+        return true;
+    }
+    json_array_foreach(value, i, member)
+        ok = ok && count_native(member, images, bytes);
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        ok = ok && count_native(member, images, bytes);
+    return ok;
 }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static bool count_anthropic(const struct request *req, int64_t *ret_images, int64_t *ret_bytes)
+{
+    json_t *body = NULL;
+    int64_t images = 0, bytes = 0;
+    bool ok = json_parse_object(req->anthropic, "it", &body, NULL) &&
+              count_native(json_object_get(body, "messages"), &images, &bytes);
+    json_decref(body);
+    *ret_images = images;
+    *ret_bytes = bytes;
+    return ok;
+}
+
+static int64_t most_prompt_tokens(const struct request *req, int64_t context)
+{
+    bool native = req->needs & NEED_BIT(NEED_ANTHROPIC), known = true;
+    int64_t size = (int64_t)req->body.n, bytes, images = count_images(req, &bytes);
+    if (native) {
+        size = (int64_t)req->anthropic.n; /* it goes out as it came, or nowhere */
+        known = count_anthropic(req, &images, &bytes);
+    }
+    if (!known || req->needs & (NEED_BIT(NEED_FILES) | NEED_BIT(NEED_AUDIO)))
+        return context ? context : UNKNOWN_TOKENS;
+    int64_t words = TEMPLATE_TOKENS + (req->needs & NEED_BIT(NEED_TOOLS) ? TOOLS_TOKENS : 0);
+    return words + size - bytes + images * IMAGE_TOKENS;
+}
 
 static int64_t most_cost(const struct price *p, int64_t prompt, int64_t answer)
 {
