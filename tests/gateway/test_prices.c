@@ -128,6 +128,21 @@ static void test_most_is_at_the_dearest_step_that_may_hold(void **state)
     config_free(c);
 }
 
+/* A clock that was set back makes no call free. */
+static void test_before_its_first_day_a_price_is_that_day_s(void **state)
+{
+    (void)state;
+    struct config *c = load(LIST_HEAD "  - {model: big, from: 2998-01-01, input: 2, output: 3}\n"
+                                      "  - {model: big, from: 2999-01-01, input: 99, output: 99}\n",
+                            UPSTREAM("big", ""));
+    struct token_usage u = {.prompt = 10, .completion = 10};
+    struct request req = {.body = {NULL, 488}, .max_tokens = 100};
+    assert_false(c->models[0].price.known);
+    assert_int_equal(account_cost(&c->models[0].upstreams[0].price, &u), INT64_C(50000000));
+    assert_int_equal(account_bound(c, &c->models[0], NULL, &req, true).pico_usd, 1000 * INT64_C(2000000) + 100 * INT64_C(3000000));
+    config_free(c);
+}
+
 static void test_bytes_of_images_are_not_tokens(void **state)
 {
     (void)state;
@@ -196,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_price_holds_from_its_day_and_above_its_length),
         cmocka_unit_test(test_every_token_is_charged_once_at_its_own_price),
         cmocka_unit_test(test_most_is_at_the_dearest_step_that_may_hold),
+        cmocka_unit_test(test_before_its_first_day_a_price_is_that_day_s),
         cmocka_unit_test(test_bytes_of_images_are_not_tokens),
         cmocka_unit_test(test_answer_is_limited_only_where_a_budget_applies),
         cmocka_unit_test(test_bad_price_files_name_their_line),

@@ -19,6 +19,9 @@ int64_t account_cost(const struct price *list, const struct token_usage *u);
 /* The price that holds at that moment for a prompt of so many tokens: of the latest day that has come, the highest step
  * that the prompt passes. Not `known` where no day has come yet. */
 struct price account_price_at(const struct price *p, int64_t wall_ms, int64_t prompt_tokens);
+/* The time by which calls are charged: now, but not before the first day of the list, for a clock that was set back
+ * makes nothing free. */
+int64_t account_price_now_ms(const struct price *p);
 /* What the frontier tier would have charged for the attempt's tokens. */
 int64_t account_frontier_cost(const struct config *c, const struct attempt *a);
 

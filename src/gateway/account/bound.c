@@ -5,7 +5,6 @@
  * says by itself (a system prompt of the model's maker, instructions on tools) and images, whose tokens come from their
  * size: an image's bytes are not counted, but the most that an API is known to charge for one. Of a file or of sound
  * only the model's context says how much it can be. */
-#include "base/clock.h"
 #include "data/json.h"
 #include "gateway/account/account.h"
 #include "store/money.h"
@@ -94,7 +93,7 @@ static int64_t most_cost(const struct price *p, int64_t prompt, int64_t answer)
 /* A call may end at tomorrow's price; a day's price that a later one has replaced holds no more. */
 static bool may_hold(const struct price *p, const struct price_step *s, int64_t prompt_tokens)
 {
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = account_price_now_ms(p);
     if (s->from_ms > now_ms + DAY_MS || prompt_tokens <= s->above_tokens)
         return false;
     for (int i = 0; i < p->n_steps; i++) {

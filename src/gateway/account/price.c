@@ -21,9 +21,17 @@ struct price account_price_at(const struct price *p, int64_t wall_ms, int64_t pr
     return best ? best->price : (struct price){.known = false};
 }
 
+int64_t account_price_now_ms(const struct price *p)
+{
+    int64_t now_ms = clock_wall_ms(), first_ms = p->n_steps ? p->steps[0].from_ms : now_ms;
+    for (int i = 1; i < p->n_steps; i++)
+        first_ms = p->steps[i].from_ms < first_ms ? p->steps[i].from_ms : first_ms;
+    return now_ms > first_ms ? now_ms : first_ms;
+}
+
 int64_t account_cost(const struct price *list, const struct token_usage *u)
 {
-    struct price now = account_price_at(list, clock_wall_ms(), u->prompt), *p = &now;
+    struct price now = account_price_at(list, account_price_now_ms(list), u->prompt), *p = &now;
     int64_t cost = money_times(p->input, u->prompt - u->cached - u->cache_write);
     cost = money_add(cost, money_times(p->cached_input, u->cached));
     cost = money_add(cost, money_times(p->cached_write, u->cache_write));
