@@ -10,11 +10,12 @@
 
 #define KILLS 30            /* RUNG_TEST_KILLS says another number, */
 #define KILLS_MS 10000      /* and only then it may take longer than this */
+#define TWO_KILLS 8
 #define STOPS 3
 #define MAX_LIFE_US 250000
 
 static char folder[64], ledger[96], config[96];
-static struct program standin, rung;
+static struct program standin, rung, second;
 static struct load load;
 
 static void write_config(void)
@@ -26,9 +27,14 @@ static void write_config(void)
     assert_int_equal(fclose(f), 0);
 }
 
+static void start_rung(struct program *p)
+{
+    program_start(p, (const char *const[]){program_path("rung"), "serve", "--config", config, NULL});
+}
+
 static void serve(void)
 {
-    program_start(&rung, (const char *const[]){program_path("rung"), "serve", "--config", config, NULL});
+    start_rung(&rung);
 }
 
 static int setup(void **state)
@@ -40,6 +46,7 @@ static int setup(void **state)
     snprintf(config, sizeof config, "%s/rung.yaml", folder);
     snprintf(standin.log, sizeof standin.log, "%s/standin.log", folder);
     snprintf(rung.log, sizeof rung.log, "%s/rung.log", folder);
+    snprintf(second.log, sizeof second.log, "%s/second.log", folder);
     setenv("HOME", folder, 1);
     program_start(&standin, (const char *const[]){program_path("tests/standin"), "--delay-ms", "3", "--chunk-ms", "1",
                                                   NULL});
@@ -53,6 +60,7 @@ static int teardown(void **state)
     (void)state;
     char command[96];
     program_stop(&rung, SIGKILL);
+    program_stop(&second, SIGKILL);
     program_stop(&standin, SIGKILL);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
@@ -115,7 +123,6 @@ static void expect_remembered(void)
 static void finish(void)
 {
     struct bill counted;
-    load_stop(&load);
     assert_int_equal(program_stop(&rung, SIGTERM), 0);
     serve(); /* buries what the last kill left */
     assert_int_equal(program_stop(&rung, SIGTERM), 0);
@@ -145,6 +152,7 @@ static void test_kills_of_the_program_lose_and_double_nothing(void **state)
     }
     usleep(MAX_LIFE_US);
     print_message("%d kills:\n", life);
+    load_stop(&load);
     finish();
     expect_remembered();
     assert_true(sql_ask(ledger, "SELECT count(*) FROM request WHERE outcome = 'possibly_billed'") > 0);
@@ -163,6 +171,7 @@ static void test_orderly_ends_leave_one_bill(void **state)
     }
     usleep(MAX_LIFE_US);
     print_message("%d orderly ends:\n", STOPS);
+    load_stop(&load);
     finish();
     counted = bill_of_standin(&standin);
     bill_of_ledger(ledger, &sure, &maybe);
@@ -172,10 +181,35 @@ static void test_orderly_ends_leave_one_bill(void **state)
     assert_int_equal(sure.pico_usd, counted.pico_usd);
 }
 
+/* One of the two is killed, now this, now that; the other, or the one that is started, accounts for it. */
+static void test_two_programs_on_one_file_lose_and_double_nothing(void **state)
+{
+    (void)state;
+    const char *wish = getenv("RUNG_TEST_KILLS");
+    int kills = wish ? (int)strtol(wish, NULL, 10) : TWO_KILLS;
+    serve();
+    start_rung(&second);
+    load.servers[1] = &second;
+    load.n_servers = 2;
+    load_start(&load);
+    for (int life = 0; life < kills; life++) {
+        struct program *p = life % 2 ? &rung : &second;
+        usleep((useconds_t)(rng_unit(37, 0, (uint64_t)life) * MAX_LIFE_US));
+        assert_int_equal(program_stop(p, SIGKILL), -SIGKILL);
+        start_rung(p);
+    }
+    usleep(MAX_LIFE_US);
+    print_message("%d kills of one of two on the same file:\n", kills);
+    load_stop(&load);
+    assert_int_equal(program_stop(&second, SIGTERM), 0);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kills_of_the_program_lose_and_double_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_programs_on_one_file_lose_and_double_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_orderly_ends_leave_one_bill, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
