@@ -1,6 +1,7 @@
 /* Anthropic's dialect, over real HTTP: what /v1/messages becomes on its way to a model here, to an OpenAI-compatible upstream and to one of
  * Anthropic's own API; and what comes back, whole, as the events of a stream, and as errors. */
 #include "data/json.h"
+#include "gateway/api/anthropic/anthropic.h"
 #include "support_gateway.h"
 
 #define HOUSE                                                                                                          \
@@ -379,6 +380,25 @@ static void test_bad_bodies_are_refused_in_the_dialect_s_words(void **state)
     }
 }
 
+/* Each result looks for its call: what is too much is refused before all have looked. */
+static void test_results_are_counted_as_messages(void **state)
+{
+    (void)state;
+    struct buf body = BUF_INIT(1u << 20);
+    struct arena arena = ARENA_INIT(8u << 20);
+    struct request r;
+    struct err err = ERR_INIT;
+    buf_puts(&body, "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t\","
+                    "\"name\":\"f\",\"input\":{}}]},{\"role\":\"user\",\"content\":[");
+    for (int i = 0; i < GENERATION_MAX_MESSAGES; i++)
+        buf_printf(&body, "%s{\"type\":\"tool_result\",\"tool_use_id\":\"t\"}", i ? "," : "");
+    buf_puts(&body, "]}]}");
+    assert_false(anthropic_parse_messages(buf_view(&body), &arena, &r, &err));
+    assert_non_null(strstr(err.msg, "more than 4096 messages and results"));
+    buf_free(&body);
+    arena_free(&arena);
+}
+
 static void test_errors_have_the_dialect_s_types(void **state)
 {
     (void)state;
@@ -443,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signatures_are_streamed_at_the_end_of_their_thoughts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_only_anthropic_can_do_goes_there_or_is_refused_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_bodies_are_refused_in_the_dialect_s_words, setup, teardown),
+        cmocka_unit_test(test_results_are_counted_as_messages),
         cmocka_unit_test_setup_teardown(test_errors_have_the_dialect_s_types, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error_inside_a_stream_is_an_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokens_are_counted_as_they_will_be_read, setup, teardown),

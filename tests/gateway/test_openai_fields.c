@@ -67,6 +67,8 @@ static const struct {
     {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[" F "]}}",
      NEED_BIT(NEED_TOOLS), "tools"},
     {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\"}", REFUSED, "tool_choice.allowed_tools.mode"},
+    {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[" F "],\"x\":1}}", REFUSED,
+     "tool_choice.allowed_tools.x"},
     {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[]}}", REFUSED,
      "tool_choice.allowed_tools.tools"},
     {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[" CUSTOM "]}}", REFUSED,

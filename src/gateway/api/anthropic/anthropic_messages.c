@@ -24,6 +24,11 @@ static struct str text_of(const json_t *value)
 
 static bool add_message(struct anthropic_parse *p, int origin, json_t *message)
 {
+    if (p->n_origin == GENERATION_MAX_MESSAGES) {
+        json_decref(message);
+        return err_set(p->err, ERR_INVALID, "'messages' has more than %d messages and results",
+                       GENERATION_MAX_MESSAGES);
+    }
     if (!message || json_array_append_new(p->messages, message) < 0)
         return err_nomem(p->err, "the messages");
     p->origin[p->n_origin++] = origin;

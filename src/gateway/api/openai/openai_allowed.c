@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "gateway/api/openai/openai_internal.h"
+#include "runtime/history.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -45,6 +46,8 @@ static bool check(const json_t *allowed, const json_t *tools, struct err *err)
     }
     if (!mode || (strcmp(mode, "auto") != 0 && strcmp(mode, "required") != 0))
         return err_set(err, ERR_INVALID, "'tool_choice.allowed_tools.mode' must be auto or required");
+    if (json_array_size(tools) > HISTORY_MAX_TOOLS || json_array_size(list) > HISTORY_MAX_TOOLS)
+        return err_set(err, ERR_INVALID, "'tool_choice.allowed_tools' takes at most %d tools", HISTORY_MAX_TOOLS);
     if (json_array_size(list) == 0)
         return err_set(err, ERR_INVALID, "'tool_choice.allowed_tools.tools' must be an array with some of 'tools'");
     for (size_t i = 0; i < json_array_size(list); i++) {
