@@ -1,15 +1,20 @@
-/* Heads that are refused: framing said twice or in other words than "chunked", hosts and keys said twice, names that
- * are no tokens, control characters, lines that end in less than CR LF or go on in the next, targets that are no path.
- * libmicrohttpd lets these pass (RFC 9112 asks for their refusal, or allows it). */
+/* Heads that are refused: framing said twice or in other words than "chunked", hosts, keys and privacy classes said
+ * twice, names that are no tokens, control characters, lines that end in less than CR LF or go on in the next, targets
+ * that are no path. libmicrohttpd lets these pass (RFC 9112 asks for their refusal, or allows it). */
 #include "net/head.h"
 
 #include <strings.h>
 
 #include "base/str.h"
 
+/* Fields that mean two things where they are given twice; which of them a reader takes is anybody's guess. */
+static const char *const once[] = {"Host",          "Content-Length", "Transfer-Encoding",
+                                   "Authorization", "x-api-key",      "x-rung-privacy"};
+enum { ONCE_LENGTH = 1, ONCE_ENCODING = 2, ONCE_COUNT = sizeof once / sizeof *once };
+
 struct head {
     bool plain;
-    int hosts, lengths, encodings, authorizations, keys;
+    int given[ONCE_COUNT];
     const char *end;                     /* of the line before, where its terminator begins */
 };
 
@@ -41,14 +46,9 @@ static enum MHD_Result look_at_field(void *ctx, enum MHD_ValueKind kind, const c
     (void)kind;
     h->plain &= is_token(n) && is_text(v) && !follows_bare_end(h->end, name);
     h->end = value ? value + value_n : name + name_n;
-    h->hosts += str_eq_nocase(n, STR("Host"));
-    h->lengths += str_eq_nocase(n, STR("Content-Length"));
-    h->authorizations += str_eq_nocase(n, STR("Authorization"));
-    h->keys += str_eq_nocase(n, STR("x-api-key"));
-    if (str_eq_nocase(n, STR("Transfer-Encoding"))) {
-        h->encodings++;
-        h->plain &= str_eq_nocase(v, STR("chunked"));
-    }
+    for (int i = 0; i < ONCE_COUNT; i++)
+        if (str_eq_nocase(n, str_of(once[i])))
+            h->plain &= h->given[i]++ == 0 && (i != ONCE_ENCODING || str_eq_nocase(v, STR("chunked")));
     return MHD_YES;
 }
 
@@ -85,9 +85,9 @@ bool head_is_plain(struct MHD_Connection *conn, const char *method, const char *
     struct head h = {.plain = is_token(str_of(method)) && is_target(method, target), .end = version + strlen(version)};
     MHD_get_connection_values_n(conn, MHD_HEADER_KIND, look_at_field, &h);
     bool old = strcmp(version, "HTTP/1.0") == 0;
-    *ret_closes = h.encodings > 0;
-    return h.plain && h.hosts <= 1 && h.lengths <= 1 && h.authorizations <= 1 && h.keys <= 1 &&
-           h.encodings + h.lengths <= 1 && !(old && h.encodings);
+    int lengths = h.given[ONCE_LENGTH], encodings = h.given[ONCE_ENCODING];
+    *ret_closes = encodings > 0;
+    return h.plain && lengths + encodings <= 1 && !(old && encodings);
 }
 
 static int hex(char c)

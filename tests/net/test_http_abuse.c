@@ -70,6 +70,8 @@ static const struct abuse refused[] = {
     {"no host", "GET / HTTP/1.1\r\n\r\n" SECOND},
     {"two hosts", GET_ "Host: b\r\n\r\n" SECOND},
     {"two keys", GET_ "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n" SECOND},
+    {"two keys of another name", GET_ "x-api-key: a\r\nX-Api-Key: b\r\n\r\n" SECOND},
+    {"two privacy classes", GET_ "x-rung-privacy: any\r\nX-Rung-Privacy: local\r\n\r\n" SECOND},
     {"HTTP/0.9", "GET /\r\n\r\n" SECOND},
     {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" SECOND},
     {"a version with more behind it", "GET / HTTP/1.1x\r\nHost: a\r\n\r\n" SECOND},
