@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "net/head.h"
+
 #define REPLY_BUFFER_BYTES ((size_t)256 << 10) /* written and not yet sent; a writer waits beyond it */
 #define REPLY_BLOCK_BYTES 4096
 #define HEAD_COPY_FACTOR 4                     /* entries and gaps beside the header's own bytes */
@@ -136,25 +138,10 @@ static void resume(struct http_exchange *x)
     MHD_resume_connection(x->conn);
 }
 
-static bool is_token(const char *name)
-{
-    for (const char *p = name; *p; p++)
-        if (*p <= ' ' || *p >= 127 || strchr("()<>@,;:\\\"/[]?={}", *p))
-            return false;
-    return *name != '\0';
-}
-
-static bool is_field_value(const char *value)
-{
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
-        if ((*p < ' ' && *p != '\t') || *p == 127)
-            return false;
-    return true;
-}
-
 bool http_reply_header(struct http_exchange *x, const char *name, const char *value)
 {
-    if (x->begun || x->n_reply_headers == HTTP_MAX_HEADERS || !is_token(name) || !is_field_value(value))
+    if (x->begun || x->n_reply_headers == HTTP_MAX_HEADERS || !head_is_token(str_of(name)) ||
+        !head_is_text(str_of(value)))
         return false;
     struct http_pair pair = {
         .name = str_of(arena_strdup(&x->arena, str_of(name))),

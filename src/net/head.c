@@ -5,8 +5,6 @@
 
 #include <strings.h>
 
-#include "base/str.h"
-
 /* Fields that mean two things where they are given twice; which of them a reader takes is anybody's guess. */
 static const char *const once[] = {"Host",          "Content-Length", "Transfer-Encoding",
                                    "Authorization", "x-api-key",      "x-rung-privacy"};
@@ -18,7 +16,7 @@ struct head {
     const char *end;                     /* of the line before, where its terminator begins */
 };
 
-static bool is_token(struct str name)
+bool head_is_token(struct str name)
 {
     for (size_t i = 0; i < name.n; i++)
         if (name.p[i] <= ' ' || name.p[i] >= 127 || strchr("()<>@,;:\\\"/[]?={}", name.p[i]))
@@ -26,7 +24,7 @@ static bool is_token(struct str name)
     return name.n > 0;
 }
 
-static bool is_text(struct str value)
+bool head_is_text(struct str value)
 {
     for (size_t i = 0; i < value.n; i++)
         if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
@@ -44,7 +42,7 @@ static enum MHD_Result look_at_field(void *ctx, enum MHD_ValueKind kind, const c
     struct head *h = ctx;
     struct str n = {name, name_n}, v = {value ? value : "", value ? value_n : 0};
     (void)kind;
-    h->plain &= is_token(n) && is_text(v) && !follows_bare_end(h->end, name);
+    h->plain &= head_is_token(n) && head_is_text(v) && !follows_bare_end(h->end, name);
     h->end = value ? value + value_n : name + name_n;
     for (int i = 0; i < ONCE_COUNT; i++)
         if (str_eq_nocase(n, str_of(once[i])))
@@ -76,13 +74,14 @@ static bool is_target(const char *method, const char *target)
         return false;
     if (strcmp(target, "*") == 0)
         return strcmp(method, "OPTIONS") == 0;
-    return target[0] == '/' && is_text(str_of(target));
+    return target[0] == '/' && head_is_text(str_of(target));
 }
 
 bool head_is_plain(struct MHD_Connection *conn, const char *method, const char *target, const char *version,
                    bool *ret_closes)
 {
-    struct head h = {.plain = is_token(str_of(method)) && is_target(method, target), .end = version + strlen(version)};
+    struct head h = {.plain = head_is_token(str_of(method)) && is_target(method, target),
+                     .end = version + strlen(version)};
     MHD_get_connection_values_n(conn, MHD_HEADER_KIND, look_at_field, &h);
     bool old = strcmp(version, "HTTP/1.0") == 0;
     int lengths = h.given[ONCE_LENGTH], encodings = h.given[ONCE_ENCODING];

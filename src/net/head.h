@@ -7,6 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/str.h"
+
+/* Of a field: a name; a value without control characters. */
+bool head_is_token(struct str name);
+bool head_is_text(struct str value);
 /* The target's path: of "http://HOST/path" too, where HOST is the one that the Host field names; else NULL. Points into
  * target, or is "/". */
 const char *head_path(struct MHD_Connection *conn, const char *target);
