@@ -52,6 +52,21 @@ const char *page_param(const char *message, char *param, size_t size)
 
 bool page_client_gone(void *exchange) { return http_client_gone(exchange); }
 
+static void put_tiers(const struct config *c, struct json_writer *w)
+{
+    json_key(w, "tiers");
+    json_open_array(w);
+    for (int t = 0; t < c->n_tiers; t++) {
+        json_open_object(w);
+        json_put_cstr(w, "tier", c->tiers[t].name);
+        json_put_cstr(w, "model", c->models[c->tiers[t].model].name);
+        json_put_bool(w, "usable", !c->models[c->tiers[t].model].key_missing);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+/* No key is asked for: who may come from elsewhere learns that it lives, and no names. */
 void page_health(struct gateway *g, struct http_exchange *x, const struct caller *caller)
 {
     (void)caller;
@@ -62,16 +77,8 @@ void page_health(struct gateway *g, struct http_exchange *x, const struct caller
     json_put_cstr(&w, "status", "ok");
     json_put_cstr(&w, "server", "rung");
     json_put_cstr(&w, "version", RUNG_VERSION);
-    json_key(&w, "tiers");
-    json_open_array(&w);
-    for (int t = 0; t < c->n_tiers; t++) {
-        json_open_object(&w);
-        json_put_cstr(&w, "tier", c->tiers[t].name);
-        json_put_cstr(&w, "model", c->models[c->tiers[t].model].name);
-        json_put_bool(&w, "usable", !c->models[c->tiers[t].model].key_missing);
-        json_close_object(&w);
-    }
-    json_close_array(&w);
+    if (config_is_loopback(c->listen_host))
+        put_tiers(c, &w);
     json_close_object(&w);
     page_json(x, 200, &out);
     buf_free(&out);
