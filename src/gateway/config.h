@@ -22,6 +22,7 @@
 /* Prices in units of 1e-12 USD a token ($1 per million tokens is 1,000,000). */
 struct price {
     int64_t input, cached_input, cached_write, output, reasoning;
+    int64_t cached_write_1h;             /* of what is written to a cache that keeps it for an hour */
     bool known;
     /* Of the price file: which price holds depends on the day and on how long the prompt is (account_price_at); the
      * fields above are today's of a short one. */

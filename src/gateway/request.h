@@ -172,6 +172,7 @@ extern const char *const attempt_outcome_names[];
 struct token_usage {
     int64_t prompt, completion;
     int64_t cached, cache_write;         /* parts of prompt: read from the upstream's cache, written to it */
+    int64_t cache_write_1h;              /* part of cache_write: to be kept for an hour */
     int64_t reasoning;                   /* part of completion */
 };
 

@@ -121,6 +121,27 @@ static void test_text_thinking_and_usage_come_back(void **state)
     json_decref(v);
 }
 
+/* What is kept for an hour is written at a price of its own. */
+static void test_cache_of_an_hour_has_its_own_price(void **state)
+{
+    (void)state;
+    struct house h;
+    struct plain_reply r;
+    house_open(&h, "models: {claude: {provider: anthropic, base_url: 'http://127.0.0.1:%u', "
+                   "price_usd_per_mtok: {input: 1, cached_write: 1.25, cached_write_1h: 2, output: 5}}}\ntiers: [{name: far, model: claude}]\n",
+               upstream.port);
+    stand_in_play(&upstream, (struct stand_in_script){.body =
+        "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":10,"
+        "\"cache_creation_input_tokens\":30,\"cache_creation\":{\"ephemeral_5m_input_tokens\":20,\"ephemeral_1h_input_tokens\":10},"
+        "\"output_tokens\":7}}"});
+    house_chat(&h, "{\"model\":\"claude\"," SAY("x") "}", &r);
+    json_t *v = reply_json(&r);
+    assert_float_equal(json_number_at(v, "rung.cost_usd"), 1e-6 * (10 + 20 * 1.25 + 10 * 2 + 7 * 5), 1e-12);
+    json_decref(v);
+    plain_free(&r);
+    house_close(&h);
+}
+
 static void test_conversation_becomes_turns_of_blocks(void **state)
 {
     (void)state;
@@ -385,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_text_thinking_and_usage_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cache_of_an_hour_has_its_own_price, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conversation_becomes_turns_of_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_choice_of_tool_is_translated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_form_goes_out_as_output_config, setup, teardown),

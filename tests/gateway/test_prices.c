@@ -47,6 +47,7 @@ static void test_price_file_gives_upstreams_their_prices(void **state)
     assert_int_equal(p->input, 1000000);
     assert_int_equal(p->cached_input, 100000);
     assert_int_equal(p->cached_write, 1250000);
+    assert_int_equal(p->cached_write_1h, 1250000);      /* not given: as any other */
     assert_int_equal(p->output, 4000000);
     assert_int_equal(p->reasoning, 5000000);
     assert_int_equal(strlen(c->prices_digest), CONFIG_PRICES_DIGEST);
@@ -108,16 +109,16 @@ static void test_price_holds_from_its_day_and_above_its_length(void **state)
 static void test_every_token_is_charged_once_at_its_own_price(void **state)
 {
     (void)state;
-    struct price p = {.input = 1, .cached_input = 100, .cached_write = 10000, .output = 1000000, .reasoning = 100000000};
-    struct token_usage u = {.prompt = 60, .cached = 20, .cache_write = 30, .completion = 50, .reasoning = 15};
-    assert_int_equal(account_cost(&p, &u), 10 + 20 * 100 + 30 * 10000 + 35 * INT64_C(1000000) + 15 * INT64_C(100000000));
+    struct price p = {.input = 1, .cached_input = 100, .cached_write = 10000, .cached_write_1h = 7, .output = 1000000, .reasoning = 100000000};
+    struct token_usage u = {.prompt = 60, .cached = 20, .cache_write = 30, .cache_write_1h = 12, .completion = 50, .reasoning = 15};
+    assert_int_equal(account_cost(&p, &u), 10 + 20 * 100 + 18 * 10000 + 12 * 7 + 35 * INT64_C(1000000) + 15 * INT64_C(100000000));
 }
 
 static void test_most_is_at_the_dearest_step_that_may_hold(void **state)
 {
     (void)state;
     struct config *c = load(LIST_HEAD "  - {model: big, from: 2020-01-01, input: 9, output: 9}\n"
-                                      "  - {model: big, from: 2021-01-01, input: 1, cached_write: 2, output: 3, reasoning: 4}\n"
+                                      "  - {model: big, from: 2021-01-01, input: 1, cached_write: 1, cached_write_1h: 2, output: 3, reasoning: 4}\n"
                                       "  - {model: big, from: 2021-01-01, above_tokens: 100000, input: 50, output: 50}\n"
                                       "  - {model: big, from: 2999-01-01, input: 99, output: 99}\n",
                             UPSTREAM("big", ""));

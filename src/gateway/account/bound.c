@@ -86,7 +86,7 @@ static int64_t most_prompt_tokens(const struct request *req, int64_t context)
 
 static int64_t most_cost(const struct price *p, int64_t prompt, int64_t answer)
 {
-    int64_t input = larger(larger(p->input, p->cached_input), p->cached_write);
+    int64_t input = larger(larger(p->input, p->cached_input), larger(p->cached_write, p->cached_write_1h));
     return money_add(money_times(input, prompt), money_times(larger(p->output, p->reasoning), answer));
 }
 

@@ -34,7 +34,8 @@ int64_t account_cost(const struct price *list, const struct token_usage *u)
     struct price now = account_price_at(list, account_price_now_ms(list), u->prompt), *p = &now;
     int64_t cost = money_times(p->input, u->prompt - u->cached - u->cache_write);
     cost = money_add(cost, money_times(p->cached_input, u->cached));
-    cost = money_add(cost, money_times(p->cached_write, u->cache_write));
+    cost = money_add(cost, money_times(p->cached_write, u->cache_write - u->cache_write_1h));
+    cost = money_add(cost, money_times(p->cached_write_1h, u->cache_write_1h));
     cost = money_add(cost, money_times(p->output, u->completion - u->reasoning));
     return money_add(cost, money_times(p->reasoning, u->reasoning));
 }
@@ -47,6 +48,7 @@ int64_t account_frontier_cost(const struct config *c, const struct attempt *a)
     } else {
         u.cached = a->usage.cached;
         u.cache_write = a->usage.cache_write;
+        u.cache_write_1h = a->usage.cache_write_1h;
         u.reasoning = a->usage.reasoning;
     }
     return account_cost(&c->frontier_price, &u);

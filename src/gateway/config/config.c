@@ -17,8 +17,8 @@
 
 /* GPT-5's list price when it came out; only a yardstick for the bill where no frontier tier is configured. */
 static const struct price reference_price = {
-    .input = 1250000, .cached_input = 125000, .cached_write = 1250000, .output = 10000000, .reasoning = 10000000,
-    .known = true};
+    .input = 1250000, .cached_input = 125000, .cached_write = 1250000, .cached_write_1h = 1250000, .output = 10000000,
+    .reasoning = 10000000, .known = true};
 
 static const char *const top_keys[] = {
     "listen",

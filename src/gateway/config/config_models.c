@@ -145,15 +145,18 @@ static bool read_dollars(struct config_reader *r, const struct yaml_node *prices
 
 bool config_read_prices(struct config_reader *r, const struct yaml_node *n, const char *cached, struct price *ret)
 {
-    struct price p = {.cached_input = -1, .cached_write = -1, .reasoning = -1, .known = true};
+    struct price p = {.cached_input = -1, .cached_write = -1, .cached_write_1h = -1, .reasoning = -1,
+                      .known = true};
     if (!read_dollars(r, n, "input", &p.input) || !read_dollars(r, n, cached, &p.cached_input) ||
-        !read_dollars(r, n, "cached_write", &p.cached_write) || !read_dollars(r, n, "output", &p.output) ||
+        !read_dollars(r, n, "cached_write", &p.cached_write) ||
+        !read_dollars(r, n, "cached_write_1h", &p.cached_write_1h) || !read_dollars(r, n, "output", &p.output) ||
         !read_dollars(r, n, "reasoning", &p.reasoning))
         return false;
     if (!yaml_get(n, "input") || !yaml_get(n, "output"))
         return yaml_fail(n, r->name, r->err, "a price needs 'input' and 'output', in USD per million tokens");
     p.cached_input = p.cached_input < 0 ? p.input : p.cached_input;
     p.cached_write = p.cached_write < 0 ? p.input : p.cached_write;
+    p.cached_write_1h = p.cached_write_1h < 0 ? p.cached_write : p.cached_write_1h;
     p.reasoning = p.reasoning < 0 ? p.output : p.reasoning;
     *ret = p;
     return true;
@@ -161,7 +164,8 @@ bool config_read_prices(struct config_reader *r, const struct yaml_node *n, cons
 
 bool config_read_price(struct config_reader *r, const struct yaml_node *n, struct price *ret)
 {
-    static const char *const keys[] = {"input", "cached_input", "cached_write", "output", "reasoning", NULL};
+    static const char *const keys[] = {"input",  "cached_input", "cached_write", "cached_write_1h",
+                                       "output", "reasoning",    NULL};
     return yaml_only_keys(n, r->name, keys, r->err) && config_read_prices(r, n, "cached_input", ret);
 }
 

@@ -72,8 +72,9 @@ static bool read_date(struct config_reader *r, const struct yaml_node *n, int64_
 
 static bool read_entry(struct config_reader *r, const struct yaml_node *n, struct price_entry *e)
 {
-    static const char *const keys[] = {"model",       "provider",     "from",   "above_tokens", "input",
-                                       "cached_read", "cached_write", "output", "reasoning",    NULL};
+    static const char *const keys[] = {"model",       "provider",     "from",            "above_tokens", "input",
+                                       "cached_read", "cached_write", "cached_write_1h", "output",       "reasoning",
+                                       NULL};
     const struct yaml_node *v;
     if (n->kind != YAML_MAPPING || !yaml_get(n, "model"))
         return yaml_fail(n, r->name, r->err, "a price is {model, input, output, ...}");

@@ -214,6 +214,7 @@ static void sum_up(struct config_model *m)
         m->price.input = dearer(m->price.input, u->price.input);
         m->price.cached_input = dearer(m->price.cached_input, u->price.cached_input);
         m->price.cached_write = dearer(m->price.cached_write, u->price.cached_write);
+        m->price.cached_write_1h = dearer(m->price.cached_write_1h, u->price.cached_write_1h);
         m->price.output = dearer(m->price.output, u->price.output);
         m->price.reasoning = dearer(m->price.reasoning, u->price.reasoning);
     }

@@ -23,6 +23,7 @@ static void read_usage(struct upstream_reader *r, const json_t *usage)
         .output = upstream_count(usage, "output_tokens"),
     };
     int64_t rest = p.input >= 0 ? p.input : u->prompt - u->cached - u->cache_write;
+    int64_t hour = upstream_count(json_object_get(usage, "cache_creation"), "ephemeral_1h_input_tokens");
     int64_t thought = upstream_count(json_object_get(usage, "output_tokens_details"), "thinking_tokens");
     if (!json_is_object(usage) || (p.input < 0 && p.output < 0))
         return;
@@ -30,6 +31,8 @@ static void read_usage(struct upstream_reader *r, const json_t *usage)
         u->cached = p.cached;
     if (p.cache_write >= 0)
         u->cache_write = p.cache_write;
+    if (hour >= 0)
+        u->cache_write_1h = hour < u->cache_write ? hour : u->cache_write;
     if (p.output >= 0)
         u->completion = p.output;
     if (thought >= 0)
