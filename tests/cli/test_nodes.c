@@ -343,6 +343,35 @@ static void test_nodes_refuse_while_the_database_s_disk_is_full(void **state)
     expect_one_bill();
 }
 
+/* Nobody but the database dies, so what was sent is settled, however late. */
+static void test_nodes_outlive_the_database(void **state)
+{
+    (void)state;
+    struct bill sure, maybe;
+    struct load load = {.servers = {&nodes[0], &nodes[1]}, .n_servers = NODES};
+    need_server(__func__);
+    load_start(&load);
+    usleep(400000);
+    assert_int_equal(postgres("kill"), 0);
+    usleep(200000);
+    for (int i = 0; i < NODES; i++)
+        assert_int_equal(ask_status(nodes[i].port, NULL, "/v1/chat/completions", CHEAP), 503);
+    assert_int_equal(postgres("start"), 0);
+    int64_t start_ms = clock_ms();
+    for (int i = 0; i < NODES; i++)
+        while (ask_status(nodes[i].port, NULL, "/v1/chat/completions", CHEAP) != 200)
+            assert_true(clock_ms() - start_ms < WAIT_MS);
+    usleep(400000);
+    load_stop(&load);
+    end_in_order();
+    struct bill counted = bill_of_standin(&standin);
+    bill_must_fit(&counted, address);
+    bill_of_ledger(address, &sure, &maybe);
+    assert_int_equal(sure.calls, counted.calls);
+    assert_int_equal(sure.tokens, counted.tokens);
+    assert_int_equal(sure.pico_usd, counted.pico_usd);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -351,6 +380,7 @@ int main(void)
         TEST(test_nodes_share_requests_a_minute),
         TEST(test_nodes_share_a_budget_for_ten_of_200),
         TEST(test_nodes_account_for_one_that_is_killed),
+        TEST(test_nodes_outlive_the_database),
         TEST(test_nodes_refuse_while_the_database_s_disk_is_full),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -224,6 +224,48 @@ static void test_postgres_buries_a_silent_node_and_believes_it_when_it_speaks(vo
     ledger_close(silent);
 }
 
+/* As after a jump of the server's clock: the living look silent until they beat again, and go on meanwhile. */
+static void test_postgres_node_taken_for_dead_goes_on(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    need_server();
+    ledger_fresh();
+    struct ledger *living = ledger_must_open();
+    struct ledger_row a = ledger_sample(1, 5);
+    assert_ok(ledger_begin(living, &a, NULL, NULL, NULL, &err), err);
+    assert_ok(ledger_reserve(living, a.id, 9, 20, &err), err);
+    ledger_query("UPDATE owner SET beat_ms = beat_ms - 21000");
+    ledger_close(ledger_must_open());
+    assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'possibly_billed'"), 1);
+    assert_false(ledger_reserve(living, a.id, 12, 20, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_ok(ledger_reserve(living, a.id, 11, 20, &err), err);
+    assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'open' AND uncertain_pico_usd = 0"), 1);
+    assert_int_equal(ledger_query("SELECT count(*) FROM attempt WHERE outcome = 'announced'"), 2);
+    assert_int_equal(ledger_query("SELECT reserved_pico_usd FROM spend WHERE spent_pico_usd = 0"), 20);
+    assert_ok(ledger_settle(living, &a, true, &err), err);
+    assert_int_equal(ledger_spent(living), 5);
+    ledger_close(living);
+}
+
+static void test_postgres_clock_set_back_hides_no_dead_node(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    need_server();
+    ledger_fresh();
+    struct ledger *l = ledger_must_open();
+    struct ledger_row a = ledger_sample(1, 5);
+    assert_ok(ledger_begin(l, &a, NULL, NULL, NULL, &err), err);
+    ledger_close(l);
+    ledger_query("INSERT INTO owner (id, started_ms, beat_ms) SELECT 999, 0, beat_ms + 3600000 FROM"
+                 " (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS beat_ms) AS now");
+    ledger_query("UPDATE request SET owner = 999, outcome = 'open', buried = 0");
+    ledger_close(ledger_must_open());
+    assert_int_equal(ledger_query("SELECT count(*) FROM request WHERE outcome = 'lost'"), 1);
+}
+
 static void test_postgres_of_a_newer_rung_is_left_alone(void **state)
 {
     (void)state;
@@ -263,6 +305,8 @@ int main(void)
         cmocka_unit_test(test_postgres_settled_rows_wait_for_a_killed_server),
         cmocka_unit_test(test_postgres_cut_connections_lose_and_double_nothing),
         cmocka_unit_test(test_postgres_buries_a_silent_node_and_believes_it_when_it_speaks),
+        cmocka_unit_test(test_postgres_node_taken_for_dead_goes_on),
+        cmocka_unit_test(test_postgres_clock_set_back_hides_no_dead_node),
         cmocka_unit_test(test_postgres_of_a_newer_rung_is_left_alone),
         cmocka_unit_test(test_postgres_keeps_rows_with_bytes_that_are_no_text),
     };

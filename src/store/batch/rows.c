@@ -110,17 +110,30 @@ bool row_begin(struct batch *b, struct job *job, struct err *err)
     return insert_open(b, job->row, s, err) && (!job->verdict.reserved || insert_announced(b, s, first, err));
 }
 
+/* One's own row that another took for a dead one's: it goes on where it was. */
+static bool revive(struct batch *b, struct row_state *s, const struct spend_cells *spend, struct err *err)
+{
+    spend_add(spend, -s->uncertain_pico_usd, s->uncertain_pico_usd);
+    s->reserved_pico_usd = s->uncertain_pico_usd;
+    s->uncertain_pico_usd = 0;
+    s->open = true;
+    s->buried = false;
+    return sql_send(b->sql, SQL_ROW_REVIVE, SQL_VALUES(sql_of_int(s->reserved_pico_usd), sql_of_text(s->id)), NULL,
+                    NULL, err) &&
+           sql_send(b->sql, SQL_ATTEMPTS_REVIVE, SQL_VALUES(sql_of_text(s->id)), NULL, NULL, err);
+}
+
 bool row_announce(struct batch *b, struct job *job, struct err *err)
 {
     struct row_state *s = job->state;
     struct spend_cells spend;
     struct rate_cells rate;
     job->ok = false;
-    if (!s->open) {
+    if (!s->open && !(s->buried && s->owner == b->sql->owner)) {
         err_set(&job->err, ERR_INVALID, "request %s is not open in the ledger", s->id);
         return true;
     }
-    if (!counters_of(b, s, &spend, &rate, err))
+    if (!counters_of(b, s, &spend, &rate, err) || (s->buried && !revive(b, s, &spend, err)))
         return false;
     if (!limits_allow_reservation(&spend, &rate, job->reservation, b->sql->now_ms, &job->verdict, &job->err))
         return true;

@@ -97,8 +97,9 @@ static const char *postgres_text(const struct sql_row *row, int column)
 /* ---- life ---- */
 static bool postgres_is_dead(const struct sql *sql, int64_t owner, int64_t beat_ms)
 {
+    int64_t silent_ms = sql->now_ms - beat_ms; /* less than nothing: the server's clock was set back */
     (void)owner;
-    return sql->now_ms - beat_ms > POSTGRES_DEAD_MS;
+    return silent_ms > POSTGRES_DEAD_MS || silent_ms < -POSTGRES_DEAD_MS;
 }
 
 /* Who goes in order says so: nobody has to wait for its silence. */

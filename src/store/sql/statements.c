@@ -28,6 +28,8 @@ const char *const sql_texts[SQL_STMTS] = {
         " reserved_pico_usd = 0, reserved_tokens = 0, announced = 0, buried = 0 WHERE id = $26",
     [SQL_ROW_BURY] = "UPDATE request SET outcome = $1, uncertain_attempts = $2, uncertain_pico_usd = $3,"
                      " reserved_pico_usd = 0, buried = 1 WHERE id = $4",
+    [SQL_ROW_REVIVE] = "UPDATE request SET outcome = 'open', uncertain_attempts = 0, uncertain_pico_usd = 0,"
+                       " reserved_pico_usd = $1, buried = 0 WHERE id = $2",
     [SQL_ATTEMPT_ANNOUNCE] =
         ATTEMPT " VALUES ($1, $2, $3, $4, $5, 0, 'announced', 0, 0, 0, 0, 0, 0, $6, -1, -1, -1)",
     [SQL_ATTEMPT_ADD] =
@@ -41,6 +43,8 @@ const char *const sql_texts[SQL_STMTS] = {
     [SQL_ATTEMPTS_FORGET] = "DELETE FROM attempt WHERE request = $1 AND n >= $2",
     [SQL_ATTEMPTS_BURY] = "UPDATE attempt SET outcome = 'possibly_billed', cost_pico_usd = reserved_pico_usd,"
                           " reserved_pico_usd = 0 WHERE request = $1 AND outcome = 'announced'",
+    [SQL_ATTEMPTS_REVIVE] = "UPDATE attempt SET outcome = 'announced', reserved_pico_usd = cost_pico_usd,"
+                            " cost_pico_usd = 0 WHERE request = $1 AND outcome = 'possibly_billed'",
     [SQL_SPEND_GET] = "SELECT spent_pico_usd, reserved_pico_usd FROM spend WHERE api_key = $1 AND period = $2",
     [SQL_SPEND_PUT] =
         "INSERT INTO spend (api_key, period, spent_pico_usd, reserved_pico_usd) VALUES ($1, $2, $3, $4)"
