@@ -232,11 +232,10 @@ static bool is_address(const char *text)
     return ok;
 }
 
-/* This process holds keys: no core file, and no look into its memory or its environment by others of the same user.
+/* This process holds keys, and for long: no look into its memory or its environment by others of the same user.
  * Debug builds stay open to debuggers, and to the leak checker, which is one. */
 static void close_to_others(void)
 {
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
 #ifndef RUNG_DEBUG
     prctl(PR_SET_DUMPABLE, 0);
 #endif

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/cli.h"
 
@@ -96,8 +97,17 @@ static int run_command(int argc, char **argv)
     return command->run(argc - 1, argv + 1);
 }
 
+/* Any command may hold keys, and a core file would keep them. Debug builds leave them to debuggers. */
+static void leave_no_core(void)
+{
+#ifndef RUNG_DEBUG
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    leave_no_core();
     /* A reader that goes away ends a write with an error, not the program. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write, not the end of the program */

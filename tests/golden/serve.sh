@@ -16,7 +16,7 @@ cases='serve_speaks_tls serve_refuses_tls_below_1_2 serve_refuses_plain_http_whe
        ps_reaches_a_server_with_tls ps_trusts_no_other_certificate
        a_reload_shows_the_new_certificate a_reload_with_a_broken_certificate_changes_nothing
        a_reload_reports_file_line_and_column a_reload_tells_what_it_cannot_change a_reload_takes_what_can_change
-       keys_are_not_in_the_command_line keys_are_not_in_log_reply_or_ledger nobody_else_looks_into_its_environment
+       keys_are_not_in_the_command_line keys_are_not_in_log_reply_or_ledger no_command_leaves_a_core_file nobody_else_looks_into_its_environment
        it_ends_in_order'
 if ! command -v curl >/dev/null || ! command -v openssl >/dev/null; then
     for name in $cases; do echo "skip $name: curl and openssl are not both here"; done
@@ -103,6 +103,26 @@ curl -sS --cacert cert.pem "$url/v1/chat/completions" -H 'content-type: applicat
     -d '{"model":"far","messages":[{"role":"user","content":"x"}]}' >out 2>&1
 check keys_are_not_in_the_command_line sh -c "! tr '\\0' ' ' </proc/$pid/cmdline | grep -q planted-key"
 check keys_are_not_in_log_reply_or_ledger sh -c '! grep -aq planted-key serve.log out ledger.db*'
+case $B in
+*/asan | */debug) echo 'skip no_command_leaves_a_core_file: debug builds do' ;;
+*)
+    mkfifo requests
+    "$B/rung" route - --config rung.yaml <requests >out 2>&1 &
+    routing=$!
+    exec 9>requests
+    no_core() { # PID: within ten seconds
+        i=0
+        until grep -q 'Max core file size  *0  *0 ' "/proc/$1/limits"; do
+            i=$((i + 1))
+            [ $i -gt 100 ] && return 1
+            sleep 0.1
+        done
+    }
+    no_cores() { no_core $routing && no_core $pid; }
+    check no_command_leaves_a_core_file no_cores
+    exec 9>&-
+    wait $routing ;;
+esac
 case $B in
 */asan | */debug) echo 'skip nobody_else_looks_into_its_environment: debug builds stay open' ;;
 *) check nobody_else_looks_into_its_environment sh -c "[ \$(stat -c %U /proc/$pid/environ) = root ]" ;;
