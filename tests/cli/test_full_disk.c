@@ -21,6 +21,11 @@ static bool mounted;
 static struct program standin, rung;
 static struct load load;
 
+static void serve(void)
+{
+    program_start(&rung, (const char *const[]){program_path("rung"), "serve", "--config", config, NULL});
+}
+
 static int setup(bool mount_disk)
 {
     snprintf(folder, sizeof folder, "/tmp/rung-disk-XXXXXX");
@@ -41,7 +46,7 @@ static int setup(bool mount_disk)
     fprintf(f, "listen: 127.0.0.1:0\nledger: {path: %s}\n", ledger);
     fprintf(f, PROGRAM_MODELS, (unsigned)standin.port);
     assert_int_equal(fclose(f), 0);
-    program_start(&rung, (const char *const[]){program_path("rung"), "serve", "--config", config, NULL});
+    serve();
     load = (struct load){.servers = {&rung}, .n_servers = 1};
     return 0;
 }
@@ -156,12 +161,34 @@ static void test_quota_refuses_requests_and_keeps_what_was_settled(void **state)
     fill_and_make_room("cannot grow: a quota or a limit on the size of files is reached");
 }
 
+/* What could not be written to the end is possibly billed. */
+static void test_end_on_a_full_disk_loses_no_bill(void **state)
+{
+    (void)state;
+    struct answer a;
+    if (!mounted)
+        skip();
+    load_start(&load);
+    usleep(300000);
+    fill_disk();
+    wait_for_status(503, &a);
+    buf_free(&a.body);
+    load_stop(&load);
+    assert_int_equal(program_stop(&rung, SIGTERM), 0);
+    make_room();
+    serve();
+    assert_int_equal(program_stop(&rung, SIGTERM), 0);
+    struct bill counted = bill_of_standin(&standin);
+    bill_must_fit(&counted, ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full_disk_refuses_requests_and_keeps_what_was_settled, setup_disk,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_quota_refuses_requests_and_keeps_what_was_settled, setup_limit, teardown),
+        cmocka_unit_test_setup_teardown(test_end_on_a_full_disk_loses_no_bill, setup_disk, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
