@@ -3,6 +3,17 @@
 
 #include <stdio.h>
 
+const void *fields_row(const void *rows, size_t n, size_t row_bytes, const char *name, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *const *row = (const void *)((const char *)rows + i * row_bytes);
+        if (strcmp(name, *row) == 0)
+            return row;
+    }
+    err_set(err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour", name);
+    return NULL;
+}
+
 /* The row whose field the text begins with, as a whole word. */
 static const struct field_name *find(const struct field_name *names, const char *text)
 {

@@ -9,6 +9,10 @@ struct field_name {
     const char *chat, *own;       /* "max_tokens", "options.num_predict" */
 };
 
+/* The row of this name in a table whose rows begin with theirs (const char *); NULL, and a sentence that refuses the
+ * field, where there is none. */
+const void *fields_row(const void *rows, size_t n, size_t row_bytes, const char *name, struct err *err);
+
 /* A sentence that begins with the name in single quotes, or with a member of that field ("'stop[1]' ..."). names end
  * with one of NULL. */
 void fields_rename_sentence(const struct field_name *names, struct err *err);

@@ -34,11 +34,7 @@ static bool put_headers(const struct provider_call *call, struct buf *out, struc
     (void)err;
     buf_add(out, version, sizeof version);
     put_beta(call->req, out);
-    if (call->upstream->api_key) {
-        buf_puts(out, "x-api-key: ");
-        buf_str(out, str_of(call->upstream->api_key));
-        buf_add(out, "", 1);
-    }
+    provider_put_key(call, "x-api-key: ", out);
     return true;
 }
 

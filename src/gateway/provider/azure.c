@@ -27,11 +27,7 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
 static bool put_headers(const struct provider_call *call, struct buf *out, struct err *err)
 {
     (void)err;
-    if (call->upstream->api_key) {
-        buf_str(out, STR("api-key: "));
-        buf_str(out, str_of(call->upstream->api_key));
-        buf_add(out, "", 1);
-    }
+    provider_put_key(call, "api-key: ", out);
     return true;
 }
 

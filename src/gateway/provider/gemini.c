@@ -19,11 +19,7 @@ static bool put_url(const struct provider_call *call, struct buf *out, struct er
 static bool put_headers(const struct provider_call *call, struct buf *out, struct err *err)
 {
     (void)err;
-    if (call->upstream->api_key) {
-        buf_puts(out, "x-goog-api-key: ");
-        buf_str(out, str_of(call->upstream->api_key));
-        buf_add(out, "", 1);
-    }
+    provider_put_key(call, "x-goog-api-key: ", out);
     return true;
 }
 

@@ -41,3 +41,11 @@ struct str provider_base(const struct config_upstream *u)
         base.n--;
     return base;
 }
+
+void provider_put_key(const struct provider_call *call, const char *words, struct buf *out)
+{
+    if (!call->upstream->api_key)
+        return;
+    buf_puts(out, words);
+    buf_add(out, call->upstream->api_key, strlen(call->upstream->api_key) + 1);
+}

@@ -46,5 +46,7 @@ const char *provider_list(char *text, size_t size);
 unsigned provider_offers(const struct config_upstream *u);
 /* Its base_url without slashes at the end. */
 struct str provider_base(const struct config_upstream *u);
+/* A line of struct provider's `headers`: the key behind these words; nothing where there is none. */
+void provider_put_key(const struct provider_call *call, const char *words, struct buf *out);
 
 #endif

@@ -235,15 +235,8 @@ static bool take_fields(struct anthropic_parse *p, const json_t *body)
     json_t *value;
     json_object_foreach((json_t *)body, key, value)
     {
-        const struct field *f = NULL;
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0] && !f; i++) {
-            if (strcmp(key, fields[i].name) == 0)
-                f = &fields[i];
-        }
-        if (!f)
-            return err_set(p->err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour",
-                           key);
-        if (!json_is_null(value) && !f->take(p, f->name, value))
+        const struct field *f = fields_row(fields, sizeof fields / sizeof fields[0], sizeof fields[0], key, p->err);
+        if (!f || (!json_is_null(value) && !f->take(p, f->name, value)))
             return false;
     }
     return true;

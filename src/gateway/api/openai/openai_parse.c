@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "gateway/api/fields.h"
 #include "gateway/api/openai/openai_internal.h"
 #include "gateway/keep_alive.h"
 
@@ -373,15 +374,8 @@ static bool parse_fields(struct openai_parse *p)
     json_t *value;
     json_object_foreach((json_t *)p->body, key, value)
     {
-        const struct field *f = NULL;
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0] && !f; i++) {
-            if (strcmp(key, fields[i].name) == 0)
-                f = &fields[i];
-        }
-        if (!f)
-            return err_set(p->err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour",
-                           key);
-        if (!json_is_null(value) && !f->parse(p, f->name, value))
+        const struct field *f = fields_row(fields, sizeof fields / sizeof fields[0], sizeof fields[0], key, p->err);
+        if (!f || (!json_is_null(value) && !f->parse(p, f->name, value)))
             return false;
     }
     return true;

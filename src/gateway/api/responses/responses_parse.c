@@ -2,6 +2,7 @@
  * translated, or refused by name; a field without a row is refused too. */
 #include <stdio.h>
 
+#include "gateway/api/fields.h"
 #include "gateway/api/openai/openai.h"
 #include "gateway/api/responses/responses_internal.h"
 
@@ -303,15 +304,8 @@ static bool read_fields(struct responses_parse *p)
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)p->body, key, value)
     {
-        const struct field *f = NULL;
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0] && !f; i++) {
-            if (strcmp(key, fields[i].name) == 0)
-                f = &fields[i];
-        }
-        if (!f)
-            return err_set(p->err, ERR_INVALID, "'%.80s' is an unknown field; Rung refuses what it does not honour",
-                           key);
-        if (!json_is_null(value) && !f->read(p, f->name, value))
+        const struct field *f = fields_row(fields, sizeof fields / sizeof fields[0], sizeof fields[0], key, p->err);
+        if (!f || (!json_is_null(value) && !f->read(p, f->name, value)))
             return false;
     }
     return true;
