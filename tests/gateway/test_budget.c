@@ -1,6 +1,7 @@
 /* Budgets under fire: 200 requests at once through real HTTP, against an upstream that bills the most it may. What it billed is never more
  * than the budget, of all, of a key's day and of its month, streamed or not. */
 #include <pthread.h>
+#include <sqlite3.h>
 
 #include "data/json.h"
 #include "support_keys.h"
@@ -230,6 +231,38 @@ static void test_key_s_budget_admits_no_model_without_a_price(void **state)
     assert_int_equal(key_status(&house, free_key, "POST", "/v1/chat/completions", PLAIN), 200);
 }
 
+/* Fails, and leaves the ledger locked by another program. */
+static void lock_ledger(void *ctx, struct http_exchange *x)
+{
+    sqlite3 **db = ctx;
+    if (!*db && sqlite3_open(house.ledger, db) == SQLITE_OK)
+        sqlite3_exec(*db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    biller.calls++;
+    http_reply(x, 500, "application/json", STR("{}"));
+}
+
+/* A call that the ledger cannot note is not made, and asked for no second time. */
+static void test_call_that_the_ledger_cannot_note_is_not_made(void **state)
+{
+    (void)state;
+    sqlite3 *db = NULL;
+    struct plain_reply r;
+    struct err err = ERR_INIT;
+    struct http_server *server;
+    struct http_server_options o = {.host = "127.0.0.1", .handle = lock_ledger, .ctx = &db};
+    assert_ok(http_server_open(&o, &server, &err), err);
+    house_open(&house, "models: {big: {base_url: 'http://127.0.0.1:%u/v1', retries: 3}}\ntiers: [{name: frontier, model: big}]\n",
+               http_server_port(server));
+    house_chat(&house, PLAIN, &r);
+    assert_int_equal(r.status, 503);
+    assert_non_null(strstr(r.body, "the ledger cannot note it"));
+    plain_free(&r);
+    assert_int_equal(biller.calls, 1);
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(db);
+    http_server_close(server, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_budget_holds_where_the_request_sets_no_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_set_aside_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_and_month_hold_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_call_that_the_ledger_cannot_note_is_not_made, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_s_budget_admits_no_model_without_a_price, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fallback_of_a_resting_pool_needs_money_of_its_own, setup, teardown),
     };

@@ -128,6 +128,9 @@ static struct ledger_reservation reserve(const struct gateway *g, const struct r
     };
 }
 
+/* The ledger, which may be back soon. */
+static bool is_away(const struct err *err) { return err->code == ERR_BUSY || err->code == ERR_IO; }
+
 static bool refuse_row(const struct request *req, const struct ledger_verdict *verdict, struct reply *reply)
 {
     bool limited = reply->err.code == ERR_LIMIT;
@@ -138,8 +141,7 @@ static bool refuse_row(const struct request *req, const struct ledger_verdict *v
     } else {
         err_prefix(&reply->err, "the request was not sent, because the ledger cannot note it: ");
     }
-    bool away = reply->err.code == ERR_BUSY || reply->err.code == ERR_IO; /* it may be back soon */
-    reply->http_status = limited ? 429 : away ? 503 : 500;
+    reply->http_status = limited ? 429 : is_away(&reply->err) ? 503 : 500;
     return false;
 }
 
@@ -182,8 +184,11 @@ bool account_announce(struct gateway *g, const struct request *req, struct reply
         a->retry_after_s = verdict.retry_after_s;
         a->code = code_of(&verdict);
         say_limit(caller_record(req->caller), &verdict, err);
+        return false;
     }
-    return false;
+    if (is_away(err))
+        err->code = ERR_BUSY;             /* ours, not the upstream's */
+    return err_prefix(err, "the call was not made, because the ledger cannot note it: ");
 }
 
 static enum ledger_outcome row_outcome(const struct reply *reply)

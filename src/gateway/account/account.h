@@ -50,7 +50,7 @@ const char *account_tier_name(const struct config *c, int tier);
 bool account_begin(struct gateway *g, const struct request *req, const struct plan *plan, struct reply *reply);
 /* Before each upstream call, the reply's last attempt: announced, and the most it can cost set aside. Sets the
  * attempt's max_tokens and bound_pico_usd; false with ERR_LIMIT, and the status and the wait in the attempt, when a
- * budget or the key's minute does not reach. */
+ * budget or the key's minute does not reach; with ERR_BUSY when the ledger cannot note it. */
 bool account_announce(struct gateway *g, const struct request *req, struct reply *reply, int model,
                       const struct config_upstream *u, struct err *err);
 void account_settle(struct gateway *g, const struct request *req, const struct reply *reply);
