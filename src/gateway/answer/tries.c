@@ -25,7 +25,8 @@ bool tries_again(struct tries *t, int upstream, const struct attempt *a, const s
         t->barred |= 1ull << upstream;    /* the same again would be the same again */
     bool unpaid = a->http_status == 429 && err->code == ERR_LIMIT;   /* it was not asked: our own budget */
     bool unnoted = err->code == ERR_BUSY;                            /* nor here: our own ledger */
-    if (t->left == 0 || unpaid || unnoted || is_refusal(a->http_status) || err->code == ERR_INTERNAL || err->code == ERR_NOMEM)
+    bool ours = unpaid || unnoted || err->code == ERR_INTERNAL || err->code == ERR_NOMEM;
+    if (t->left == 0 || ours || is_refusal(a->http_status))
         return false;
     t->left--;
     return true;
