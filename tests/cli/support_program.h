@@ -36,6 +36,8 @@ struct answer {
 };
 /* body NULL: a GET. Nothing here fails the test: servers may die. Give the answer back with buf_free(&a->body). */
 void ask(uint16_t port, const char *key, const char *path, const char *body, struct answer *ret);
+/* A client that goes away after so long; 0: never. */
+void ask_for(uint16_t port, const char *key, const char *path, const char *body, long patience_ms, struct answer *ret);
 int ask_status(uint16_t port, const char *key, const char *path, const char *body);
 
 /* ---- load ---- */
@@ -52,6 +54,7 @@ struct load {
     const struct program *servers[LOAD_SERVERS];
     int n_servers;
     const char *key;               /* NULL: none */
+    int hang_up_ms;                /* 0: nobody hangs up; else two of three questions are given up within so long */
     atomic_bool stop;
     atomic_int answered;           /* upstream calls behind whole answers */
     atomic_int refused;            /* answers that are none */
@@ -77,7 +80,8 @@ struct bill {
 };
 /* What the stand-in counted. */
 struct bill bill_of_standin(const struct program *standin);
-/* What the ledger holds as certain, and as possibly billed. */
+/* What the ledger holds as certain, and as possibly billed. How many tokens a call may have taken that was given up it
+ * does not say. */
 void bill_of_ledger(const char *where, struct bill *ret_sure, struct bill *ret_maybe);
 /* sure <= counted <= sure + maybe, in calls, tokens and money; prints the three. */
 void bill_must_fit(const struct bill *counted, const char *where);

@@ -205,11 +205,25 @@ static void test_two_programs_on_one_file_lose_and_double_nothing(void **state)
     finish();
 }
 
+static void test_clients_that_hang_up_leave_what_is_possibly_billed(void **state)
+{
+    (void)state;
+    serve();
+    load.hang_up_ms = 14;
+    load_start(&load);
+    usleep(8 * MAX_LIFE_US);
+    print_message("hang-ups:\n");
+    load_stop(&load);
+    finish();
+    assert_true(sql_ask(ledger, "SELECT count(*) FROM attempt WHERE outcome = 'possibly_billed'") > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kills_of_the_program_lose_and_double_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_programs_on_one_file_lose_and_double_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clients_that_hang_up_leave_what_is_possibly_billed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_orderly_ends_leave_one_bill, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@
 #define SLOW_TOKEN_MS 200                 /* a server slower than that is taken for hung */
 #define ASSUMED_TOKENS 1024               /* of a plain answer without a limit */
 #define MAX_COUNTED_TOKENS 1000000
-#define STOP_MAX_EVENTS 64                /* looked at after a cancel, before its end is taken for granted */
+#define STOP_MAX_EVENTS 64                /* looked at after a cancel, before it is taken for sent */
 
 struct upstream_run {
     const struct request *req;
@@ -127,15 +127,14 @@ static bool take_event(struct upstream_run *run, const struct http_event *ev)
     return buf_check(&run->body, "its answer", err);
 }
 
-/* Stop the call, and learn whether the other side had seen it. */
+/* Stop the call, and learn whether the other side had seen it. Where that is not told in time, it had. */
 static void stop_call(struct upstream_run *run, struct http_call *call)
 {
     struct http_event ev = {.kind = HTTP_HEAD};
     http_call_cancel(call);
-    for (int i = 0; i < STOP_MAX_EVENTS && ev.kind != HTTP_DONE; i++) {
-        if (http_call_next(call, ANSWER_POLL_MS, &ev) && ev.kind == HTTP_DONE)
-            run->sent |= ev.sent;
-    }
+    for (int i = 0; i < STOP_MAX_EVENTS && ev.kind != HTTP_DONE; i++)
+        http_call_next(call, ANSWER_POLL_MS, &ev);
+    run->sent |= ev.kind != HTTP_DONE || ev.sent;
 }
 
 /* A stream that is alive but says nothing: comments and empty events keep the wire busy for ever. */
