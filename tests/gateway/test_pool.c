@@ -436,6 +436,35 @@ static void test_another_model_behind_an_upstream_is_noticed(void **state)
     house_close(&h);
 }
 
+/* Each API has a place of its own for it. */
+static void test_every_provider_tells_which_model_answered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *provider, *body;
+    } rows[] = {
+        {"anthropic", "{\"type\":\"message\",\"model\":\"%s\",\"content\":[],\"stop_reason\":\"end_turn\",\"usage\":{}}"},
+        {"gemini", "{\"modelVersion\":\"%s\",\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct house h;
+        int64_t changes = 0;
+        char body[300];
+        house_open(&h, "models: {big: {provider: %s, base_url: 'http://127.0.0.1:%u'}}\ntiers: [{name: far, model: big}]\n", rows[i].provider,
+                   first.port);
+        for (int k = 0; k < 2; k++) {
+            snprintf(body, sizeof body, rows[i].body, k ? "m-2" : "m-1");
+            stand_in_play(&first, (struct stand_in_script){.body = body});
+            json_t *v = ask(&h, ASK("big"), 200);
+            assert_string_equal(json_at(v, "rung.attempts.0.upstream_model"), k ? "m-2" : "m-1");
+            json_decref(v);
+        }
+        pools_each(h.gateway->pools, count_changes, &changes);
+        assert_int_equal(changes, 1);
+        house_close(&h);
+    }
+}
+
 static bool second_alone(void *ctx)
 {
     json_t *v = ask(ctx, ASK("big"), 200);
@@ -480,6 +509,7 @@ int main(void)
         OVER_HTTP(test_deadline_bounds_all_attempts_together),
         OVER_HTTP(test_deadline_ends_a_local_answer_too),
         OVER_HTTP(test_another_model_behind_an_upstream_is_noticed),
+        OVER_HTTP(test_every_provider_tells_which_model_answered),
         OVER_HTTP(test_upstream_whose_health_fails_is_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
