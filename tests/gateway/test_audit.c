@@ -145,6 +145,20 @@ static void open_log(struct audit **ret)
     assert_ok(audit_open(path, true, ret, &err), err);
 }
 
+static void test_a_flood_of_the_denied_is_counted_not_written(void **state)
+{
+    (void)state;
+    struct audit *a = NULL;
+    struct audit_check check;
+    struct err err = ERR_INIT;
+    open_log(&a);
+    for (int i = 0; i < 500; i++)
+        assert_ok(audit_denied(a, "/v1/models", "key", &err), err);
+    audit_close(a);
+    assert_ok(audit_verify(path, &check, &err), err);
+    assert_true(check.lines >= AUDIT_DENIED_PER_S && check.lines < 250 && check.bad_line == 0);
+}
+
 static void test_the_chain_goes_on_over_restarts_and_torn_ends(void **state)
 {
     (void)state;
@@ -263,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_request_is_noted_before_and_after_without_its_words, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_is_refused_is_noted_too, setup, teardown),
         cmocka_unit_test(test_what_cannot_be_noted_is_not_done),
+        cmocka_unit_test_setup_teardown(test_a_flood_of_the_denied_is_counted_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_chain_goes_on_over_restarts_and_torn_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_line_that_does_not_fit_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_the_log_show, setup, teardown),

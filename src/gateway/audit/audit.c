@@ -135,10 +135,13 @@ bool audit_answer(struct audit *a, const struct request *req, const struct reply
 bool audit_denied(struct audit *a, const char *endpoint, const char *why, struct err *err)
 {
     struct members m;
-    if (!a)
+    int64_t left_out = 0;
+    if (!a || audit_flood(a, &left_out))
         return true;
     members_begin(&m);
     json_put_cstr(&m.w, "endpoint", endpoint);
     json_put_cstr(&m.w, "why", why);
+    if (left_out)
+        json_put_i64(&m.w, "left_out", left_out);
     return members_append(&m, a, "denied", err);
 }

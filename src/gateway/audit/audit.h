@@ -10,6 +10,7 @@
 #include "gateway/policy/route.h"
 
 #define AUDIT_LINE_MAX 16384
+#define AUDIT_DENIED_PER_S 10
 #define AUDIT_HASH_BYTES 65               /* lower-case hex and NUL */
 
 struct audit;
@@ -25,12 +26,16 @@ bool audit_reopen(struct audit *a, struct err *err);
 bool audit_request(struct audit *a, const struct config *c, const struct request *req, const struct plan *plan,
                    struct err *err);
 bool audit_answer(struct audit *a, const struct request *req, const struct reply *reply, struct err *err);
-/* Somebody who was not let in; why: "key", "host", "origin". */
+/* Somebody who was not let in; why: "key", "host", "origin". Of a flood of them some are noted and the others counted
+ * in the next line, so that nobody fills the disk who may not even ask. */
 bool audit_denied(struct audit *a, const char *endpoint, const char *why, struct err *err);
 
 /* ---- chain.c ---- */
 /* One line with these members, which begin with a comma or are empty. */
 bool audit_append(struct audit *a, const char *event, struct str members, struct err *err);
+
+/* Whether a denied caller is one too many in this second; how many were left out since the last that was noted. */
+bool audit_flood(struct audit *a, int64_t *ret_left_out);
 
 struct audit_check {
     int64_t lines;

@@ -27,6 +27,7 @@ struct audit {
     bool torn;                            /* the file may end in a part of a line */
     int64_t n;                            /* of the last line */
     char prev[AUDIT_HASH_BYTES];          /* the hash of the last line */
+    int64_t flood_s, flood_n, flood_left_out;   /* of the denied: this second, how many in it, not noted since */
 };
 
 static bool hash_line(struct str line, char ret[AUDIT_HASH_BYTES])
@@ -207,6 +208,21 @@ bool audit_append(struct audit *a, const char *event, struct str members, struct
     pthread_mutex_unlock(&a->lock);
     buf_free(&line);
     return ok;
+}
+
+bool audit_flood(struct audit *a, int64_t *ret_left_out)
+{
+    int64_t now_s = clock_ms() / 1000;
+    pthread_mutex_lock(&a->lock);
+    if (now_s != a->flood_s) {
+        a->flood_s = now_s;
+        a->flood_n = 0;
+    }
+    bool flooded = ++a->flood_n > AUDIT_DENIED_PER_S;
+    *ret_left_out = a->flood_left_out;
+    a->flood_left_out = flooded ? a->flood_left_out + 1 : 0;
+    pthread_mutex_unlock(&a->lock);
+    return flooded;
 }
 
 /* ---- verifying ---- */
