@@ -129,6 +129,16 @@ char *program_run(int *ret_status, const char *fmt, ...)
     return out.p ? buf_take(&out) : strdup("");
 }
 
+char *program_key(const char *config, const char *words)
+{
+    int status;
+    char *out = program_run(&status, "key %s --config %s 2>/dev/null", words, config);
+    if (status != 0)
+        fail_msg("rung key %s ended with %d: %s", words, status, out);
+    out[strcspn(out, "\n")] = '\0';
+    return out;
+}
+
 /* ---- questions ---- */
 static size_t take_body(char *p, size_t size, size_t n, void *ctx)
 {
@@ -215,7 +225,7 @@ static void *client_main(void *arg)
     for (int i = client->number; !atomic_load(&load->stop); i++) {
         char body[512];
         struct answer a;
-        int kind = i % N_QUESTIONS;
+        int kind = load->alone && questions[i % N_QUESTIONS].calls > 1 ? 0 : i % N_QUESTIONS;
         snprintf(body, sizeof body, questions[kind].body, client->number * 1000000 + i);
         atomic_fetch_add(&load->asked, 1);
         long patience_ms = load->hang_up_ms && i % 3 ? 1 + i * 7 % load->hang_up_ms : 0;
@@ -301,6 +311,8 @@ static void must_lie(const char *what, int64_t sure, int64_t counted, int64_t ma
     assert_true(sure <= counted && counted <= sure + maybe);
 }
 
+#define KEYS_SPENT "SELECT coalesce(sum(spent_pico_usd), 0) FROM spend WHERE api_key <> '' AND"
+
 void bill_must_fit(const struct bill *counted, const char *where)
 {
     struct bill sure, maybe;
@@ -314,4 +326,8 @@ void bill_must_fit(const struct bill *counted, const char *where)
     assert_int_equal(sql_ask(where, "SELECT coalesce(sum(reserved_pico_usd), 0) FROM spend"), 0);
     assert_int_equal(sql_ask(where, "SELECT coalesce(sum(spent_pico_usd), 0) FROM spend WHERE api_key = ''"),
                      sure.pico_usd + maybe.pico_usd);
+    int64_t keys = sql_ask(where, "SELECT coalesce(sum(cost_pico_usd + uncertain_pico_usd), 0) FROM request"
+                                  " WHERE api_key <> ''");
+    assert_int_equal(sql_ask(where, KEYS_SPENT " length(period) = 7"), keys);
+    assert_int_equal(sql_ask(where, KEYS_SPENT " length(period) = 10"), keys);
 }

@@ -27,6 +27,8 @@ int program_stop(struct program *p, int signal);
 bool program_said(const struct program *p, const char *words);
 /* Runs rung with these words behind it; its output, to free, and in *ret_status how it ended. */
 char *program_run(int *ret_status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What `rung key` with these words prints, its one line; to free. */
+char *program_key(const char *config, const char *words);
 
 /* ---- what is asked ---- */
 struct answer {
@@ -55,6 +57,7 @@ struct load {
     int n_servers;
     const char *key;               /* NULL: none */
     int hang_up_ms;                /* 0: nobody hangs up; else two of three questions are given up within so long */
+    bool alone;                    /* no questions of several answers: one that is refused cuts off the others */
     atomic_bool stop;
     atomic_int answered;           /* upstream calls behind whole answers */
     atomic_int refused;            /* answers that are none */
@@ -83,7 +86,8 @@ struct bill bill_of_standin(const struct program *standin);
 /* What the ledger holds as certain, and as possibly billed. How many tokens a call may have taken that was given up it
  * does not say. */
 void bill_of_ledger(const char *where, struct bill *ret_sure, struct bill *ret_maybe);
-/* sure <= counted <= sure + maybe, in calls, tokens and money; prints the three. */
+/* sure <= counted <= sure + maybe, in calls, tokens and money, which it prints; nothing is open, no id is there twice, and
+ * the counters of all and of keys are the sums of the rows. */
 void bill_must_fit(const struct bill *counted, const char *where);
 
 #endif

@@ -141,6 +141,8 @@ static void test_kills_of_the_program_lose_and_double_nothing(void **state)
     const char *wish = getenv("RUNG_TEST_KILLS");
     int kills = wish ? (int)strtol(wish, NULL, 10) : KILLS, life = 0;
     int64_t until_ms = clock_ms() + KILLS_MS;
+    char *key = program_key(config, "create load --rpm 1000000 --budget-month 1000");
+    load.key = key;
     serve();
     load_start(&load);
     for (; life < kills && (wish || clock_ms() < until_ms); life++) {
@@ -155,6 +157,7 @@ static void test_kills_of_the_program_lose_and_double_nothing(void **state)
     load_stop(&load);
     finish();
     expect_remembered();
+    free(key);
     assert_true(sql_ask(ledger, "SELECT count(*) FROM request WHERE outcome = 'possibly_billed'") > 0);
 }
 

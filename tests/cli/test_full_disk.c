@@ -47,7 +47,7 @@ static int setup(bool mount_disk)
     fprintf(f, PROGRAM_MODELS, (unsigned)standin.port);
     assert_int_equal(fclose(f), 0);
     serve();
-    load = (struct load){.servers = {&rung}, .n_servers = 1};
+    load = (struct load){.servers = {&rung}, .n_servers = 1, .alone = true};
     return 0;
 }
 
