@@ -9,7 +9,7 @@
  * in one transaction. Every call here may come from any thread. No text of a prompt or an answer is stored.
  *
  * A file: several processes may write (one waits for the other) and any number may read. Beside it stand PATH-wal and
- * PATH-shm (SQLite's; the log grows to about 64 MiB while writers live and goes with the last of them) and PATH-owners
+ * PATH-shm (SQLite's; the log grows to about 128 MiB while writers live and goes with the last of them) and PATH-owners
  * (empty; the locks by which writers know who lives).
  *
  * A database: while it is away, begin and attempt say ERR_BUSY, settled rows are kept and written when it is back; a

@@ -9,8 +9,8 @@
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/schema.h"
 
-/* Between two passes 16 MiB of log (at 1000 requests a second about half a second); it begins anew at 64 MiB. */
-static const struct checkpoint_limits checkpoint_limits = {.every = 4096, .restart = 16384, .ceiling = 32768};
+/* Between two passes 64 MiB of log (at 1000 requests a second one to two seconds); it begins anew at 128 MiB. */
+static const struct checkpoint_limits checkpoint_limits = {.every = 16384, .restart = 32768, .ceiling = 65536};
 
 static struct sqlite *of(const struct sql *sql)
 {
