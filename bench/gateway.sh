@@ -54,7 +54,7 @@ key=$(HOME=$work "$B/rung" key create bench --rpm 100000000 --tpm 1000000000 --b
 
 proxied=''
 if command -v nginx >/dev/null; then
-    proxied=$((direct > 60000 ? direct - 1 : direct + 1))
+    proxied=$((20000 + direct % 10000))
     cat >"$work/nginx.conf" <<EOF
 worker_processes 2;
 daemon off;
@@ -79,6 +79,7 @@ EOF
     nginx -c "$work/nginx.conf" -p "$work" 2>/dev/null &
     nginx=$!
     sleep 1
+    curl -s -o /dev/null "http://127.0.0.1:$proxied/" || { cat "$work/nginx.log" >&2; proxied=''; }
 fi
 
 field() { # LINE NAME

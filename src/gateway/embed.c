@@ -137,7 +137,7 @@ static bool build(const struct embed_call *call, struct arena *arena, struct req
         .deadline_ns = call->deadline_ns,
         .trace = call->trace,
     };
-    snprintf(r->id, sizeof r->id, "embd-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
+    request_make_id(r, "embd-");
     request_needs(r, NEED_EMBEDDING, "input");
     r->messages = arena_array(arena, (size_t)call->n, sizeof *r->messages);
     if (!r->messages)

@@ -4,6 +4,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/rng.h"
+
+void request_make_id(struct request *r, const char *prefix)
+{
+    unsigned long long ms = (unsigned long long)clock_wall_ms() & 0xffffffffffffu;
+    unsigned long long chance = rng_entropy() & 0xffffffffffffu;
+    snprintf(r->id, sizeof r->id, "%s%012llx%012llx", prefix, ms, chance);
+}
+
 void request_needs(struct request *r, enum need need, const char *fmt, ...)
 {
     char text[160];

@@ -388,8 +388,7 @@ static bool parse(struct str body, bool counting, struct arena *arena, struct re
     } else {
         ret->anthropic = body;
         note_needs(&p, ret);
-        snprintf(ret->id, sizeof ret->id, "msg_%016llx%08x", (unsigned long long)rng_entropy(),
-                 (unsigned)rng_entropy());
+        request_make_id(ret, "msg_");
     }
     json_decref(object);
     return ok;

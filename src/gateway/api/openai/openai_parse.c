@@ -421,7 +421,7 @@ static void start_request(struct str body, struct arena *arena, struct request *
         .arrived_ns = clock_ns(),
         .created_s = clock_wall_ms() / 1000,
     };
-    snprintf(r->id, sizeof r->id, "chatcmpl-%016llx%08x", (unsigned long long)rng_entropy(), (unsigned)rng_entropy());
+    request_make_id(r, "chatcmpl-");
 }
 
 static bool parse_object(json_t *object, struct str body, struct arena *arena, struct request *ret, struct err *err)
