@@ -147,8 +147,8 @@ struct request {
     int64_t keep_alive_ms;
 };
 
-/* A new id: the prefix, the time and chance. Ids made one after another sort so, which lets the ledger's indices grow at
- * one end: rows that come together lie together. */
+/* A new id: the prefix, the time and chance. Ids made one after another sort so, which lets the ledger's indices grow
+ * at one end: rows that come together lie together. */
 void request_make_id(struct request *r, const char *prefix);
 
 /* Notes that a field, named as in printf, asks for something; the first one counts. */
