@@ -38,9 +38,10 @@ static int setup(bool mount_disk)
     snprintf(rung.log, sizeof rung.log, "%s/rung.log", folder);
     setenv("HOME", folder, 1);
     assert_int_equal(mkdir(disk, 0700), 0);
+    const char *upstream = program_path("tests/standin");
     mounted = mount_disk && geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
               mount("tmpfs", disk, "tmpfs", 0, "size=" DISK_BYTES) == 0;
-    program_start(&standin, (const char *const[]){program_path("tests/standin"), "--delay-ms", "20", NULL});
+    program_start(&standin, (const char *const[]){upstream, "--delay-ms", "20", NULL});
     FILE *f = fopen(config, "we");
     assert_non_null(f);
     fprintf(f, "listen: 127.0.0.1:0\nledger: {path: %s}\n", ledger);
