@@ -56,6 +56,9 @@ fi
 heading "a thousand slow clients beside a healthy one"
 measure "$B/bench/slow_clients"
 
+heading "looking for personal data"
+measure "$B/bench/scan" docs/configuration.md
+
 heading "what the gateway adds"
 measure bench/gateway.sh
 exit "$status"

@@ -56,6 +56,24 @@ struct json_t *reply_json(const struct plain_reply *r)
     return value;
 }
 
+json_t *house_exchange(struct house *h, struct stand_in *upstream, const char *body, int status, json_t **ret_sent)
+{
+    struct plain_reply r;
+    json_t *sent = NULL;
+    upstream->body[0] = 0;
+    house_chat(h, body, &r);
+    if (r.status != status)
+        fail_msg("status %d: %s", r.status, r.body);
+    json_t *v = reply_json(&r);
+    json_parse_object(str_of(upstream->body), "sent", &sent, NULL);
+    if (ret_sent)
+        *ret_sent = sent;
+    else
+        json_decref(sent);
+    plain_free(&r);
+    return v;
+}
+
 static const json_t *walk(const json_t *value, const char *path)
 {
     char key[80];

@@ -19,6 +19,9 @@ void house_close(struct house *h);
 
 /* POST /v1/chat/completions. */
 void house_chat(struct house *h, const char *body, struct plain_reply *ret);
+/* The same: the reply, whose status must be this one, and in *ret_sent (NULL: not wanted) what the upstream was sent by it; NULL when
+ * it was not asked. Both to json_decref. */
+struct json_t *house_exchange(struct house *h, struct stand_in *upstream, const char *body, int status, struct json_t **ret_sent);
 /* The reply's JSON, to json_decref; fails the test when it is none. */
 struct json_t *reply_json(const struct plain_reply *r);
 /* "rung.attempts.0.outcome" of a JSON value: its text (numbers and booleans spelled out), "" when absent. One of 16 buffers. */

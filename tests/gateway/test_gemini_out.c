@@ -49,21 +49,10 @@ static int teardown(void **state)
 static json_t *ask_model(const char *model, const char *members, int status, json_t **ret_sent)
 {
     struct house h;
-    struct plain_reply r;
     char body[8192];
-    upstream.body[0] = 0;
     house_open(&h, HOUSE, upstream.port, model);
     snprintf(body, sizeof body, "{\"model\":\"gem\",%s}", members);
-    house_chat(&h, body, &r);
-    if (r.status != status)
-        fail_msg("status %d: %s", r.status, r.body);
-    json_t *v = reply_json(&r), *sent = NULL;
-    json_parse_object(str_of(upstream.body), "sent", &sent, NULL);
-    if (ret_sent)
-        *ret_sent = sent;
-    else
-        json_decref(sent);
-    plain_free(&r);
+    json_t *v = house_exchange(&h, &upstream, body, status, ret_sent);
     house_close(&h);
     return v;
 }
